@@ -1,0 +1,81 @@
+# Each command makes .venv when it is missing, and renews it when pyproject.toml or constraints.txt changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all lint format bench hooks clean
+
+LANGUAGE = en
+ARGS =
+VENV = .venv
+BIN = $(VENV)/bin
+PINS = constraints.txt
+CANDIDATES = python3.11 python3 python3.12 python3.13 python
+PYTHON = $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c \
+	'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# pyright runs in the node that its own extra brings, whatever the system has.
+export PYRIGHT_PYTHON_GLOBAL_NODE = 0
+export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
+
+help:
+	@echo 'make demo [LANGUAGE=zh]  from a sample text to a pretrained encoder and its report'
+	@echo 'make test [ARGS=...]     tests and doctests, without the slow ones; ARGS go to pytest'
+	@echo 'make test-all            every test'
+	@echo 'make lint                style, format, types, floors'
+	@echo 'make format              mend style and format where that is safe'
+	@echo 'make bench [ARGS=...]    speed, beside transformers; ARGS go to `bench pretrain`'
+	@echo 'make hooks               lint before each commit, test before each push'
+	@echo 'make clean               remove $(VENV) and caches'
+
+demo: $(VENV)/.for-demo
+	$(BIN)/maskwright demo --language $(LANGUAGE) $(ARGS)
+
+test: $(VENV)/.for-tests
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-all: $(VENV)/.for-tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.for-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(VENV)/.for-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.for-tests
+	$(BIN)/maskwright bench start
+	$(BIN)/maskwright bench batches
+	$(BIN)/maskwright bench corpus
+	$(BIN)/maskwright bench pretrain $(ARGS)
+
+hooks: $(VENV)/.for-lint
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# torch first: the largest, and the one whose build (CPU or CUDA) the machine's pip settings choose.
+# No build isolation: hatchling comes from the pins like everything else.
+$(VENV)/.base: pyproject.toml $(PINS)
+	@test -n '$(PYTHON)' || { echo 'maskwright needs Python 3.11 or newer, as python3.11 or python3' >&2; exit 1; }
+	@echo 'Installing into $(VENV): some minutes the first time'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c $(PINS) torch
+	$(PIP) install -q -c $(PINS) hatchling editables
+	@touch $@
+
+$(VENV)/.for-demo: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.for-tests: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[test]'
+	@touch $@
+
+$(VENV)/.for-lint: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[test,lint]'
+	@touch $@

@@ -1,0 +1,166 @@
+"""The contract between corpus, objectives and models: one long row of real tokens.
+
+The alphabet of shapes, used everywhere:
+
+    T  tokens in the flat batch        S  tokens of the longest sequence
+    N  sequences                       M  predicted rows
+    H  hidden size                     A  attention heads        D = H / A
+    L  layers                          V  vocabulary
+
+Sequence `n` is rows `cu_seqlens[n] : cu_seqlens[n + 1]`. There is no padding: only attention needs
+to know where sequences begin and end, and prediction heads see only the rows they predict.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from maskwright.errors import BadInput
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sequences:
+    """Examples before corruption, as flat numpy arrays: what a layout makes and masking reads.
+
+    token_ids        (T,) int64, special tokens included
+    token_type_ids   (T,) int64, the segment of each token: 0 or 1
+    cu_seqlens       (N+1,) int64, where sequences begin and end
+    word_ids         (T,) int64, equal for the tokens of one word, different for neighbouring words;
+                     -1 for special tokens. None when the corpus carries no words.
+    special          (T,) bool, true for [CLS], [SEP] and their like
+    pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not; or None
+    """
+
+    token_ids: Integers
+    token_type_ids: Integers
+    cu_seqlens: Integers
+    special: Booleans
+    word_ids: Integers | None = None
+    pair_labels: Integers | None = None
+
+    @property
+    def lengths(self) -> Integers:
+        """(N,) tokens of each sequence."""
+        return np.diff(self.cu_seqlens)
+
+
+READ_BY_HEADS = frozenset({"predict_rows", "predict_ids", "pair_labels"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """One flat micro-batch. An objective fills it, a model reads it.
+
+    What models read:
+        token_ids        (T,) int64
+        cu_seqlens       (N+1,) int32
+        max_seqlen       S, a Python int, so that no device has to be asked
+        position_ids     (T,) int64, restarting at 0 with each sequence
+        token_type_ids   (T,) int64
+    What heads read:
+        predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
+        predict_ids      (M,) int64, the tokens that were there
+        pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not
+    """
+
+    token_ids: Tensor
+    cu_seqlens: Tensor
+    max_seqlen: int
+    position_ids: Tensor
+    token_type_ids: Tensor | None = None
+    predict_rows: Tensor | None = None
+    predict_ids: Tensor | None = None
+    pair_labels: Tensor | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """T."""
+        return self.token_ids.shape[0]
+
+    @property
+    def num_sequences(self) -> int:
+        """N."""
+        return self.cu_seqlens.shape[0] - 1
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def check_read_by(self, model: str, known: AbstractSet[str]) -> None:
+        """Raise BadInput if the batch carries a model field outside `known`.
+
+        A field that a network would silently ignore changes what is learned without a word.
+        """
+        given = {field.name for field in fields(self) if getattr(self, field.name) is not None}
+        if unknown := sorted(given - known - READ_BY_HEADS):
+            raise BadInput(f"{model} does not read {', '.join(unknown)}: choose another model or another layout")
+
+
+def positions(cu_seqlens: Integers) -> Integers:
+    """(T,) positions that restart at 0 with each sequence.
+
+    >>> positions(np.array([0, 3, 5])).tolist()
+    [0, 1, 2, 0, 1]
+    """
+    lengths = np.diff(cu_seqlens)
+    return np.arange(cu_seqlens[-1]) - np.repeat(cu_seqlens[:-1], lengths)
+
+
+def flat_batch(
+    token_ids: Integers,
+    cu_seqlens: Integers,
+    token_type_ids: Integers | None = None,
+    *,
+    predict_rows: Integers | None = None,
+    predict_ids: Integers | None = None,
+    pair_labels: Integers | None = None,
+) -> Batch:
+    """A Batch from numpy arrays, positions filled in."""
+
+    def tensor(array: Integers | None) -> Tensor | None:
+        return None if array is None else torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
+
+    lengths = np.diff(cu_seqlens)
+    return Batch(
+        token_ids=torch.from_numpy(np.ascontiguousarray(token_ids, dtype=np.int64)),
+        cu_seqlens=torch.from_numpy(np.ascontiguousarray(cu_seqlens, dtype=np.int32)),
+        max_seqlen=int(lengths.max(initial=0)),
+        position_ids=torch.from_numpy(positions(np.asarray(cu_seqlens, dtype=np.int64))),
+        token_type_ids=tensor(token_type_ids),
+        predict_rows=tensor(predict_rows),
+        predict_ids=tensor(predict_ids),
+        pair_labels=tensor(pair_labels),
+    )
+
+
+def take(sequences: Sequences, which: Integers) -> Sequences:
+    """The sequences numbered `which`, in that order.
+
+    >>> row = np.array([5, 6, 7, 8, 9])
+    >>> s = Sequences(token_ids=row, token_type_ids=row, cu_seqlens=np.array([0, 3, 5]), special=row > 8)
+    >>> take(s, np.array([1, 0])).token_ids.tolist()
+    [8, 9, 5, 6, 7]
+    """
+    lengths = sequences.lengths[which]
+    cu_seqlens = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    rows = np.arange(cu_seqlens[-1]) + np.repeat(sequences.cu_seqlens[which] - cu_seqlens[:-1], lengths)
+    return Sequences(
+        token_ids=sequences.token_ids[rows],
+        token_type_ids=sequences.token_type_ids[rows],
+        cu_seqlens=cu_seqlens,
+        special=sequences.special[rows],
+        word_ids=None if sequences.word_ids is None else sequences.word_ids[rows],
+        pair_labels=None if sequences.pair_labels is None else sequences.pair_labels[which],
+    )

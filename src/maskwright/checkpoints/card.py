@@ -1,0 +1,88 @@
+"""The model card: what a folder's README.md tells of the model in it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from maskwright.models.bert import BertConfig
+
+USES = {
+    "BertForPreTraining": ("fill-mask", "AutoModelForPreTraining"),
+    "BertForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
+    "BertForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
+    "BertModel": ("feature-extraction", "AutoModel"),
+}
+
+
+def model_card(name: str, config: BertConfig, architecture: str, facts: Mapping[str, Any]) -> str:
+    """Markdown with the front matter that model hubs read.
+
+    facts   heading -> one value, or a table of them; text from elsewhere is shown as text
+    """
+    task, loader = USES[architecture]
+    about = (
+        f"A BERT encoder (arXiv 1810.04805) with {config.num_hidden_layers} layers of width {config.hidden_size}, "
+        f"{config.num_attention_heads} attention heads, {config.vocab_size:,} tokens and "
+        f"{config.max_position_embeddings} positions, pretrained with maskwright."
+    )
+    lines = [
+        "---",
+        "library_name: transformers",
+        f"pipeline_tag: {task}",
+        "tags:",
+        "- bert",
+        "- maskwright",
+        "---",
+        "",
+        f"# {_plain(name)}",
+        "",
+        about,
+        "",
+        "```python",
+        "import maskwright as mw",
+        "",
+        'encoder = mw.load("this/folder")',
+        'vectors = encoder.encode(["a text", "another"])',
+        *(['guesses = encoder.fill("a text with a [MASK] in it")'] if task == "fill-mask" else []),
+        "```",
+        "",
+        "```python",
+        f"from transformers import AutoTokenizer, {loader}",
+        "",
+        f'model = {loader}.from_pretrained("this/folder")',
+        'tokenizer = AutoTokenizer.from_pretrained("this/folder")',
+        "```",
+        "",
+    ]
+    single = {heading: value for heading, value in facts.items() if not isinstance(value, Mapping)}
+    tables = {heading: value for heading, value in facts.items() if isinstance(value, Mapping)}
+    for heading, table in {**({"Training": single} if single else {}), **tables}.items():
+        lines += [f"## {_plain(heading)}", "", *_rows(cast("Mapping[str, Any]", table)), ""]
+    return "\n".join(lines)
+
+
+def _rows(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    if not prefix:
+        yield from ("| | |", "| --- | --- |")
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _rows(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        else:
+            yield f"| {_plain(prefix + str(name))} | {_plain(_shown(value))} |"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_shown(item) for item in cast("Sequence[object]", value))
+    return str(value)
+
+
+def _plain(text: object) -> str:
+    """One line in which nothing is markup."""
+    words = " ".join(str(text).split())
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#~" else c for c in words)

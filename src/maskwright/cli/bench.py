@@ -1,0 +1,99 @@
+"""`maskwright bench`: how fast this machine trains, makes batches, builds a corpus, starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from maskwright.cli.results import AsJson, show
+
+SIZES = ("tiny", "mini", "small", "base")
+
+
+def bench(
+    what: Literal["pretrain", "parts", "batches", "corpus", "start"],
+    /,
+    *,
+    size: Annotated[tuple[str, ...], Parameter(name="--size", consume_multiple=True)] = SIZES,
+    seconds: Annotated[float, Parameter(name="--seconds")] = 8.0,
+    rounds: Annotated[int, Parameter(name="--rounds")] = 3,
+    threads: Annotated[int | None, Parameter(name="--threads")] = None,
+    alone: Annotated[bool, Parameter(name="--alone")] = False,
+    report: Annotated[Path | None, Parameter(name="--report")] = None,
+    corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    gigabyte: Annotated[bool, Parameter(name="--gigabyte")] = False,
+    json: AsJson = False,
+) -> None:
+    """Measure speed: training beside transformers, batches, corpora, the start.
+
+    Every measurement runs in a fresh process, the sides in turn. Keep the machine
+    quiet meanwhile: the spread over rounds is shown.
+
+    pretrain: our training step beside that of transformers (extra [hf]), and the
+    share of what the matrix products alone would allow. parts: where the time of
+    our step goes. batches: laying out and masking pairs of segments, on one
+    processor. corpus: raw text to a corpus, on one processor, and the memory it
+    takes. start: help and import.
+
+    Args:
+        what: pretrain, parts, batches, corpus or start.
+        size: For pretrain and parts: tiny, mini, small, medium, base, large; several
+            may be given.
+        seconds: Of each measurement.
+        rounds: How often each side has its turn.
+        threads: For pretrain and parts. Default: OMP_NUM_THREADS, or the processors there are.
+        alone: For pretrain: leave transformers out.
+        report: For pretrain: a file to draw the result in, .html.
+        corpus: For batches: a corpus to make them from. Default: the sample text.
+        gigabyte: For corpus: measure at a gigabyte too (needs 2 GB of disk).
+
+    Examples:
+        maskwright bench pretrain
+        maskwright bench pretrain --size tiny base --report speed.html
+        maskwright bench batches --json
+        maskwright bench corpus --gigabyte
+    """
+    from maskwright.errors import BadInput
+    from maskwright.lab.bench import tables
+    from maskwright.lab.bench.shapes import shape
+    from maskwright.lab.bench.turns import default_threads
+    from maskwright.progress import rich_progress
+
+    if rounds < 1 or seconds <= 0:
+        raise BadInput(f"{rounds} rounds of {seconds} s measure nothing: give at least 1 round, and more than 0 s")
+    if report and what != "pretrain":
+        raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
+    if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
+        raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
+    shapes = [shape(name) for name in size]
+    threads, progress = threads or default_threads(), rich_progress()
+    match what:
+        case "pretrain":
+            from maskwright.lab.bench.pretrain import Terms, compare
+
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            results = compare(shapes, terms, alone=alone, progress=progress)
+            if report:
+                tables.page(results).write(report)
+            show(results, json=json, text=lambda: tables.table(results))
+        case "parts":
+            from maskwright.lab.bench import parts
+
+            found = parts.compare(shapes, threads=threads, seconds=seconds, progress=progress)
+            show(found, json=json, text=lambda: tables.parts_table(found))
+        case "batches":
+            from maskwright.lab.bench import batches
+
+            made = batches.compare(corpus, seconds=seconds, rounds=rounds, progress=progress)
+            show(made, json=json, text=lambda: tables.batches_table(made))
+        case "corpus":
+            from maskwright.lab.bench import corpus as builds
+
+            built = builds.compare([*builds.MEGABYTES, *([builds.GIGABYTE] if gigabyte else [])], progress=progress)
+            show(built, json=json, text=lambda: tables.corpus_table(built))
+        case "start":
+            from maskwright.lab.bench import start
+
+            starts = start.compare(rounds)
+            show(starts, json=json, text=lambda: tables.start_table(starts))

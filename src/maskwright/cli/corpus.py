@@ -1,0 +1,109 @@
+"""`maskwright corpus`: raw text to tokenised, memory-mapped shards."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from maskwright.cli.results import AsJson, log, show
+
+if TYPE_CHECKING:
+    from maskwright.corpus.read import Corpus
+
+SAMPLES: dict[str, Literal["en", "zh"]] = {"austen": "en", "sanguo": "zh"}
+
+
+def corpus(
+    *inputs: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    out: Path,
+    language: Literal["en", "zh"] = "en",
+    shape: Literal["auto", "sentences", "paragraphs", "jsonl"] = "auto",
+    sample: Literal["austen", "sanguo"] | None = None,
+    tokenizer: Path | None = None,
+    vocab_size: int | None = None,
+    cased: bool = False,
+    held_out: Annotated[float, Parameter(name="--held-out")] = 0.05,
+    segmenter: Literal["auto", "rjieba", "characters"] = "auto",
+    workers: int | None = None,
+    seed: int = 0,
+    json: AsJson = False,
+) -> None:
+    """Make a corpus: tokenised, memory-mapped shards, and a manifest of them.
+
+    Reads one sentence a line with empty lines between documents (BERT's own
+    format), plain paragraphs, or jsonl with a "text", each also .gz and .zst.
+    Memory stays constant whatever the size; the result is the same for any
+    number of workers. Stopped in the middle, the same command goes on.
+
+    Args:
+        inputs: Files, folders, pipes, or - for the standard input.
+        out: The folder to make.
+        language: Of the text: en or zh. It decides how sentences and words end.
+        shape: How documents stand in the files; auto looks at their first lines.
+        sample: Take a text that travels with maskwright instead of inputs.
+        tokenizer: A folder, vocab.txt or tokenizer.json to tokenise with.
+        vocab_size: Train a vocabulary of this size on the training documents
+            (8000 unless a tokenizer is given; BERT's have 30,522 and 21,128).
+        cased: Keep capitals and accents in the vocabulary that is trained.
+        held_out: The share of documents kept aside to judge by.
+        segmenter: Who finds Chinese words; with characters there are no words.
+        workers: Processes that tokenise; all cores unless said otherwise.
+        seed: Another one holds out other documents.
+
+    Examples:
+        maskwright corpus books/ --out corpora/books --vocab-size 16000
+        maskwright corpus news.jsonl.zst --out corpora/news --language zh
+        maskwright corpus wiki.txt --out corpora/wiki --tokenizer bert-base/
+        maskwright corpus --sample austen --out corpora/austen
+    """
+    from maskwright.corpus.build import build_corpus
+    from maskwright.corpus.sources import SampleText
+    from maskwright.errors import BadInput
+    from maskwright.machine import processors
+    from maskwright.progress import rich_progress
+
+    if strange := [name for name in inputs if name.startswith("-") and name != "-"]:
+        raise BadInput(f"unknown option {strange[0]}. See: maskwright corpus --help")
+    if tokenizer is not None and (vocab_size is not None or cased):
+        raise BadInput("--tokenizer brings its vocabulary: leave --vocab-size and --cased away, or --tokenizer")
+    if sample is not None and inputs:
+        raise BadInput(f"--sample {sample} and {inputs[0]}: give the one or the other")
+    try:
+        made = build_corpus(
+            SampleText(SAMPLES[sample]) if sample else inputs,
+            out,
+            language=language,
+            shape=shape,
+            tokenizer=tokenizer,
+            vocab_size=8000 if vocab_size is None else vocab_size,
+            lowercase=not cased,
+            held_out=held_out,
+            segmenter=segmenter,
+            workers=processors() if workers is None else workers,
+            seed=seed,
+            progress=rich_progress(),
+        )
+    except KeyboardInterrupt:
+        log("Stopped. What is finished is kept; the same command goes on with it.")
+        raise
+    show(described(made), json=json)
+
+
+def described(made: "Corpus") -> dict[str, Any]:
+    """What a reader wants to know of a corpus."""
+    manifest = made.manifest
+    splits = {name: counts.model_dump() for name, counts in manifest.splits.items()}
+    tokens = sum(counts.tokens for counts in manifest.splits.values())
+    unknown = sum(counts.unknown for counts in manifest.splits.values())
+    return {
+        "corpus": str(made.path),
+        "fingerprint": made.fingerprint,
+        "vocabulary": manifest.tokenizer.vocab_size,
+        "words": manifest.words or "none: whole-word masking will refuse this corpus",
+        **splits,
+        "duplicate documents (kept)": manifest.duplicates,
+        "unknown tokens": f"{unknown / max(tokens, 1):.3%}",
+        "such as": " ".join(manifest.unknown_examples[:10]) or None,
+        "dropped": {reason: f"{lost.count:,}, such as {lost.examples[0]}" for reason, lost in manifest.dropped.items()}
+        or "nothing",
+    }

@@ -1,0 +1,107 @@
+"""`maskwright encode`: turn texts into vectors."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from maskwright.cli.results import AsJson, log, show
+from maskwright.errors import BadInput
+
+LINES = 1024  # texts held at a time
+
+
+def encode(
+    model: Path,
+    /,
+    *texts: str,
+    files: Annotated[tuple[Path, ...], Parameter(name="--file", negative=())] = (),
+    out: Path | None = None,
+    pooling: Literal["mean", "cls", "pooler"] = "mean",
+    normalize: bool = False,
+    truncate: bool = False,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    device: str = "cpu",
+    json: AsJson = False,
+) -> None:
+    """Turn texts into vectors.
+
+    Texts come from the command line, from files or from standard input, one a
+    line; an empty line is an empty text. Vectors come out in the same order,
+    one JSON object a line on standard output, or into a file: .npy (float32, a
+    row a text) or .jsonl. Memory does not grow with the number of texts.
+
+    Args:
+        model: A model folder: one of ours, or a Hugging Face BERT.
+        texts: Texts.
+        files: A file of texts, UTF-8, one a line; - is standard input. May be given more than once.
+        out: Where the vectors go: a .npy or .jsonl file.
+        pooling: mean over all tokens, [CLS] and [SEP] included; cls; or pooler.
+        normalize: Scale each vector to length 1.
+        truncate: Cut texts that are longer than the model's positions.
+        dtype: What it computes with; bfloat16 is faster where the machine has it.
+        device: cpu or cuda.
+
+    Examples:
+        maskwright encode runs/my-bert/model "a text" "another"
+        maskwright encode runs/my-bert/model --file texts.txt --out vectors.npy
+        maskwright encode runs/my-bert/model --pooling cls --normalize < texts.txt
+    """
+    from maskwright.inference.encoder import load
+    from maskwright.inference.vector_file import check_name, vectors_to
+    from maskwright.progress import rich_progress, silent
+
+    if texts and files:
+        raise BadInput("texts and --file were given: give one of them")
+    check_name(out)
+    encoder = load(model, dtype=dtype, device=device)
+    bars = not texts and (out is not None or not sys.stdout.isatty())
+    total = 0
+    with ExitStack() as stack:
+        write = stack.enter_context(vectors_to(out, encoder.config.hidden_size))
+        progress = rich_progress() if bars else silent
+        stage = stack.enter_context(progress.stage("encode", total=None, unit="texts"))
+        for part in _parts(texts or _lines(files or (Path("-"),))):
+            try:
+                vectors = encoder.encode(part, pooling, normalize, truncate=truncate)
+            except BadInput as error:
+                raise BadInput(_renumbered(str(error), total)) from error
+            write(part, vectors)
+            total += len(part)
+            stage.advance(len(part))
+    if out is not None:
+        show({"texts": total, "dimensions": encoder.config.hidden_size, "out": str(out)}, json=json)
+
+
+def _parts(lines: Iterable[str]) -> Iterator[list[str]]:
+    """LINES texts at a time."""
+    left = iter(lines)
+    while part := list(islice(left, LINES)):
+        yield part
+
+
+def _lines(files: Sequence[Path]) -> Iterator[str]:
+    """The lines of text files, plain or compressed; "-" is standard input."""
+    from maskwright.text.inputs import InputFile, find_inputs, open_input
+    from maskwright.text.lines import text_lines
+
+    if list(map(str, files)) == ["-"] and sys.stdin.isatty():
+        log("reading texts from standard input, one a line; Ctrl-D ends it")
+    stdin = [InputFile("-", None, named=True)]
+    for file in stdin if list(map(str, files)) == ["-"] else find_inputs(files):
+        for _, line in text_lines(open_input(file), file.name):
+            yield line
+
+
+def _renumbered(message: str, before: int) -> str:
+    """A message about one of the texts at hand, with the number it has among all, from 1.
+
+    >>> _renumbered("text 3 has 600 tokens", 1024), _renumbered("the text has 600 tokens", 0)
+    ('text 1028 has 600 tokens', 'text 1 has 600 tokens')
+    """
+    return re.sub(r"^(?:text (\d+)|the text)", lambda found: f"text {before + int(found[1] or 0) + 1}", message)

@@ -1,0 +1,63 @@
+"""`maskwright pretrain`: train an encoder from a corpus, by a recipe."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from maskwright.cli.overrides import Overrides
+from maskwright.cli.results import AsJson, show
+
+
+def pretrain(
+    recipe: str,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name="--out")] = None,
+    corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    size: Annotated[str | None, Parameter(name="--size")] = None,
+    start: Annotated[str | None, Parameter(name="--start")] = None,
+    keep: Annotated[int | None, Parameter(name="--keep")] = None,
+    json: AsJson = False,
+    overrides: Overrides,
+) -> int:
+    """Train an encoder from a corpus, by a recipe.
+
+    The same line goes on where it was stopped, bit for bit: kill it whenever you
+    like. Ctrl-C or SIGTERM finish the step, save and leave with 130 or 143. Every
+    key of the recipe can be given as --table.key VALUE; `recipe.toml` in the run's folder lists them.
+
+    Args:
+        recipe: A recipe's name (quick, bert), or a recipe.toml to repeat.
+        out: The run's folder. Default: runs/NAME-SIZE; with a run's recipe.toml, that run.
+        corpus: The folder that `maskwright corpus` made.
+        size: tiny, mini, small, medium, base or large.
+        start: Short for --start.tokens: random, word2vec, or a word2vec-format file.
+        keep: Short for --training.keep: how many checkpoints stay.
+
+    Examples:
+        maskwright pretrain quick --corpus corpora/en --out runs/my-bert
+        maskwright pretrain bert --size base --corpus corpora/en --keep 5
+        maskwright pretrain runs/my-bert/recipe.toml --out runs/again
+    """
+    from maskwright.progress import rich_progress
+    from maskwright.recipes import folder_for, resolve, train
+    from maskwright.training.metrics import read_metrics
+    from maskwright.training.run import keep_memory
+
+    allocator = "kept" if keep_memory() else "default"
+    progress = rich_progress()
+    short = {"start.tokens": start, "training.keep": keep}
+    changes = {**overrides, **{key: value for key, value in short.items() if value is not None}}
+    resolved, opened = resolve(recipe, corpus, size, changes)
+    folder = out or folder_for(recipe, resolved)
+    stopped = train(resolved, opened, folder, allocator=allocator, progress=progress)
+    last = read_metrics(folder)[-1:]
+    result = {
+        "run": str(folder),
+        "finished": not stopped,
+        "model": None if stopped else str(folder / "model"),
+        **(last[0] if last else {}),
+    }
+    show(result, json=json)
+    return 128 + stopped if stopped else 0

@@ -1,0 +1,139 @@
+"""`maskwright show`: what a recipe hides, and how often."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from maskwright.cli.overrides import Overrides
+from maskwright.cli.results import AsJson
+from maskwright.cli.results import show as show_result
+from maskwright.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from maskwright.objectives.masked_pairs import MaskedPairs
+    from maskwright.objectives.show import Example, Rate
+
+STYLES = {"masked": "bold red", "randomized": "bold yellow", "kept": "bold green", "special": "dim", "plain": ""}
+LABELS = {0: "B follows A", 1: "B is random", None: ""}
+
+
+def show(
+    recipe: str,
+    /,
+    *,
+    corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    size: Annotated[str | None, Parameter(name="--size")] = None,
+    examples: Annotated[int, Parameter(name="--examples")] = 20,
+    step: Annotated[int, Parameter(name="--step")] = 0,
+    tokens: Annotated[int, Parameter(name="--tokens")] = 1_000_000,
+    json: AsJson = False,
+    overrides: Overrides,
+) -> None:
+    """Show what a recipe hides: decoded training examples, and measured rates.
+
+    Examples are those the training step sees: [MASK←word] was word, tree←word is a
+    random token in its place, =word= stays but is asked for. Rates stand beside
+    what the recipe asks for.
+
+    Args:
+        recipe: A recipe's name (quick, bert), or a recipe.toml.
+        corpus: The folder that `maskwright corpus` made.
+        size: tiny, mini, small, medium, base or large.
+        examples: How many to show.
+        step: The training step they are from.
+        tokens: How many tokens to measure the rates over.
+
+    Examples:
+        maskwright show bert --corpus corpora/en
+        maskwright show quick --corpus corpora/zh --masks.rate 0.4 --examples 3
+        maskwright show runs/my-bert/recipe.toml --step 100 --json
+    """
+    for name, value, least in (("examples", examples, 0), ("step", step, 0), ("tokens", tokens, 1)):
+        if value < least:
+            raise BadInput(f"--{name} {value} is too few: give {least} or more")
+    data = _load(recipe, corpus, size, overrides)
+    shown, rates = _look(data, examples, step, tokens)
+    show_result(_as_data(shown, rates), json=json, text=lambda: _for_people(shown, rates))
+
+
+def _load(recipe: str, corpus: str | None, size: str | None, overrides: Overrides) -> "MaskedPairs":
+    """The recipe's data. No network is made for it."""
+    from maskwright.recipes import module_of, resolve
+
+    resolved, opened = resolve(recipe, corpus, size, overrides)
+    return module_of(resolved.recipe).data(resolved, opened)
+
+
+def _look(data: "MaskedPairs", examples: int, step: int, tokens: int) -> "tuple[list[Example], list[Rate]]":
+    from itertools import count, islice
+
+    from maskwright.objectives.next_sentence import SPECIALS
+    from maskwright.objectives.show import expected_random_next, measure, measure_plan
+
+    pairs, masks = data.pairs, data.masks
+    shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
+    plan = pairs.plan(0)
+    measured = measure(
+        (batch for at in count() for batch in data.batches(at)),
+        mask_id=data.tokenizer.mask_id,
+        rate=masks.rate,
+        masked=masks.masked,
+        randomized=masks.randomized,
+        max_length=pairs.max_length,
+        random_next=expected_random_next(plan),
+        least_tokens=tokens,
+    )
+    short = pairs.short_probability if pairs.next_sentence == "exact" else None
+    planned = measure_plan(plan, max_tokens=pairs.max_length - SPECIALS, short_probability=short)
+    return shown, measured + planned
+
+
+def _as_data(shown: "list[Example]", rates: "list[Rate]") -> dict[str, Any]:
+    return {
+        "examples": [
+            {"text": example.text, "pair": LABELS[example.pair_label], "tokens": [m._asdict() for m in example.marks]}
+            for example in shown
+        ],
+        "rates": [rate._asdict() for rate in rates],
+    }
+
+
+def _for_people(shown: "list[Example]", rates: "list[Rate]") -> str:
+    """Coloured where stdout is a terminal, and readable without."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        for number, example in enumerate(shown, 1):
+            console.print(f"{number}. {LABELS[example.pair_label]}", style="bold", markup=False)
+            console.print(_coloured(example), soft_wrap=not console.is_terminal)
+            console.print()
+        console.print(_table(rates))
+    return captured.get()
+
+
+def _coloured(example: "Example") -> "Text":
+    from rich.text import Text
+
+    from maskwright.objectives.show import with_blanks
+
+    text = Text()
+    for blank, mark in with_blanks(example.marks):
+        text.append(blank).append(mark.text, style=STYLES[mark.fate])
+    return text
+
+
+def _table(rates: "list[Rate]") -> "RenderableType":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "measured", "wanted", "over"):
+        table.add_column(title, justify="left" if not title else "right", no_wrap=True)
+    for rate in rates:
+        wanted = "" if rate.wanted is None else f"{rate.wanted:.4f}"
+        measured = f"{rate.measured:.4f}" if rate.measured < 1.5 else f"{rate.measured:.1f}"
+        table.add_row(rate.name, measured, wanted, f"{rate.trials:,} {rate.unit}")
+    return table

@@ -1,0 +1,119 @@
+"""Documents to arrays: a chunk of documents in, flat arrays out.
+
+What comes out depends on the documents alone, not on how they were cut into chunks.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from maskwright.corpus.shards import Array, token_type
+from maskwright.text.readers import Document, RawDocument, sentences_of
+from maskwright.text.words import Segmenter, find_segmenter
+from maskwright.tokenizers.wordpiece import WordPiece
+
+EXAMPLES = 20
+_SHOWN = 80  # characters of an example
+
+STATISTICS = ("sentences", "tokens", "words", "characters", "unknown")
+
+
+class Loss(NamedTuple):
+    """Something of document `document` of a chunk that did not get in."""
+
+    document: int
+    reason: str
+    characters: int
+    example: str
+
+
+class Chunk(NamedTuple):
+    """Encoded documents. A document may have lost all its sentences; it is counted all the same.
+
+    token_ids       (T,) uint16 or uint32
+    word_starts     (T,) uint8
+    lengths         (sentences,) tokens of each sentence kept
+    statistics      (documents, 5) int64, columns as STATISTICS
+    names           one a document
+    losses          what was dropped
+    unknown         (document, word) for words that became [UNK]
+    """
+
+    token_ids: Array
+    word_starts: npt.NDArray[np.uint8]
+    lengths: npt.NDArray[np.int64]
+    statistics: npt.NDArray[np.int64]
+    names: list[str]
+    losses: list[Loss]
+    unknown: list[tuple[int, str]]
+
+
+class Encode(NamedTuple):
+    """The task (see `workers.Task`) that makes arrays of raw documents.
+
+    tokenizer  where it lies
+    segmenter  who finds the words; None leaves them to the pre-tokenizer
+    """
+
+    tokenizer: Path
+    segmenter: str | None
+    language: str
+
+    def start(self) -> Callable[[list[RawDocument]], Chunk]:
+        """Load the tokenizer and the segmenter."""
+        segmenter = find_segmenter(self.segmenter) if self.segmenter else None
+        encoder = Encoder(WordPiece.load(self.tokenizer), segmenter)
+        return lambda raws: encoder([Document(sentences_of(raw, self.language), raw.source) for raw in raws])
+
+
+class Encoder:
+    """A tokenizer and a segmenter at work."""
+
+    def __init__(self, tokenizer: WordPiece, segmenter: Segmenter | None) -> None:
+        self._tokenizer = tokenizer
+        self._segmenter = segmenter
+        self._dtype = token_type(tokenizer.vocab_size)
+
+    def __call__(self, documents: Sequence[Document]) -> Chunk:
+        """Encode the documents of one chunk."""
+        sentences = [sentence for document in documents for sentence in document.sentences]
+        owner = np.repeat(np.arange(len(documents)), [len(document.sentences) for document in documents])
+        missing: list[tuple[int, str]] = []
+        encoded = self._tokenizer.encode_sentences(sentences, self._segmenter, missing)
+        kept = encoded.lengths > 0
+        sizes = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        of_token = np.repeat(owner, encoded.lengths)
+
+        def summed(owners: Array, weights: Array | None = None) -> Array:
+            return np.bincount(owners, weights, minlength=len(documents)).astype(np.int64)
+
+        columns = [
+            summed(owner[kept]),
+            summed(of_token),
+            summed(of_token[encoded.word_starts == 1]),
+            summed(owner[kept], sizes[kept]),
+            summed(of_token[encoded.token_ids == self._tokenizer.unk_id]),
+        ]
+        return Chunk(
+            token_ids=encoded.token_ids.astype(self._dtype),
+            word_starts=encoded.word_starts,
+            lengths=encoded.lengths[kept],
+            statistics=np.stack(columns, axis=1),
+            names=[document.source for document in documents],
+            losses=list(_losses(documents, sentences, owner, kept, columns[0])),
+            unknown=[(int(owner[sentence]), word[:_SHOWN]) for sentence, word in missing],
+        )
+
+
+def _losses(
+    documents: Sequence[Document], sentences: list[str], owner: Array, kept: Array, sentences_kept: Array
+) -> Iterator[Loss]:
+    for i in np.flatnonzero(~kept).tolist():
+        document = int(owner[i])
+        shown = f"{documents[document].source}: {sentences[i][:_SHOWN]!r}"
+        yield Loss(document, "sentences without a token", len(sentences[i]), shown)
+    for document in np.flatnonzero(sentences_kept == 0).tolist():
+        yield Loss(document, "documents without a token", 0, documents[document].source)

@@ -1,0 +1,275 @@
+"""Reading a corpus: a folder of memory-mapped shards as one long row of tokens.
+
+Opening reads the manifest and the shards' footers, never their data. Tokens, sentences and
+documents are numbered from 0 through all shards of a split, so who lays out training examples
+works with plain int64 addresses and never sees a file.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from maskwright.corpus.manifest import Manifest, read_manifest
+from maskwright.corpus.shards import Array, Shard, check_offsets, damaged, open_shard
+from maskwright.durable import sha256
+from maskwright.errors import BadInput
+from maskwright.progress import Progress, silent
+from maskwright.tokenizers.wordpiece import WordPiece
+
+Integers = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Verify = Literal["sizes", "checksums"]
+QUICK = 100_000_000  # bytes; their checksums take a fraction of a second, which needs no bar
+LONG_RANGE = 256  # tokens; from here on copying slices one by one beats indexing token by token
+
+
+class Split:
+    """One logical row of tokens over the shards of a split; sentences and documents are never empty."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = list(shards)
+        self._token_bases = _bases([len(shard.token_ids) for shard in shards])
+        self._sentence_bases = _bases([len(shard.sentence_offsets) - 1 for shard in shards])
+        self._document_bases = _bases([len(shard.document_offsets) - 1 for shard in shards])
+
+    @staticmethod
+    def from_arrays(
+        token_ids: Array,
+        word_starts: Array,
+        sentence_offsets: Array,
+        document_offsets: Array,
+        names: Sequence[str] | None = None,
+    ) -> "Split":
+        """A split in memory, from the same arrays a shard holds.
+
+        >>> ids, starts = np.array([5, 6, 7, 8, 9]), np.array([1, 0, 1, 1, 1])
+        >>> split = Split.from_arrays(ids, starts, np.array([0, 2, 3, 5]), np.array([0, 2, 3]))
+        >>> split.num_documents, split.num_sentences, split.sentence(2).tolist()
+        (2, 3, [8, 9])
+        """
+        shard = Shard(
+            token_ids=np.asarray(token_ids),
+            word_starts=np.asarray(word_starts, dtype=np.uint8),
+            sentence_offsets=np.asarray(sentence_offsets, dtype=np.int64),
+            document_offsets=np.asarray(document_offsets, dtype=np.int64),
+            names=names,
+            file="arrays in memory",
+        )
+        if len(shard.token_ids) != len(shard.word_starts):
+            raise ValueError(f"{len(shard.token_ids)} tokens but {len(shard.word_starts)} word starts")
+        check_offsets(shard)
+        return Split([shard] if len(shard.token_ids) else [])
+
+    @property
+    def num_documents(self) -> int:
+        """Documents in the split."""
+        return int(self._document_bases[-1])
+
+    @property
+    def num_sentences(self) -> int:
+        """Sentences in the split."""
+        return int(self._sentence_bases[-1])
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens in the split, without special tokens."""
+        return int(self._token_bases[-1])
+
+    @cached_property
+    def document_offsets(self) -> Integers:
+        """(num_documents + 1,) int64, where documents begin and end among the sentences."""
+        return self._joined([shard.document_offsets for shard in self._shards], self._sentence_bases)
+
+    @cached_property
+    def sentence_offsets(self) -> Integers:
+        """(num_sentences + 1,) int64, where sentences begin and end among the tokens."""
+        return self._joined([shard.sentence_offsets for shard in self._shards], self._token_bases)
+
+    def _joined(self, offsets: list[Array], bases: Integers) -> Integers:
+        for shard in self._shards:
+            check_offsets(shard)
+        joined = [part[:-1] + base for part, base in zip(offsets, bases[:-1], strict=True)]
+        return np.concatenate([*joined, bases[-1:]]).astype(np.int64, copy=False)
+
+    def sentence(self, i: int) -> Array:
+        """The token ids of sentence `i`: a view of the file, nothing is copied."""
+        at = self._locate(i, self._sentence_bases, "sentence")
+        shard, local = self._shards[at], i - int(self._sentence_bases[at])
+        return shard.token_ids[int(shard.sentence_offsets[local]) : int(shard.sentence_offsets[local + 1])]
+
+    def document_name(self, document: int) -> str:
+        """Where document `document` came from."""
+        at = self._locate(document, self._document_bases, "document")
+        names, local = self._shards[at].names, document - int(self._document_bases[at])
+        return "" if names is None else str(names[local])
+
+    @staticmethod
+    def _locate(i: int, bases: Integers, what: str) -> int:
+        if not 0 <= i < bases[-1]:
+            raise IndexError(f"no {what} {i}: there are {bases[-1]}")
+        return int(np.searchsorted(bases, i, side="right")) - 1
+
+    def gather(self, starts: Integers, lengths: Integers) -> tuple[Integers, Bytes]:
+        """Token ranges [start, start + length) one after the other, in the order given.
+
+        starts, lengths  (N,) integers; ranges may overlap, be empty, and run across shards
+        returns          token_ids (T,) int64 and word_starts (T,) uint8, T = lengths.sum()
+        """
+        starts, lengths = np.asarray(starts, dtype=np.int64), np.asarray(lengths, dtype=np.int64)
+        if starts.ndim != 1 or starts.shape != lengths.shape:
+            raise ValueError(f"starts {starts.shape} and lengths {lengths.shape} are not one row each, of equal length")
+        if not len(starts) or not self._shards:
+            if lengths.any():
+                raise IndexError("the split is empty")
+            return np.zeros(0, np.int64), np.zeros(0, np.uint8)
+        if starts.min() < 0 or lengths.min() < 0 or (starts + lengths).max() > self.num_tokens:
+            raise IndexError(f"a range reaches outside the {self.num_tokens} tokens of the split")
+        if len(self._shards) == 1:
+            return _ranges(self._shards[0], starts, lengths)
+        return self._gather_many(*_cut_at(self._token_bases, starts, lengths))
+
+    def _gather_many(self, starts: Integers, lengths: Integers, at: Integers) -> tuple[Integers, Bytes]:
+        """Ranges that each lie in one shard, shard by shard, then put back in the order given."""
+        if lengths.sum() >= LONG_RANGE * len(starts):
+            return _copied([self._shards[i] for i in at.tolist()], starts - self._token_bases[at], lengths)
+        order = np.argsort(at, kind="stable")
+        bounds = np.searchsorted(at[order], np.arange(len(self._shards) + 1))
+        parts = [
+            _ranges(shard, starts[mine] - base, lengths[mine])
+            for shard, base, first, end in zip(
+                self._shards, self._token_bases[:-1], bounds[:-1], bounds[1:], strict=True
+            )
+            if len(mine := order[first:end])
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        token_ids = np.concatenate([part[0] for part in parts])
+        word_starts = np.concatenate([part[1] for part in parts])
+        if (np.diff(order) > 0).all():
+            return token_ids, word_starts
+        grouped = np.empty_like(starts)
+        grouped[order] = _bases(lengths[order])[:-1]
+        return _ranges(Shard(token_ids, word_starts, grouped, grouped, None, ""), grouped, lengths)
+
+
+class Corpus:
+    """A corpus folder: `train` and `held_out` splits, the tokenizer that made them, the manifest."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @staticmethod
+    def open(path: str | Path, verify: Verify = "sizes") -> "Corpus":
+        """Open the corpus in folder `path`.
+
+        verify  "sizes" compares the size of each shard with the manifest and finds truncated ones;
+                "checksums" reads them all and finds a flipped bit.
+        Raises BadInput, naming the file, for a shard that is missing or not as it was written.
+        """
+        corpus = Corpus(Path(path), read_manifest(Path(path)))
+        corpus.check(checksums=verify == "checksums")
+        return corpus
+
+    def check(self, *, checksums: bool, progress: Progress = silent) -> None:
+        """Compare sizes, and checksums if asked for, with the manifest. A large corpus's checksums have a bar."""
+        for entry in self.manifest.shards:
+            file = self.path / entry.file
+            if not file.is_file():
+                raise BadInput(f"{file} is missing: the corpus is incomplete; restore the file or build it again")
+            if (size := file.stat().st_size) != entry.size:
+                raise damaged(file, f"has {size} bytes, the manifest says {entry.size}")
+        if checksums:
+            total = sum(entry.size for entry in self.manifest.shards)
+            with (progress if total > QUICK else silent).stage("Comparing checksums", total, "bytes") as stage:
+                for entry in self.manifest.shards:
+                    if sha256(self.path / entry.file) != entry.sha256:
+                        raise damaged(self.path / entry.file, "does not match its sha256 in the manifest")
+                    stage.advance(entry.size)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the contents; equal corpora have equal ones wherever they lie."""
+        return self.manifest.fingerprint
+
+    @cached_property
+    def tokenizer(self) -> WordPiece:
+        """The tokenizer that made the ids."""
+        tokenizer = WordPiece.load(self.path / "tokenizer")
+        if tokenizer.fingerprint != self.manifest.tokenizer.fingerprint:
+            raise BadInput(
+                f"{self.path / 'tokenizer'} is not the tokenizer that made this corpus "
+                f"({tokenizer.fingerprint[:12]}, the manifest says {self.manifest.tokenizer.fingerprint[:12]}): "
+                "restore it or build the corpus again"
+            )
+        return tokenizer
+
+    @cached_property
+    def train(self) -> Split:
+        """What to train on."""
+        return self._split("train")
+
+    @cached_property
+    def held_out(self) -> Split:
+        """What to judge by; no document of it is in `train`."""
+        return self._split("held-out")
+
+    def _split(self, name: str) -> Split:
+        shards: list[Shard] = []
+        for entry in self.manifest.shards:
+            if entry.split != name:
+                continue
+            shard = open_shard(self.path / entry.file)
+            found = len(shard.document_offsets) - 1, len(shard.sentence_offsets) - 1, len(shard.token_ids)
+            if found != (entry.documents, entry.sentences, entry.tokens):
+                raise damaged(shard.file, "does not hold what the manifest counts")
+            shards.append(shard)
+        return Split(shards)
+
+
+def _bases(sizes: Sequence[int] | Integers) -> Integers:
+    """Where each part begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def _cut_at(bases: Integers, starts: Integers, lengths: Integers) -> tuple[Integers, Integers, Integers]:
+    """Ranges cut where shards meet, with the shard of each. Few are cut, so that part may loop."""
+    at = np.minimum(np.searchsorted(bases, starts, side="right") - 1, len(bases) - 2)
+    while (crossing := np.flatnonzero(starts + lengths > bases[at + 1])).size:
+        inside = bases[at[crossing] + 1] - starts[crossing]
+        rest = lengths[crossing] - inside
+        lengths = lengths.copy()
+        lengths[crossing] = inside
+        starts = np.insert(starts, crossing + 1, bases[at[crossing] + 1])
+        lengths = np.insert(lengths, crossing + 1, rest)
+        at = np.insert(at, crossing + 1, at[crossing] + 1)
+    return starts, lengths, at
+
+
+def _ranges(shard: Shard, starts: Integers, lengths: Integers) -> tuple[Integers, Bytes]:
+    """Ranges of one shard, one after the other."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1])
+    if total >= LONG_RANGE * len(starts):
+        return _copied([shard] * len(starts), starts, lengths)
+    rows = np.repeat(starts - (ends - lengths), lengths)
+    rows += np.arange(total)
+    # mode="clip" skips a second check of what `gather` has checked, and its buffer
+    token_ids: Array = shard.token_ids.take(rows, mode="clip")
+    return token_ids.astype(np.int64, copy=False), shard.word_starts.take(rows, mode="clip")
+
+
+def _copied(shards: Sequence[Shard], starts: Integers, lengths: Integers) -> tuple[Integers, Bytes]:
+    """Ranges, each of its own shard, slice by slice."""
+    total = int(lengths.sum())
+    token_ids, word_starts = np.empty(total, np.int64), np.empty(total, np.uint8)
+    first = 0
+    for shard, start, length in zip(shards, starts.tolist(), lengths.tolist(), strict=True):
+        token_ids[first : first + length] = shard.token_ids[start : start + length]
+        word_starts[first : first + length] = shard.word_starts[start : start + length]
+        first += length
+    return token_ids, word_starts

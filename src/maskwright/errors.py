@@ -1,0 +1,17 @@
+"""What maskwright raises when it cannot go on.
+
+One line each, naming the value, the limit and the way out. The command line prints that line
+and exits with `exit_code`; a traceback means a defect of ours.
+"""
+
+
+class MaskwrightError(Exception):
+    """Something failed while the work was under way (exit code 1)."""
+
+    exit_code = 1
+
+
+class BadInput(MaskwrightError, ValueError):
+    """What the user gave cannot be used: an option, a text, a file, a folder (exit code 2)."""
+
+    exit_code = 2

@@ -1,0 +1,223 @@
+"""A finished model: fill blanks, encode texts, see token vectors and attention.
+
+Texts become flat batches sorted by length, with a budget of tokens each; answers come in the order of
+the texts. Nothing is drawn, no global state is touched, and the same call gives the same bits.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from maskwright.batch import Batch, flat_batch
+from maskwright.checkpoints.folder import read_folder
+from maskwright.errors import BadInput
+from maskwright.models.bert import Bert, BertConfig
+from maskwright.objectives.masked_lm_head import MaskedLMHead
+from maskwright.objectives.next_sentence import NextSentenceHead
+from maskwright.tokenizers.wordpiece import EncodedPair, WordPiece
+from maskwright.training.pretraining import Pretraining
+
+Text = str | tuple[str, str]
+Pooling = Literal["mean", "cls", "pooler"]
+Vectors = npt.NDArray[np.float32]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+TOKEN_BUDGET = 4096  # of a batch; more gains nothing on a CPU, and a laptop's memory holds it
+
+
+class Candidate(NamedTuple):
+    """A guess for a [MASK]: the token, its id, and its share of the probability."""
+
+    token: str
+    id: int
+    probability: float
+
+
+class Encoder:
+    """A network with its tokenizer. Texts longer than its positions are an error unless `truncate=True`.
+
+    Strings such as "[MASK]" and "[SEP]" in a text are the special tokens, as in stock tokenizers.
+    """
+
+    def __init__(self, model: Pretraining, tokenizer: WordPiece, *, has_pooler: bool = True, where: str = "") -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self._has_pooler = has_pooler
+        self._where = where or "this model"
+        table = model.encoder.token_table
+        self._device = table.device
+
+    @property
+    def config(self) -> BertConfig:
+        """The network's shape."""
+        return self.model.encoder.config
+
+    def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
+        """The tokens of a text or a pair, special tokens included."""
+        return list(self._encoded([text], truncate)[0].tokens)
+
+    def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> list[list[Candidate]]:
+        """The `top` likeliest tokens for each [MASK] of a text, best first: one list a mask.
+
+        Probabilities are shares of the whole vocabulary. Raises BadInput for a text without [MASK].
+        """
+        return self.fill_many([text], top, truncate=truncate)[0]
+
+    def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> list[list[list[Candidate]]]:
+        """As `fill`, for many texts at once."""
+        head = dict(self.model.heads.items()).get("mlm")
+        if not isinstance(head, MaskedLMHead):
+            raise BadInput(f"{self._where} has no head for masked tokens: choose a model pretrained with masks")
+        if not 1 <= top <= self.config.vocab_size:
+            raise BadInput(f"top {top}: choose 1 to {self.config.vocab_size}, the tokens of the vocabulary")
+        encoded = self._encoded(texts, truncate)
+        masks = [np.flatnonzero(one.ids == self.tokenizer.mask_id) for one in encoded]
+        if unmasked := [i for i, found in enumerate(masks) if not len(found)]:
+            cut = " in the part that is kept" if truncate else ""
+            raise BadInput(f"no [MASK]{cut} in {texts[unmasked[0]]!r:.80}: write [MASK] where a word is to be guessed")
+        answers: list[list[list[Candidate]]] = [[] for _ in texts]
+        for which, batch in self._batches(encoded):
+            starts = batch.cu_seqlens.tolist()
+            rows = np.concatenate([starts[n] + masks[i] for n, i in enumerate(which)])
+            with torch.inference_mode():
+                last = self.model.encoder(batch).index_select(0, torch.from_numpy(rows).to(self._device))
+                shares = head.scores(last, self.model.encoder.token_table).float().softmax(-1)
+                best = shares.topk(top)
+            guesses = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            for i in which:
+                answers[i] = [self._candidates(*next(guesses)) for _ in masks[i]]
+        return answers
+
+    def encode(
+        self,
+        texts: Sequence[Text] | str,
+        pooling: Pooling = "mean",
+        normalize: bool = False,
+        *,
+        truncate: bool = False,
+    ) -> Vectors:
+        """One vector a text or pair of texts: float32 (N, H).
+
+        pooling     mean: of the last layer over all tokens of the text, [CLS] and [SEP] included, as
+                    sentence-transformers' mean pooling does; cls: the last layer at [CLS]; pooler: that,
+                    through the network's tanh projection
+        normalize   scale each vector to length 1
+        """
+        if pooling not in get_args(Pooling):
+            raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
+        if pooling == "pooler" and not self._has_pooler:
+            raise BadInput(f"{self._where} has no pooler: take mean or cls")
+        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        vectors = np.empty((len(encoded), self.config.hidden_size), dtype=np.float32)
+        for which, batch in self._batches(encoded):
+            with torch.inference_mode():
+                pooled = self._pooled(self.model.encoder(batch), batch, pooling).float()
+                if normalize:
+                    pooled = torch.nn.functional.normalize(pooled, dim=-1)
+            vectors[which] = pooled.cpu().numpy()
+        return vectors
+
+    def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
+        """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.
+
+        layer   0 = the embeddings' output, 1 to L = that layer's; negative ones count from the last
+        """
+        layers = self.config.num_hidden_layers
+        if not -layers - 1 <= layer <= layers:
+            raise BadInput(f"layer {layer}: choose 0 (embeddings) to {layers}, or -1 (the last) to {-layers - 1}")
+        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        vectors: list[Vectors] = [np.empty(0, np.float32)] * len(encoded)
+        for which, batch in self._batches(encoded):
+            with torch.inference_mode():
+                states = self.model.encoder.hidden_states(batch)[layer].float().cpu().numpy()
+            for i, rows in zip(which, np.split(states, batch.cu_seqlens[1:-1].tolist()), strict=True):
+                vectors[i] = rows.copy()
+        return vectors
+
+    def attention(self, text: Text, *, truncate: bool = False) -> Vectors:
+        """The attention weights of a text or a pair: float32 (L, A, S, S); row i is what token i looks at."""
+        ((_, batch),) = self._batches(self._encoded([text], truncate))
+        if not self.config.num_hidden_layers:
+            return np.zeros((0, self.config.num_attention_heads, batch.num_tokens, batch.num_tokens), np.float32)
+        with torch.inference_mode():
+            return self.model.encoder.attention_weights(batch)[0].float().cpu().numpy()
+
+    def _encoded(self, texts: Sequence[Text], truncate: bool) -> list[EncodedPair]:
+        for number, text in enumerate(texts):
+            given: object = text  # what a caller without types may have passed
+            parts = cast("Sequence[object]", given) if isinstance(given, (tuple, list)) else [given, given]
+            if len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+                raise BadInput(f"text {number} is {text!r:.80}: a text or a pair of texts was expected")
+        limit = self.config.max_position_embeddings
+        return self.tokenizer.encode_pairs(list(texts), max_length=limit, truncate=truncate)
+
+    def _batches(self, encoded: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
+        """Texts of like length together, long ones first: which texts, and their flat batch."""
+        lengths = np.array([len(one.ids) for one in encoded], dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable").tolist()
+        while order:
+            size = max(1, TOKEN_BUDGET // int(lengths[order[0]]))
+            which, order = order[:size], order[size:]
+            ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[which])])
+            token_ids = np.concatenate([encoded[i].ids for i in which])
+            token_types = np.concatenate([encoded[i].type_ids for i in which])
+            # a network of one segment has no row for the second text of a pair
+            if (largest := int(token_types.max(initial=0))) >= self.config.type_vocab_size:
+                raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {self.config.type_vocab_size}")
+            yield which, flat_batch(token_ids, ends, token_types).to(self._device)
+
+    def _pooled(self, last: Tensor, batch: Batch, pooling: Pooling) -> Tensor:
+        if pooling == "pooler":
+            return self.model.encoder.pooled(last, batch)
+        if pooling == "cls":
+            return last.index_select(0, batch.cu_seqlens[:-1].long())
+        return torch.segment_reduce(last.float(), "mean", lengths=batch.cu_seqlens.diff().long())
+
+    def _candidates(self, ids: list[int], probabilities: list[float]) -> list[Candidate]:
+        known = self.tokenizer.vocab_size
+        names = [self.tokenizer.id_to_token(i) if i < known else f"[unused row {i}]" for i in ids]
+        return [Candidate(*each) for each in zip(names, ids, probabilities, strict=True)]
+
+
+def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Encoder:
+    """See `maskwright.load`."""
+    if dtype not in DTYPES:
+        raise BadInput(f"dtype {dtype!r}: there are {', '.join(DTYPES)}")
+    found = read_folder(folder)
+    tokenizer = WordPiece.load(found.path)
+    if tokenizer.vocab_size > found.config.vocab_size:
+        raise BadInput(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "
+            "they do not belong together"
+        )
+    model = network(found.config, found.heads, "meta")
+    found.check(model.weight_names(), model)  # before there is memory for what config.json claims
+    model = model.to_empty(device=_device(device))
+    found.fill(model.weight_names(), model)
+    return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder))
+
+
+def network(config: BertConfig, heads: Sequence[str], device: str = "cpu") -> Pretraining:
+    """An encoder with the named pretraining heads ("mlm", "nsp"), its weights not yet set."""
+    with torch.device(device):
+        made = {
+            "mlm": lambda: MaskedLMHead(
+                config.hidden_size, config.vocab_size, config.hidden_act, config.layer_norm_eps
+            ),
+            "nsp": lambda: NextSentenceHead(config.hidden_size),
+        }
+        return Pretraining(Bert(config), {name: made[name]() for name in heads})
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(f"device {name!r} is not here ({str(error).splitlines()[0]}): take cpu") from None
+    return device

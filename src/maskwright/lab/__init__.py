@@ -1,0 +1,1 @@
+"""Experiments: what a trained encoder knows, measured, and shown on a page."""

@@ -1,0 +1,58 @@
+"""`bench batches`: how fast pairs of segments are laid out and masked, on one processor.
+
+It is the work that `pretrain bert` does beside the training step: plan an epoch, lay out pairs, sort them
+by length, mask. Everything is counted, the planning too, so the rate is tokens over time, not a median.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from maskwright.lab.bench.clock import peak_mib, told
+from maskwright.lab.bench.turns import Result, Side, in_turn
+from maskwright.progress import Progress, silent
+
+SEQUENCES = 256  # a step of the paper
+
+
+def compare(corpus: str | None, *, seconds: float, rounds: int, progress: Progress = silent) -> list[Result]:
+    """Results by round. Without `corpus` the sample text is made into one first, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
+        if corpus is None:
+            from maskwright.corpus.build import build_corpus
+            from maskwright.corpus.sources import SampleText
+
+            corpus = str(Path(folder) / "sample")
+            build_corpus(SampleText("en"), corpus, progress=progress)
+        sides = [Side("batches", "batches", {"corpus": corpus, "seconds": seconds})]
+        return in_turn(sides, rounds, 1, name="batches", progress=progress)["batches"]
+
+
+def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: int = 128) -> dict[str, Any]:
+    """Tokens a second, for each second of a processor too; steps cover whole epochs or `seconds`."""
+    from maskwright.config import checked, override, plain
+    from maskwright.corpus.read import Corpus
+    from maskwright.recipes import bert
+
+    opened = Corpus.open(corpus)
+    sizes = {"training.batch_sequences": sequences, "pairs.max_length": length}
+    start = plain(bert.recipe("tiny", corpus, opened.tokenizer.vocab_size))
+    data = bert.data(checked(bert.Recipe, override(start, sizes), "bench"), opened)
+    tokens = step = 0
+    begin, busy = time.perf_counter(), time.process_time()
+    while (taken := time.perf_counter() - begin) < seconds:
+        tokens += sum(batch.num_tokens for batch in data.batches(step))
+        step += 1
+    return {
+        "tokens_per_second": tokens / taken,
+        "tokens_per_cpu_second": tokens / (time.process_time() - busy),
+        "tokens": tokens,
+        "steps": step,
+        "epochs": step * sequences / data.pairs.epoch_pairs(0),
+        "peak_mib": peak_mib(),
+    }
+
+
+if __name__ == "__main__":
+    told(measure)

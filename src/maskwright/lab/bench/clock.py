@@ -1,0 +1,62 @@
+"""Timing within one process, and its peak of memory."""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Times(NamedTuple):
+    """Seconds of each step: by the clock on the wall, and of processors at work (all threads together)."""
+
+    wall: list[float]
+    cpu: list[float]
+
+    def told(self, tokens: int) -> dict[str, Any]:
+        """Tokens a second by the median step, and for each second of a processor."""
+        return {
+            "tokens_per_second": tokens / statistics.median(self.wall),
+            "tokens_per_cpu_second": tokens / max(statistics.median(self.cpu), 1e-9),
+            "steps": len(self.wall),
+            "step_seconds": self.wall,
+            "peak_mib": peak_mib(),
+        }
+
+
+def time_steps(step: Callable[[], object], *, seconds: float, warm_up: int = 3, least: int = 3) -> Times:
+    """Steps for about so long; the first ones (allocation, caches, kernel choices) are dropped."""
+    for _ in range(warm_up):
+        step()
+    times = Times([], [])
+    begin = before = time.perf_counter()
+    busy_before = time.process_time()
+    while len(times.wall) < least or before - begin < seconds:
+        step()
+        now, busy = time.perf_counter(), time.process_time()
+        times.wall.append(now - before)
+        times.cpu.append(busy - busy_before)
+        before, busy_before = now, busy
+    return times
+
+
+def peak_mib() -> float:
+    """The most memory this process ever held, in MiB.
+
+    From /proc where there is one: the system's own count carries over from the process that started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError, ValueError):
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / 2**20 if sys.platform == "darwin" else most / 2**10
+
+
+def told(measure: Callable[..., dict[str, Any]]) -> None:
+    """The main of a measuring process: arguments as JSON on its command line, the result as JSON on stdout."""
+    result = measure(**json.loads(sys.argv[1]))
+    sys.stdout.write(json.dumps(result) + "\n")

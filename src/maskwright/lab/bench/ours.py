@@ -1,0 +1,136 @@
+"""Our side: the training loop's own step on synthetic text of full length.
+
+Everything a pretraining step does is in the time: batches made and masked in their thread, forward,
+backward, clipping, AdamW, the working copy. Only reading a corpus, logging and saving are not.
+"""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as SequenceOf
+from typing import Any, Literal
+
+import numpy as np
+
+from maskwright.batch import Batch, Sequences
+from maskwright.draws import generator
+from maskwright.lab.bench.clock import time_steps, told
+from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
+from maskwright.layers.dropout import DropoutStream
+from maskwright.models.bert import Bert, BertConfig
+from maskwright.objectives.masked_lm import mask_sequences
+from maskwright.objectives.masked_lm_head import MaskedLMHead
+from maskwright.objectives.next_sentence import NextSentenceHead
+from maskwright.objectives.tally import Tally
+from maskwright.training.loop import TrainingConfig, ahead, gradients
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.pretraining import Pretraining
+from maskwright.training.run import PRECISIONS, keep_memory
+from maskwright.training.signals import Stop
+
+CLS, SEP, MASK, FIRST = 101, 102, 103, 1000  # of BERT's own vocabulary; ordinary tokens begin at FIRST
+FEW = 200  # and in vocabularies too small for it
+
+
+class Synthetic:
+    """Masked LM and next sentence prediction on random tokens: the loop's `Work` without a corpus."""
+
+    def __init__(self, shape: Shape, dropout: float) -> None:
+        self.shape = shape
+        config = BertConfig(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=4 * shape.hidden,
+            max_position_embeddings=max(512, shape.length),
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+        heads = {
+            "mlm": MaskedLMHead(shape.hidden, shape.vocabulary, config.hidden_act, config.layer_norm_eps),
+            "nsp": NextSentenceHead(shape.hidden),
+        }
+        self.module = Pretraining(Bert(config), heads)
+        self.module.initialise(config.initializer_range, seed=0)
+
+    def batches(self, step: int) -> list[Batch]:
+        """One micro-batch, masked as in training."""
+        return [masked(self.shape, step)]
+
+    def held_out(self) -> Iterator[Batch]:
+        """Nothing."""
+        return iter(())
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Hidden tokens and pairs."""
+        return self.module.counts(batch)
+
+    def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
+        """Their losses and hits."""
+        return self.module.tallies(batch, stream)
+
+
+def sequences(shape: Shape, step: int) -> Sequences:
+    """Full sequences of [CLS] A [SEP] B [SEP] with random tokens, the same for both sides."""
+    draws = generator(0, "tokens", step)
+    n, s = shape.sequences, shape.length
+    first = FIRST if shape.vocabulary > 2 * FIRST else FEW
+    token_ids = draws.integers(first, shape.vocabulary, (n, s))
+    special = np.zeros((n, s), np.bool_)
+    special[:, [0, s // 2, s - 1]] = True
+    token_ids[:, 0], token_ids[:, [s // 2, s - 1]] = CLS, SEP
+    return Sequences(
+        token_ids=token_ids.ravel(),
+        token_type_ids=np.tile((np.arange(s) > s // 2).astype(np.int64), n),
+        cu_seqlens=np.arange(n + 1) * s,
+        special=special.ravel(),
+        pair_labels=draws.integers(0, 2, n),
+    )
+
+
+def masked(shape: Shape, step: int) -> Batch:
+    """Those sequences with 15 % of their tokens hidden."""
+    return mask_sequences(
+        sequences(shape, step),
+        mask_id=MASK,
+        random_ids=shape.vocabulary,
+        rate=MASK_RATE,
+        generator=generator(0, "masks", step),
+    )
+
+
+def trainer(
+    shape: Shape, precision: Literal["bf16", "float32"] = "bf16", dropout: float = DROPOUT
+) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
+    """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
+    keep_memory()
+    work = Synthetic(shape, dropout)
+    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), PRECISIONS[precision])
+    training, stop = TrainingConfig(precision=precision), Stop()
+    work.module.train()
+
+    def step(number: int, batches: SequenceOf[Batch]) -> float:
+        sums, _ = gradients(work, optimizer, batches, training, number, stop)
+        optimizer.step(1.0)
+        return sums.means().loss
+
+    return work, step
+
+
+def measure(
+    *,
+    shape: dict[str, Any],
+    seconds: float,
+    precision: Literal["bf16", "float32"] = "bf16",
+    dropout: float = DROPOUT,
+) -> dict[str, Any]:
+    """Tokens a second by the median step; peak memory; the loss, as a sign that it trains."""
+    sized = Shape(**shape)
+    work, train = trainer(sized, precision, dropout)
+    losses: list[float] = []
+    stream = ahead(work.batches, 0, 1 << 40)
+    times = time_steps(lambda: losses.append(train(*next(stream))), seconds=seconds)
+    return {**times.told(sized.tokens), "loss": losses[-1]}
+
+
+if __name__ == "__main__":
+    told(measure)

@@ -1,0 +1,132 @@
+"""`bench pretrain`: our training step beside that of transformers, and the share of the machine's limit."""
+
+import importlib.util
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from maskwright.errors import BadInput
+from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape, flops_per_token
+from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
+from maskwright.progress import Progress, silent
+
+OURS, INSTALLED, SET, LIMIT = "maskwright", "transformers as installed", "transformers, allocator set", "limit"
+
+ALLOCATOR_SET = {"MALLOC_MMAP_THRESHOLD_": str(2**31 - 1), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+"""glibc's words for what our training processes do by `mallopt`; other systems pass over them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What is the same for all sides."""
+
+    seconds: float
+    rounds: int
+    threads: int
+    dropout: float = DROPOUT
+
+
+def rival_there() -> bool:
+    """Whether transformers is installed; it is not imported."""
+    return importlib.util.find_spec("transformers") is not None
+
+
+def compare(shapes: Sequence[Shape], terms: Terms, *, alone: bool = False, progress: Progress = silent) -> list[Result]:
+    """One result for each shape, see `summary`. `alone` leaves transformers out."""
+    if not alone and not rival_there():
+        raise BadInput(
+            "this compares with transformers, which is not installed: pip install 'maskwright[hf]', "
+            "or measure ours --alone"
+        )
+    return [_compare_at(shape, terms, alone, progress) for shape in shapes]
+
+
+def _compare_at(shape: Shape, terms: Terms, alone: bool, progress: Progress) -> Result:
+    given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout}
+    sides = [
+        Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}),
+        Side(OURS, "ours", {**given, "seconds": terms.seconds}),
+    ]
+    settings: dict[str, Any] = {}
+    if not alone:
+        settings = better_settings(given, terms, progress=progress, name=f"{shape.name}: choose for transformers")
+        theirs = {**given, **settings, "seconds": terms.seconds}
+        sides += [Side(INSTALLED, "rival", theirs), Side(SET, "rival", theirs, ALLOCATOR_SET)]
+    results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
+    return summary(shape, terms, settings, results)
+
+
+def better_settings(
+    given: dict[str, Any], terms: Terms, *, progress: Progress = silent, name: str = "choose"
+) -> dict[str, Any]:
+    """The precision, then the AdamW, with which transformers is faster here as installed."""
+    speeds: dict[tuple[str, bool], float] = {}
+    with progress.stage(name, 3, "trials") as bar:
+
+        def speed(precision: str, fused: bool) -> float:
+            tried = {"precision": precision, "fused": fused, "seconds": min(2.0, terms.seconds)}
+            speeds[precision, fused] = measure_side(Side(INSTALLED, "rival", {**given, **tried}), terms.threads)[
+                "tokens_per_second"
+            ]
+            bar.advance(1)
+            return speeds[precision, fused]
+
+        precision = max(("bf16", "float32"), key=lambda precision: speed(precision, True))
+        speed(precision, False)
+    _, fused = max(((precision, fused) for fused in (True, False)), key=lambda both: speeds[both])
+    return {"precision": precision, "fused": fused}
+
+
+def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[str, list[Result]]) -> Result:
+    """What the measurements say: for each side medians and spread over rounds, ratios and shares round by round.
+
+    tokens_per_second        median over rounds, least, most
+    ratio                    ours over each rival's, likewise
+    share_of_limit           of ours: the time the products alone would take at the limit's rate / the time taken
+    """
+    predicted = round(shape.length * MASK_RATE) / shape.length
+    flops = flops_per_token(
+        layers=shape.layers,
+        hidden=shape.hidden,
+        length=shape.length,
+        vocabulary=shape.vocabulary,
+        predicted=predicted,
+    )
+
+    def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
+        values = [value(i) for i in range(terms.rounds)]
+        return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+    def speed(name: str) -> Callable[[int], float]:
+        return lambda i: results[name][i]["tokens_per_second"]
+
+    ours, limit = speed(OURS), results[LIMIT]
+    rivals = [name for name in (INSTALLED, SET) if name in results]
+    return {
+        "size": shape.name,
+        "shape": f"{shape.layers}x{shape.hidden}",
+        "sequences": shape.sequences,
+        "length": shape.length,
+        "threads": terms.threads,
+        "dropout": terms.dropout,
+        "rounds": terms.rounds,
+        "rival": settings,
+        "mflops_per_token": flops / 1e6,
+        "limit_gflops": over_rounds(lambda i: limit[i]["flops_per_second"] / 1e9),
+        "share_of_limit": over_rounds(lambda i: flops * ours(i) / limit[i]["flops_per_second"]),
+        "tokens_per_second": {name: over_rounds(speed(name)) for name in (OURS, *rivals)},
+        "ratio": {name: over_rounds(lambda i, name=name: ours(i) / speed(name)(i)) for name in rivals},
+        "cpu_ratio": {
+            name: over_rounds(
+                lambda i, name=name: (
+                    results[OURS][i]["tokens_per_cpu_second"] / results[name][i]["tokens_per_cpu_second"]
+                )
+            )
+            for name in rivals
+        },
+        "cpu_share_of_limit": over_rounds(
+            lambda i: flops * results[OURS][i]["tokens_per_cpu_second"] / limit[i]["flops_per_cpu_second"]
+        ),
+        "peak_mib": {name: max(result["peak_mib"] for result in results[name]) for name in (OURS, *rivals)},
+    }

@@ -1,0 +1,62 @@
+"""What is trained, and how much arithmetic it takes."""
+
+from dataclasses import dataclass
+
+from maskwright.errors import BadInput
+from maskwright.models.bert import SIZES
+
+VOCABULARY = 30_522
+LENGTH = 128
+MASK_RATE = 0.15
+DROPOUT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """A network and a step of training: `sequences` full ones of `length` tokens each."""
+
+    name: str
+    layers: int
+    hidden: int
+    heads: int
+    sequences: int
+    length: int = LENGTH
+    vocabulary: int = VOCABULARY
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a step."""
+        return self.sequences * self.length
+
+
+SEQUENCES = {"tiny": 32, "mini": 32, "small": 16, "medium": 16, "base": 8, "large": 4}
+"""What a step takes at once: about as many as fill the caches of a small machine."""
+
+
+def shape(size: str) -> Shape:
+    """A published size, with the step it is measured at."""
+    if size not in SIZES:
+        raise BadInput(f"there is no size {size!r}: take {', '.join(SIZES)}")
+    numbers = SIZES[size]
+    return Shape(
+        name=size,
+        layers=numbers["num_hidden_layers"],
+        hidden=numbers["hidden_size"],
+        heads=numbers["num_attention_heads"],
+        sequences=SEQUENCES[size],
+    )
+
+
+def flops_per_token(*, layers: int, hidden: int, length: int, vocabulary: int, predicted: float) -> float:
+    """Floating-point operations of the matrix products of a token, forward and backward.
+
+    6 for each weight of the layers (4 H² for attention, 8 H² for the feed-forward network), 12 L S H for
+    attention's own products, 6 (H² + V H) for each token that is predicted, a share `predicted` of all.
+
+    >>> base = flops_per_token(layers=12, hidden=768, length=128, vocabulary=30522, predicted=0.15)
+    >>> f"{base / 1e6:.1f} MFLOP"
+    '545.4 MFLOP'
+    """
+    weights = layers * 12 * hidden**2
+    head = hidden**2 + vocabulary * hidden
+    return 6 * weights + 12 * layers * length * hidden + 6 * head * predicted

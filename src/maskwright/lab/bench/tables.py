@@ -1,0 +1,142 @@
+"""Results for people: tables for the terminal, a page for a browser."""
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
+from maskwright.report.figures import Bar, bar_chart
+from maskwright.report.page import Page
+
+Result = dict[str, Any]
+
+
+def table(results: Sequence[Result]) -> str:
+    """Tokens a second with the spread over rounds, ratios, the share of the limit, peak memory."""
+    header = ["", OURS, "share of limit", INSTALLED, "ratio", "allocator set", "ratio", "peak MiB"]
+    rows = [header]
+    for result in results:
+        speed, ratio = result["tokens_per_second"], result["ratio"]
+        share, peaks = result["share_of_limit"], result["peak_mib"]
+        cells = [
+            f"{result['shape']}, {result['sequences']} x {result['length']}",
+            _spread(speed[OURS]),
+            f"{share['median']:.0%}",
+        ]
+        for name in (INSTALLED, SET):
+            cells += [_spread(speed[name]), f"{ratio[name]['median']:.2f}x"] if name in speed else ["-", "-"]
+        rows.append([*cells, " / ".join(f"{peak:,.0f}" for peak in peaks.values())])
+    return "\n".join([*aligned_columns(rows), "", *_notes(results)])
+
+
+def aligned_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with their cells below each other.
+
+    >>> aligned_columns([["a", "b"], ["long", "c"]])
+    ['a     b', 'long  c']
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def parts_table(results: Sequence[Result]) -> str:
+    """Shares of a step by part, a column for each shape."""
+    names = list(dict.fromkeys(name for result in results for name in result["shares"]))
+    rows = [["", *(result["shape"] for result in results)]]
+    rows += [[name, *(_share(result["shares"].get(name)) for result in results)] for name in names]
+    rows += [
+        ["making batches, in their thread", *(_share(result["batch_share"]) for result in results)],
+        ["milliseconds a step", *(f"{result['milliseconds']:,.0f}" for result in results)],
+    ]
+    return "\n".join(aligned_columns(rows))
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def batches_table(results: Sequence[Result]) -> str:
+    """Rates by round."""
+    rows = [["round", "million tokens/s", "per second of a processor", "epochs", "peak MiB"]]
+    rows += [
+        [
+            str(place + 1),
+            f"{result['tokens_per_second'] / 1e6:.2f}",
+            f"{result['tokens_per_cpu_second'] / 1e6:.2f}",
+            f"{result['epochs']:.1f}",
+            f"{result['peak_mib']:,.0f}",
+        ]
+        for place, result in enumerate(results)
+    ]
+    return "\n".join(aligned_columns(rows))
+
+
+def corpus_table(results: Sequence[Result]) -> str:
+    """Rates and memory by size."""
+    rows = [["text MB", "vocabulary", "seconds", "MB/s", "per second of a processor", "million tokens", "peak MiB"]]
+    rows += [
+        [
+            f"{result['megabytes']:,.0f}",
+            "trained" if result["vocabulary"] else "given",
+            f"{result['seconds']:,.1f}",
+            f"{result['megabytes_per_second']:.2f}",
+            f"{result['megabytes_per_cpu_second']:.2f}",
+            f"{result['tokens'] / 1e6:,.1f}",
+            f"{result['peak_mib']:,.0f}",
+        ]
+        for result in results
+    ]
+    return "\n".join(aligned_columns(rows))
+
+
+def start_table(results: Sequence[Result]) -> str:
+    """Seconds by command."""
+    rows = [["command", "seconds", "of a processor"]]
+    rows += [[r["command"], f"{r['seconds']:.2f}", f"{r['cpu_seconds']:.2f}"] for r in results]
+    return "\n".join(aligned_columns(rows))
+
+
+def _spread(values: dict[str, float]) -> str:
+    return f"{values['median']:,.0f} ({values['least']:,.0f}-{values['most']:,.0f})"
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    first = results[0]
+    rate = _spread(first["limit_gflops"])
+    terms = f"median (least-most) of {first['rounds']} rounds; {first['threads']} threads, dropout {first['dropout']}"
+    notes = [f"tokens a second, {terms}; {platform.machine()}, limit {rate} GFLOP/s in bf16"]
+    notes += [
+        f"{result['shape']}: transformers is faster in {result['rival']['precision']} with "
+        f"{'fused' if result['rival']['fused'] else 'default'} AdamW"
+        for result in results
+        if result["rival"]
+    ]
+    return notes
+
+
+def page(results: Sequence[Result]) -> Page:
+    """The same as a page with bars."""
+    made = Page("Pretraining speed", "; ".join(_notes(results)[:1]))
+    made.heading("Tokens a second", "Masked LM and next sentence prediction, full sequences; longer is faster.")
+    for result in results:
+        bars = [
+            Bar(name, values["median"], (values["most"] - values["least"]) / 2, name == OURS)
+            for name, values in result["tokens_per_second"].items()
+        ]
+        made.add(bar_chart(bars, f"{result['shape']}, {result['sequences']} sequences of {result['length']}"))
+    made.heading("Ratios and limits", "The limit: the products alone, at the rate of large ones in the same run.")
+    made.table(
+        ["shape", "of the limit", "to transformers", "allocator set", "peak MiB, ours"],
+        [
+            [
+                result["shape"],
+                result["share_of_limit"]["median"],
+                result["ratio"].get(INSTALLED, {}).get("median"),
+                result["ratio"].get(SET, {}).get("median"),
+                round(result["peak_mib"][OURS]),
+            ]
+            for result in results
+        ],
+        percent=[1],
+    )
+    return made

@@ -1,0 +1,61 @@
+"""Measurements in turn, A B A B, each in a fresh process."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from maskwright.errors import MaskwrightError
+from maskwright.machine import processors
+from maskwright.progress import Progress, silent
+
+
+class Side(NamedTuple):
+    """Something to measure: a module with a `measure`, what it is given, and its environment."""
+
+    name: str
+    module: str
+    given: Mapping[str, Any]
+    environment: Mapping[str, str] = {}
+
+
+Result = dict[str, Any]
+
+
+def measure_side(side: Side, threads: int) -> Result:
+    """One measurement in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **side.environment}
+    done = subprocess.run(
+        [sys.executable, "-m", f"maskwright.lab.bench.{side.module}", json.dumps(side.given)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise MaskwrightError(f"measuring {side.name} ended with {done.returncode}: {said[-1] if said else 'no word'}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def in_turn(
+    sides: Sequence[Side], rounds: int, threads: int, *, name: str = "measure", progress: Progress = silent
+) -> dict[str, list[Result]]:
+    """Each side's results, round by round: all sides once, then all of them again."""
+    results: dict[str, list[Result]] = {side.name: [] for side in sides}
+    with progress.stage(name, rounds * len(sides), "measurements") as bar:
+        for _ in range(rounds):
+            for side in sides:
+                results[side.name].append(measure_side(side, threads))
+                bar.advance(1, note=side.name)
+    return results
+
+
+def default_threads() -> int:
+    """The processors this process may use, or what OMP_NUM_THREADS says."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return processors()

@@ -1,0 +1,149 @@
+"""Planning a run: probes of several micro-batch sizes, each in a process of its own, and the fastest that fits.
+
+A process of its own has a clean peak of memory and the allocator's setting that `pretrain` has.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+import torch
+
+from maskwright.config import checked, plain
+from maskwright.corpus.read import Corpus
+from maskwright.errors import MaskwrightError
+from maskwright.progress import Progress, silent
+from maskwright.recipes import module_of
+from maskwright.recipes.bert import Recipe
+from maskwright.training import checkpoint
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
+from maskwright.training.run import PRECISIONS, device_for, keep_memory
+from maskwright.training.work import Work
+
+SIZES = (8, 16, 32, 64)
+SLOWER = 0.8  # a size below this share of the best speed so far ends the search: larger ones only get slower
+
+
+def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
+    """Measure the recipe in this process."""
+    keep_memory()
+    recipe = checked(module_of(str(table["recipe"])).Recipe, table, "the recipe")
+    corpus = Corpus.open(corpus_path)
+    device = device_for()
+    program = held()
+    work: Work = module_of(recipe.recipe).build(recipe, corpus)
+    work.module.to(device)
+    optimizer = Optimizer(work.module, recipe.optimizer, PRECISIONS[recipe.training.precision])
+    return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
+
+
+def probe_apart(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
+    """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less."""
+    table = plain(recipe)
+    table["start"] = {**table["start"], "tokens": "random"}
+    done = subprocess.run(
+        [sys.executable, "-m", "maskwright.lab.plan", str(corpus.path), str(seconds)],
+        input=json.dumps(table),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        size = recipe.training.micro_sequences
+        raise MaskwrightError(
+            f"the probe of {size} sequences at once ended with {done.returncode}: {said[-1] if said else 'no word'}"
+        )
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    told["memory"] = Memory(**told["memory"])
+    return Measured(**told)
+
+
+def sizes_to_try(batch_sequences: int) -> list[int]:
+    """Micro-batches of 8 to 64 sequences, none larger than the whole step.
+
+    >>> sizes_to_try(256), sizes_to_try(24), sizes_to_try(4)
+    ([8, 16, 32, 64], [8, 16, 24], [4])
+    """
+    return sorted({min(size, batch_sequences) for size in SIZES})
+
+
+def try_sizes(
+    recipe: Recipe, corpus: Corpus, sizes: Sequence[int], *, seconds: float = 4.0, progress: Progress = silent
+) -> list[Measured]:
+    """Probes of growing micro-batches, until one would not fit into memory or is clearly slower than a smaller one."""
+    free = free_memory(device_for())
+    found: list[Measured] = []
+    with progress.stage("probe", len(sizes), "sizes") as bar:
+        for size in sizes:
+            if found and (not fits(found[-1], size, free) or _slower(found)):
+                break
+            training = recipe.training.with_changes(micro_sequences=size)
+            found.append(probe_apart(recipe.with_changes(training=training), corpus, seconds))
+            bar.advance(1, note=f"{size} sequences, {found[-1].tokens_per_second:,.0f} tokens/s")
+    return found
+
+
+def _slower(found: Sequence[Measured]) -> bool:
+    return found[-1].tokens_per_second < SLOWER * max(one.tokens_per_second for one in found)
+
+
+def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -> dict[str, Any]:
+    """What the run in `out` will take, with the fastest of the micro-batches tried.
+
+    Sizes in bytes, times in seconds where the name does not say otherwise.
+    """
+    best = max(tried, key=lambda one: one.tokens_per_second)
+    training = recipe.training
+    done = min(training.steps, max(checkpoint.steps(out), default=0))
+    examples = module_of(recipe.recipe).data(recipe, corpus).pairs.epoch_pairs(0)
+    device = device_for()
+    return {
+        "recipe": recipe.recipe,
+        "size": recipe.size,
+        "corpus": str(corpus.path),
+        "out": str(out),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "parameters": best.parameters,
+        "micro_sequences": best.micro_sequences,
+        "tokens_per_second": best.tokens_per_second,
+        "step_seconds": best.step_seconds,
+        "step_tokens": best.step_tokens,
+        "evaluation_seconds": best.evaluation_seconds,
+        "steps": training.steps,
+        "steps_done": done,
+        "hours_left": hours(best, training, done),
+        "memory": {"peak": sum(best.memory), "free": free_memory(device), **best.memory._asdict()},
+        "disk": {
+            "run": run_bytes(best, training.keep),
+            "free": disk_usage(_existing(out)).free,
+            "checkpoint": best.checkpoint_bytes,
+            "model": best.model_bytes,
+        },
+        "examples_per_epoch": examples,
+        "epochs": training.steps * training.batch_sequences / examples,
+        "tried": [
+            {
+                "micro_sequences": one.micro_sequences,
+                "tokens_per_second": one.tokens_per_second,
+                "memory": sum(one.memory),
+            }
+            for one in tried
+        ],
+    }
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+if __name__ == "__main__":
+    _measured = probe(json.load(sys.stdin), sys.argv[1], float(sys.argv[2]))
+    sys.stdout.write(json.dumps({**_measured._asdict(), "memory": _measured.memory._asdict()}) + "\n")

@@ -1,0 +1,37 @@
+"""What a prediction head is given, and what it gives back. Heads know no network by name."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from maskwright.batch import Batch
+from maskwright.layers.weight_names import WeightName
+from maskwright.objectives.tally import Tally
+
+
+class Encoder(Protocol):
+    """What heads ask of the network below them."""
+
+    @property
+    def token_table(self) -> Tensor:
+        """(V, H) token embeddings, to tie a decoder to."""
+        ...
+
+    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
+        """(T, H) -> (N, H), one vector a sequence."""
+        ...
+
+
+class Head(Protocol):
+    """An `nn.Module` that predicts something from the last layer, and counts how well."""
+
+    weight_names: list[WeightName]
+    """Its parameters beside the names under which others publish them."""
+
+    def count(self, batch: Batch) -> int:
+        """How many predictions the batch asks for."""
+        ...
+
+    def tally(self, last: Tensor, batch: Batch, encoder: Encoder) -> Tally:
+        """Sums over the predictions of one batch; `last` is the last layer's output, (T, H)."""
+        ...

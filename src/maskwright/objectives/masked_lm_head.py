@@ -1,0 +1,56 @@
+"""The head of masked language modelling: projection, activation, norm, then the token embeddings as decoder.
+
+BERT section 3.1; google-research/bert `run_pretraining.py` `get_masked_lm_output`. The decoder's matrix is the
+token table itself, with a bias of its own for each token. Only the M predicted rows are ever projected.
+"""
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from maskwright.batch import Batch
+from maskwright.layers.activations import ACTIVATIONS, ActivationName
+from maskwright.layers.cross_entropy import plain, projected_cross_entropy
+from maskwright.layers.norm import Norm
+from maskwright.layers.weight_names import WeightName, weight_and_bias
+from maskwright.objectives.head import Encoder
+from maskwright.objectives.tally import Tally
+
+
+class MaskedLMHead(nn.Module):
+    """dense, activation, norm; then scores over the vocabulary by the token table (V, H) of the encoder."""
+
+    weight_names: ClassVar = [
+        WeightName("bias", ("cls.predictions.bias",)),
+        *weight_and_bias("dense", "cls.predictions.transform.dense"),
+        *weight_and_bias("norm", "cls.predictions.transform.LayerNorm"),
+    ]
+
+    def __init__(self, hidden_size: int, vocab_size: int, activation: ActivationName, layer_norm_eps: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.activation = ACTIVATIONS[activation]
+        self.norm = Norm(hidden_size, layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(M, H) -> (M, H), what is multiplied with the token table."""
+        return self.norm(self.activation(self.dense(rows)))
+
+    def scores(self, rows: Tensor, table: Tensor) -> Tensor:
+        """(M, H) -> (M, V) logits."""
+        return F.linear(self(rows), table, self.bias)
+
+    def count(self, batch: Batch) -> int:
+        """M, hidden tokens."""
+        return 0 if batch.predict_ids is None else batch.predict_ids.shape[0]
+
+    def tally(self, last: Tensor, batch: Batch, encoder: Encoder) -> Tally:
+        """Summed cross-entropy, in nats, of the hidden tokens of the batch."""
+        assert batch.predict_rows is not None and batch.predict_ids is not None
+        project = projected_cross_entropy if torch.is_grad_enabled() else plain
+        inner = self(last.index_select(0, batch.predict_rows))
+        loss_sum, correct = project(inner, encoder.token_table, self.bias, batch.predict_ids)
+        return Tally(loss_sum, batch.predict_ids.shape[0], correct)

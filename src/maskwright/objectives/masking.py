@@ -1,0 +1,146 @@
+"""Masking = which units are hidden x how they are corrupted.
+
+A unit is a group of rows that are hidden together: a token here; words, n-grams and spans are groups
+of several. `choose` draws units for a whole flat batch at once and knows nothing of tokens; `corrupt`
+writes over rows and knows nothing of units. Neither loops over tokens or sequences.
+
+Rates and counts are BERT's (Devlin et al. 2019, arXiv 1810.04805, section 3.1; counts as in
+`google-research/bert`, `create_pretraining_data.py`, `create_masked_lm_predictions`).
+"""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from maskwright.batch import Booleans, Integers, positions
+
+Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
+
+LEAST_KEY_BITS = 20
+"""Random bits that order the units of a sequence; fewer would let ties bias the choice."""
+
+
+class Draws(Protocol):
+    """Where masks draw from: each call is a new stream."""
+
+    def uniform(self, rows: Integers) -> Floats:
+        """One number in [0, 1) for each of these rows of the flat batch."""
+        ...
+
+
+class FreshDraws:
+    """Dynamic masks: whatever comes next from a generator that was made for this micro-batch."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+
+    def uniform(self, rows: Integers) -> Floats:
+        """One number in [0, 1) for each row."""
+        return self._generator.random(len(rows))
+
+
+class ExampleDraws:
+    """Static masks: draws that belong to an example, in whatever batch and place it comes again.
+
+    keys        (N,) uint64, one for each sequence; equal keys give equal draws
+    cu_seqlens  (N+1,) the batch
+
+    The bits are SplitMix64 (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, 2014) of
+    key, position and stream.
+    """
+
+    def __init__(self, keys: Words, cu_seqlens: Integers) -> None:
+        place = positions(cu_seqlens).astype(np.uint64)
+        self._base = np.repeat(_mix(keys), np.diff(cu_seqlens)) + place * np.uint64(0x9E3779B97F4A7C15)
+        self._stream = 0
+
+    def uniform(self, rows: Integers) -> Floats:
+        """One number in [0, 1) for each row."""
+        self._stream += 1
+        stream = _mix(np.array([self._stream], np.uint64))
+        return (_mix(self._base[rows] ^ stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(words: Words) -> Words:
+    """SplitMix64's output function: every input bit moves every output bit."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def mask_counts(lengths: Integers, rate: float, max_predictions: int | None = None) -> Integers:
+    """How many tokens of each sequence to hide: rate times its length, specials included, at least 1.
+
+    Halves go to the even neighbour, as Python's `round` in the original does.
+
+    >>> mask_counts(np.array([3, 30, 50, 128]), 0.15).tolist()
+    [1, 4, 8, 19]
+    """
+    counts = np.maximum(np.rint(lengths * rate).astype(np.int64), 1)
+    return counts if max_predictions is None else np.minimum(counts, max_predictions)
+
+
+def choose(unit_sequences: Integers, counts: Integers, uniform: Floats) -> Integers:
+    """Units drawn without replacement, `counts[n]` of the units of sequence n, or all if there are fewer.
+
+    unit_sequences  (U,) ascending, the sequence each unit lies in
+    counts          (N,) units wanted of each sequence
+    uniform         (U,) draws in [0, 1); the units with the lowest are taken
+    returns         the numbers of the chosen units, ascending
+    """
+    if not len(unit_sequences):
+        return np.zeros(0, np.int64)
+    # Sequence, draw and unit packed in one word: sorting words is many times faster than sorting by keys.
+    unit_bits, sequence_bits = len(unit_sequences).bit_length(), max(len(counts).bit_length(), 1)
+    key_bits = 64 - unit_bits - sequence_bits
+    if key_bits < LEAST_KEY_BITS:
+        raise ValueError(f"{len(unit_sequences)} units of {len(counts)} sequences are too many for one micro-batch")
+    words = (uniform * 2.0**key_bits).astype(np.uint64) << np.uint64(unit_bits)
+    words |= unit_sequences.astype(np.uint64) << np.uint64(64 - sequence_bits)
+    words |= np.arange(len(words), dtype=np.uint64)
+    words.sort()
+    units = np.bincount(unit_sequences, minlength=len(counts))
+    taken = np.minimum(counts, units)
+    skipped = (np.cumsum(units) - units) - (np.cumsum(taken) - taken)
+    places = np.arange(int(taken.sum())) + np.repeat(skipped, taken)
+    chosen = words[places] & np.uint64((1 << unit_bits) - 1)
+    chosen.sort()
+    return chosen.astype(np.int64)
+
+
+def candidates(special: Booleans, cu_seqlens: Integers, *, mask_specials: bool = False) -> tuple[Integers, Integers]:
+    """Rows that may be hidden, ascending, and the sequence of each; specials only if asked for (RoBERTa)."""
+    sequence = np.repeat(np.arange(len(cu_seqlens) - 1), np.diff(cu_seqlens))
+    if mask_specials:
+        return np.arange(len(special)), sequence
+    rows = np.flatnonzero(~special)
+    return rows, sequence[rows]
+
+
+def corrupt(
+    token_ids: Integers,
+    rows: Integers,
+    draws: Draws,
+    *,
+    mask_id: int,
+    random_ids: int | Integers,
+    masked: float = 0.8,
+    randomized: float = 0.1,
+) -> Integers:
+    """A copy of token_ids (T,) in which each of `rows` is masked, randomized, or kept, independently.
+
+    masked      how often a row becomes mask_id
+    randomized  how often it becomes a random token, which may be the one that was there; else it is kept
+    random_ids  a vocabulary size: any id, special tokens included, as in the original; or the ids to draw from
+    """
+    corrupted = token_ids.copy()
+    fate = draws.uniform(rows)
+    corrupted[rows[fate < masked]] = mask_id
+    replaced = rows[(fate >= masked) & (fate < masked + randomized)]
+    size = random_ids if isinstance(random_ids, int) else len(random_ids)
+    drawn = (draws.uniform(replaced) * size).astype(np.int64)
+    corrupted[replaced] = drawn if isinstance(random_ids, int) else random_ids[drawn]
+    return corrupted

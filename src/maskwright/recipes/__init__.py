@@ -1,0 +1,116 @@
+"""Recipes: each file composes the parts below into one way to pretrain, with the numbers of its paper.
+
+The files are the catalogue: a module with a function `recipe` is a recipe, and its name is the module's.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING, Any
+
+from maskwright.config import checked, override, plain, read_toml
+from maskwright.errors import BadInput
+from maskwright.models.bert import SIZES
+from maskwright.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from maskwright.corpus.read import Corpus
+    from maskwright.recipes.bert import Recipe
+    from maskwright.training.work import Work
+
+
+def names() -> list[str]:
+    """The recipes there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def meant(name: str, there: Iterable[str]) -> str:
+    """The nearest of the names there are, as the end of a message.
+
+    >>> meant("bret", ["bert", "quick"]), meant("gpt", ["bert", "quick"])
+    ('; did you mean bert?', '')
+    """
+    near = get_close_matches(name.lower(), there, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def module_of(name: str) -> Any:
+    """The module of a recipe; BadInput with the nearest name for one that does not exist."""
+    if name not in names():
+        raise BadInput(f"there is no recipe {name!r}{meant(name, names())} (there are: {', '.join(names())})")
+    return importlib.import_module(f"maskwright.recipes.{name}")
+
+
+def resolve(
+    what: str, corpus_path: str | None, size: str | None = None, changes: Mapping[str, Any] | None = None
+) -> tuple["Recipe", "Corpus"]:
+    """The recipe called `what`, or that of a recipe.toml, with `changes` by dotted key; and its corpus, opened.
+
+    The size of the vocabulary is the corpus's tokenizer's. BadInput for unknown names, sizes and keys, and
+    for a corpus whose files have not the sizes they had; `train` compares their checksums too.
+    """
+    from maskwright.corpus.read import Corpus
+
+    written = read_toml(what) if what.endswith(".toml") else None
+    name = str(written.get("recipe", "")) if written else what
+    module = module_of(name)
+    if size is not None and size not in SIZES:
+        raise BadInput(f"there is no size {size!r}{meant(size, SIZES)} (there are: {', '.join(SIZES)})")
+    path = corpus_path or (str(written.get("corpus", "")) if written else "")
+    if not path:
+        raise BadInput("which corpus? give --corpus DIR, a folder that `maskwright corpus` made")
+    corpus = Corpus.open(path)
+    if written is None:
+        start = plain(module.recipe(size or module.DEFAULT_SIZE, path, corpus.tokenizer.vocab_size))
+    else:
+        start = {**written, "corpus": path}
+        if size is not None and size != written.get("size"):
+            raise BadInput(f"{what} has size {written.get('size')}: --size goes with a recipe's name")
+    where = what if written is not None else f"recipe {name}"
+    return checked(module.Recipe, override(start, dict(changes or {})), where), corpus
+
+
+def folder_for(what: str, recipe: "Recipe") -> Path:
+    """Where a run goes when nobody says where: to the run whose recipe.toml `what` is, else to runs/NAME-SIZE.
+
+    A recipe.toml that somebody wrote stays as it is: the folder it lies in is no run's.
+    """
+    from maskwright.training.run_folder import RECIPE, is_run
+
+    given = Path(what)
+    if given.name == RECIPE and is_run(given.parent):
+        return given.parent
+    return Path("runs") / f"{recipe.recipe}-{recipe.size}"
+
+
+def train(
+    recipe: "Recipe", corpus: "Corpus", folder: Path, *, allocator: str = "default", progress: Progress = silent
+) -> Signals | None:
+    """Pretrain by `recipe` in `folder`, from the newest checkpoint there if there is one.
+
+    Returns None when the model is there, else the signal that asked to stop before.
+
+    allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
+    """
+    from maskwright.training.run import run
+
+    module = module_of(recipe.recipe)
+
+    def build(fresh: bool) -> "Work":
+        corpus.check(checksums=True, progress=progress)
+        return module.build(recipe, corpus, progress, fresh=fresh)
+
+    return run(
+        recipe,
+        corpus,
+        folder,
+        build,
+        lambda work, optimizer, run_folder: module.finish(work, optimizer, recipe, corpus, run_folder.path),
+        optimizer=recipe.optimizer,
+        training=recipe.training,
+        allocator=allocator,
+        progress=progress,
+    )

@@ -1,0 +1,1 @@
+"""Pages about runs: curves, figures and tables in one HTML file that opens offline."""

@@ -1,0 +1,83 @@
+"""How a text file sets out its documents, found from its first lines.
+
+sentences    a sentence a line, an empty line between documents: the format of Google's BERT scripts
+paragraphs   prose: lines wrapped or not, an empty line between paragraphs
+jsonl        a JSON object a line, with the document in its "text"
+"""
+
+import json
+from itertools import pairwise
+from typing import Literal, get_args
+
+from maskwright.errors import BadInput
+from maskwright.text.sentences import split_sentences
+
+Shape = Literal["sentences", "paragraphs", "jsonl"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+
+_ENDS = frozenset(".!?…。！？；:：\"'”’»)]）」』】-—")
+_SENTENCES = 0.7  # a file is one-sentence-a-line when this share of its first lines looks like it
+
+
+def shape_of_lines(lines: list[str], name: str) -> Shape:
+    """The shape of a file that begins with `lines`; its name decides where it ends in .jsonl or .ndjson.
+
+    >>> shape_of_lines(["Mr. Darcy bowed.", "She smiled.", "", "It rained."], "a.txt")
+    'sentences'
+    >>> shape_of_lines(["It is a truth universally acknowledged, that a single", "man must want a wife."], "a.txt")
+    'paragraphs'
+    >>> shape_of_lines(['{"text": "却说曹操败走。"}'], "a.txt")
+    'jsonl'
+    """
+    stem = name.lower().removesuffix(".gz").removesuffix(".zst")
+    filled = [line.strip() for line in lines if line.strip()]
+    if stem.endswith((".jsonl", ".ndjson")) or (filled and _is_json_object(filled[0])):
+        return "jsonl"
+    one_each = sum(line[-1] in _ENDS and len(split_sentences(line, "en")) == 1 for line in filled)
+    return "sentences" if filled and one_each >= _SENTENCES * len(filled) else "paragraphs"
+
+
+def refuse_wrong_shape(lines: list[str], shape: Shape, name: str) -> None:
+    """Raises `BadInput` where `lines`, the first of the file `name`, plainly contradict the `shape` asked for.
+
+    >>> refuse_wrong_shape(["It rained. She smiled. He bowed."] * 3, "sentences", "a.txt")
+    Traceback (most recent call last):
+        ...
+    maskwright.errors.BadInput: a.txt is not of shape sentences: line 1 holds 3 of them; its shape may be paragraphs
+    """
+    filled = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    if not filled:
+        return
+    number, line = filled[0]
+    if shape == "jsonl":
+        if not line.startswith("{"):
+            likely = shape_of_lines([line for _, line in filled], "")
+            raise BadInput(f"{name} is not of shape jsonl: line {number} is not JSON; its shape may be {likely}")
+        return  # the reader itself names the first row that is no JSON
+    if _is_json_object(line):
+        raise BadInput(f"{name} is not of shape {shape}: line {number} is a JSON object; its shape may be jsonl")
+    if shape == "paragraphs":
+        return
+    counts = [(number, len(split_sentences(line, "en"))) for number, line in filled]
+    many = [(number, count) for number, count in counts if count >= 3]
+    if 2 * len(many) > len(counts):
+        number, count = many[0]
+        raise BadInput(
+            f"{name} is not of shape sentences: line {number} holds {count} of them; its shape may be paragraphs"
+        )
+    torn = [number for (_, before), (number, line) in pairwise(filled) if line[0].islower() and before[-1] not in _ENDS]
+    if 2 * len(torn) > len(filled):
+        raise BadInput(
+            f"{name} is not of shape sentences: line {torn[0]} goes on with the sentence of the line before; "
+            "its shape may be paragraphs"
+        )
+
+
+def _is_json_object(line: str) -> bool:
+    """True for the beginning of an object too: a first line may be longer than what is looked at."""
+    if not line.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return line[1:].lstrip().startswith('"') and ":" in line

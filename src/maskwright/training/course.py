@@ -1,0 +1,109 @@
+"""How far a run has come: what the loop carries from step to step, all of it in every checkpoint."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from maskwright.errors import MaskwrightError
+from maskwright.progress import Stage
+from maskwright.training.evaluation import Window, evaluate, told
+from maskwright.training.finite import WAY_OUT
+from maskwright.training.metrics import MetricsLog
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.run_folder import RunFolder
+from maskwright.training.signals import Stop
+from maskwright.training.work import Work
+
+
+class Course:
+    """Takes up the folder's newest checkpoint, counts on from it, writes lines and checkpoints.
+
+    done     updates so far
+    tokens   seen so far
+    window   sums since the last logged line
+    norm     of the last gradient
+    """
+
+    def __init__(self, work: Work, optimizer: Optimizer, folder: RunFolder, rate: Callable[[int], float]) -> None:
+        self.work, self.optimizer, self.folder, self.rate = work, optimizer, folder, rate
+        state: dict[str, Any] = {"tokens": 0, "window": {}, "gradient_norm": 0.0}
+        if folder.resumed:
+            state = folder.resumed.state
+            optimizer.flat.load(folder.resumed.tensors["model"])
+            optimizer.load(folder.resumed.tensors["optimizer"])
+            folder.resumed.tensors.clear()  # they are maps of files that will be pruned
+        self.done = self._saved = folder.step
+        self.tokens: int = state["tokens"]
+        self.window, self.norm = Window(state["window"]), float(state["gradient_norm"])
+        self._clock = Clock(0.0, self.tokens)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there is more than the newest checkpoint holds."""
+        return self.done > self._saved
+
+    def count(self, sums: Window, tokens: int, norm: float) -> None:
+        """One update more."""
+        self.done += 1
+        self.tokens += tokens
+        self.window.join(sums)
+        self.norm = norm
+
+    def start_clock(self, log: MetricsLog) -> None:
+        """From here on time is counted, beginning at what earlier processes spent."""
+        self._clock = Clock(log.seconds_before, self.tokens)
+
+    def write_line(self, log: MetricsLog, bar: Stage, *, look: bool, stop: Stop) -> None:
+        """Log the means since the last line; with `look`, beside those of the held-out documents."""
+        means = self.window.means()
+        seconds, speed = self._clock.read(self.tokens)
+        held_out = evaluate(self.work, self.optimizer, stop) if look else None
+        self._clock.skip(self.tokens)
+        log.log(
+            step=self.done,
+            tokens=self.tokens,
+            loss=means.loss,
+            losses=means.losses,
+            accuracy=means.accuracy,
+            learning_rate=self.rate(self.done - 1) * self.optimizer.rate,
+            gradient_norm=self.norm,
+            seconds=seconds,
+            tokens_per_second=speed,
+            held_out=held_out,
+        )
+        self.window = Window()
+        bar.advance(0, note=told(means, held_out, speed))
+
+    def save(self, log: MetricsLog, keep: int) -> None:
+        """Write a checkpoint; MaskwrightError if a weight is not finite."""
+        if not bool(self.optimizer.flat.master.isfinite().all()):
+            raise MaskwrightError(
+                f"step {self.done}: the update made weights that are not finite; the last checkpoint is that of "
+                f"step {self._saved}; {WAY_OUT}"
+            )
+        log.sync()
+        tensors = {"model": self.optimizer.flat.tensors(), "optimizer": self.optimizer.tensors()}
+        state = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
+        self.folder.save(self.done, tensors, state, keep)
+        self._saved = self.done
+        self._clock.skip(self.tokens)
+
+
+class Clock:
+    """Seconds of training alone: what evaluation and saving take is left out."""
+
+    def __init__(self, seconds_before: float, tokens: int) -> None:
+        self._seconds = seconds_before
+        self._at, self._tokens = time.perf_counter(), tokens
+
+    def read(self, tokens: int) -> tuple[float, float]:
+        """(seconds since step 0, tokens a second since the last reading)."""
+        elapsed = time.perf_counter() - self._at
+        speed = (tokens - self._tokens) / max(elapsed, 1e-9)
+        self._seconds += elapsed
+        self.skip(tokens)
+        return self._seconds, speed
+
+    def skip(self, tokens: int) -> None:
+        """Begin anew here."""
+        self._at, self._tokens = time.perf_counter(), tokens

@@ -1,0 +1,68 @@
+"""Sums over predictions, and what they say: of the steps since the last logged one, and of held-out documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from maskwright.objectives.tally import Tally
+from maskwright.training.metrics import HeldOut
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.signals import Stop
+from maskwright.training.work import Work
+
+
+class Window:
+    """Sums since the last logged step; saved with a checkpoint, so that a restart changes no logged line."""
+
+    def __init__(self, sums: dict[str, list[float]] | None = None) -> None:
+        self.sums = sums or {}
+
+    def add(self, name: str, loss_sum: float, count: float, correct: float) -> None:
+        """Take in one tally."""
+        before = self.sums.get(name, [0.0, 0, 0])
+        self.sums[name] = [before[0] + loss_sum, before[1] + count, before[2] + correct]
+
+    def join(self, other: "Window") -> None:
+        """Take in all of another."""
+        for name, (loss_sum, count, correct) in other.sums.items():
+            self.add(name, loss_sum, count, correct)
+
+    def means(self) -> HeldOut:
+        """Mean loss and accuracy by objective; the total is the sum of the means, as in the gradient."""
+        means = {name: (loss / max(1, n), correct / max(1, n)) for name, (loss, n, correct) in self.sums.items()}
+        losses = {name: loss for name, (loss, _) in means.items()}
+        return HeldOut(sum(losses.values()), losses, {name: accuracy for name, (_, accuracy) in means.items()})
+
+
+def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, int, float]]:
+    """(loss sum, count, hits) by objective as Python numbers, brought from the device in one piece."""
+    sums = torch.stack(
+        [part.detach().double() for tally in tallies.values() for part in (tally.loss_sum, tally.correct)]
+    )
+    numbers = iter(sums.tolist())
+    return {name: (next(numbers), tally.count, next(numbers)) for name, tally in tallies.items()}
+
+
+@torch.no_grad()
+def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None) -> HeldOut | None:
+    """Mean loss and accuracy on the held-out documents, in full precision and without dropout. Changes nothing.
+
+    None where there is nothing to evaluate on.
+    """
+    sums = Window()
+    with optimizer.flat.full_precision():
+        for batch in work.held_out():
+            if stop is not None:
+                stop.hurry()
+            for name, total in totals(work.tallies(batch.to(optimizer.flat.master.device), None)).items():
+                sums.add(name, *total)
+    return sums.means() if sums.sums else None
+
+
+def told(means: HeldOut, held_out: HeldOut | None, speed: float) -> str:
+    """The note behind the bar."""
+    parts: list[Any] = [f"{name} {loss:.2f}" for name, loss in means.losses.items()]
+    if held_out:
+        parts += [f"held out {name} {loss:.2f} {held_out.accuracy[name]:.1%}" for name, loss in held_out.losses.items()]
+    return " · ".join([*parts, f"{speed / 1000:.1f} k tokens/s"])

@@ -1,0 +1,43 @@
+"""What a finished run leaves beside its checkpoints: the model, for everyone to load."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from maskwright.checkpoints.folder import write_folder
+from maskwright.config import Config, plain
+from maskwright.corpus.read import Corpus
+from maskwright.models.bert import BertConfig
+from maskwright.training.metrics import last_metrics
+from maskwright.training.pretraining import Pretraining
+
+
+def write_model(
+    folder: Path,
+    network: Pretraining,
+    parameters: Mapping[str, Tensor],
+    config: BertConfig,
+    recipe: Config,
+    corpus: Corpus,
+) -> Path:
+    """`model/` in the run's folder: the Hugging Face layout, its card telling how it was trained."""
+    last = last_metrics(folder)
+    held_out = last.get("held_out") or {}
+    facts = {
+        "steps": last["step"],
+        "tokens": last["tokens"],
+        "corpus": corpus.fingerprint,
+        **{f"held-out loss, {name}": loss for name, loss in held_out.get("losses", {}).items()},
+        **{f"held-out accuracy, {name}": share for name, share in held_out.get("accuracy", {}).items()},
+        "Recipe": plain(recipe),
+    }
+    return write_folder(
+        folder / "model",
+        names=network.weight_names(),
+        parameters=parameters,
+        config=config,
+        tokenizer=corpus.tokenizer,
+        facts=facts,
+        replace=True,
+    )

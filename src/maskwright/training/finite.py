@@ -1,0 +1,33 @@
+"""Numbers that are none: found before they reach the weights, and traced to their objective."""
+
+from collections.abc import Sequence
+
+from maskwright.batch import Batch
+from maskwright.errors import MaskwrightError
+from maskwright.layers.dropout import DropoutStream
+from maskwright.training.work import Work
+
+
+class NotFiniteError(MaskwrightError):
+    """A loss or a gradient that is no number."""
+
+
+WAY_OUT = "lower optimizer.rate, lengthen training.warmup_share, or look at the data with `maskwright show`"
+BEFORE = f"the weights are those of the step before; {WAY_OUT}"
+
+
+def blame(work: Work, batches: Sequence[Batch], seed: int, step: int) -> str:
+    """Which objective's gradient is not finite: each is computed alone once more, on the same draws."""
+    names: list[str] = []
+    device = next(work.module.parameters()).device
+    for name in work.counts(batches[0]):
+        for place, batch in enumerate(batches):
+            work.module.zero_grad()
+            stream = DropoutStream(seed, "dropout", step, place, device=device)
+            work.tallies(batch.to(device), stream)[name].loss_sum.backward()  # pyright: ignore[reportUnknownMemberType]
+            grads = [p.grad for p in work.module.parameters() if p.grad is not None]
+            if not all(bool(grad.isfinite().all()) for grad in grads) and name not in names:
+                names.append(name)
+    work.module.zero_grad()
+    culprits = " and ".join(names) or "all objectives together"
+    return f"step {step + 1}: the gradient of {culprits} is not finite; {BEFORE}"

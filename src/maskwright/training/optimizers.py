@@ -1,0 +1,213 @@
+"""The optimizers of the originals, over flat parameters.
+
+    adamw    decoupled weight decay (Loshchilov and Hutter, 1711.05101), torch's own
+    google   what BERT was trained with (google-research/bert `optimization.py`): Adam without bias
+             correction, epsilon outside the root, decay inside the rate. Without the correction the
+             first steps are longer: by 3.16 the very first
+    muon     `torch.optim.Muon` (Jordan et al. 2024) on the matrices of the layers, adamw on the rest
+
+Which parameters decay is a rule and two explicit lists, `decay_lists`: matrices and tables do, biases
+and norms do not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from torch import Tensor, nn
+
+from maskwright.config import Config
+from maskwright.errors import BadInput
+from maskwright.training.flat import FlatParameters, check_same
+
+OptimizerName = Literal["adamw", "google", "muon"]
+
+
+class OptimizerConfig(Config):
+    """How weights are moved."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: OptimizerName = "adamw"
+    """adamw, google (BERT's own, no bias correction), muon (layers' matrices; adamw on the rest)."""
+    rate: float = Field(default=1e-4, gt=0, le=1e30)
+    """Peak learning rate."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of gradients."""
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    epsilon: float = Field(default=1e-6, gt=0)
+    """Added to the root of the squared gradients."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Pull towards zero, in units of the rate; biases and norms are exempt."""
+    matrix_rate: float = Field(default=0.02, gt=0, le=1e30)
+    """Peak rate of muon, for the layers' matrices."""
+    matrix_decay: float = Field(default=0.01, ge=0)
+    """Weight decay of muon."""
+    momentum: float = Field(default=0.95, ge=0, lt=1)
+    """Momentum of muon (Nesterov)."""
+
+
+def decay_lists(module: nn.Module) -> tuple[list[str], list[str]]:
+    """(decayed, exempt) names of the trainable parameters: matrices and tables; biases and norms."""
+    trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    return [name for name, p in trainable if p.ndim >= 2], [name for name, p in trainable if p.ndim < 2]
+
+
+def layer_matrices(module: nn.Module) -> list[str]:
+    """The matrices inside the layers: what muon moves. Embeddings, pooler and heads are not among them."""
+    return [name for name in decay_lists(module)[0] if ".layers." in f".{name}"]
+
+
+class Google:
+    """Adam as google-research/bert has it, on one flat row.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  w -= rate (m / (sqrt(v) + epsilon) + decay w)
+    """
+
+    def __init__(self, parts: list[tuple[Tensor, float]], config: OptimizerConfig) -> None:
+        self.parts = parts
+        self.config = config
+        self.state = [(torch.zeros_like(part), torch.zeros_like(part)) for part, _ in parts]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate."""
+        config, rate = self.config, factor * self.config.rate
+        for (part, decay), (mean, square) in zip(self.parts, self.state, strict=True):
+            gradient = part.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - config.beta1)
+            square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
+            part.mul_(1 - rate * decay)
+            part.addcdiv_(mean, square.sqrt().add_(config.epsilon), value=-rate)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        return {
+            f"{i}.{name}": tensor
+            for i, pair in enumerate(self.state)
+            for name, tensor in zip(("mean", "square"), pair, strict=True)
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave."""
+        ours = self.tensors()
+        check_same(ours, tensors)
+        for name, tensor in ours.items():
+            tensor.copy_(tensors[name])
+
+
+class Torch:
+    """One of torch's own optimizers; the state is kept by position.
+
+    state    what it keeps of each parameter: "step" is one number, all else has the parameter's shape
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, state: Sequence[str]) -> None:
+        self.optimizer = optimizer
+        self.state = state
+        self.peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
+
+    def step(self, factor: float) -> None:
+        """One update at `factor` times each group's peak rate."""
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = factor * peak
+        self.optimizer.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        state: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
+        return {f"{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; nothing at all before the first step."""
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        shapes = {
+            f"{i}.{name}": torch.empty(() if name == "step" else parameter.shape, device="meta")
+            for i, parameter in enumerate(parameters)
+            for name in self.state
+        }
+        check_same(shapes if tensors else {}, tensors)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            place, _, key = name.partition(".")
+            state.setdefault(int(place), {})[key] = tensor.clone()
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+
+class Optimizer:
+    """The optimizer of a run: one or two of the above over one `FlatParameters`."""
+
+    def __init__(self, module: nn.Module, config: OptimizerConfig, dtype: torch.dtype) -> None:
+        self.rate = config.rate
+        """Peak learning rate."""
+        decayed, exempt = decay_lists(module)
+        matrices = layer_matrices(module) if config.name == "muon" else []
+        decayed = [name for name in decayed if name not in set(matrices)]
+        self.flat = flat = FlatParameters(module, [matrices, decayed, exempt], dtype)
+        parts = [
+            (_leaf(flat.master[where], flat.gradient[where]), decay)
+            for where, decay in zip(flat.ranges[1:], (config.weight_decay, 0.0), strict=True)
+            if where.stop > where.start
+        ]
+        self.inner: dict[str, Google | Torch] = {}
+        if config.name == "google":
+            self.inner["google"] = Google(parts, config)
+        else:
+            self.inner["adamw"] = _adamw(parts, config)
+        if config.name == "muon":
+            if not matrices:
+                raise BadInput("muon moves the layers' matrices, and this model has no layers: take adamw")
+            self.inner["muon"] = _muon(flat, matrices, config)
+
+    def step(self, factor: float) -> None:
+        """Move the master by one update at `factor` times the peak rates, and publish it."""
+        for inner in self.inner.values():
+            inner.step(factor)
+        self.flat.publish()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name, for a checkpoint."""
+        return {
+            f"{kind}.{name}": tensor for kind, inner in self.inner.items() for name, tensor in inner.tensors().items()
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; MaskwrightError for the state of another optimizer."""
+        of: dict[str, dict[str, Tensor]] = {kind: {} for kind in self.inner}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind not in of:
+                check_same({}, {name: tensor})
+            of[kind][rest] = tensor
+        for kind, inner in self.inner.items():
+            inner.load(of[kind])
+
+
+def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
+    """A view of the master that torch's optimizers take for a parameter, its gradient in place."""
+    leaf = values.detach()
+    leaf.grad = gradient
+    return leaf
+
+
+def _adamw(parts: list[tuple[Tensor, float]], config: OptimizerConfig) -> Torch:
+    groups = [{"params": [part], "weight_decay": decay} for part, decay in parts]
+    betas = (config.beta1, config.beta2)
+    adamw = torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.epsilon, fused=True)
+    return Torch(adamw, ("step", "exp_avg", "exp_avg_sq"))
+
+
+def _muon(flat: FlatParameters, matrices: list[str], config: OptimizerConfig) -> Torch:
+    leaves: list[Tensor] = []
+    for name in matrices:
+        values, gradient = flat.master_of[name], flat.gradient_of[name]
+        # query, key and value are three maps that happen to lie together: each is made orthogonal by itself
+        blocks: Callable[[Tensor], tuple[Tensor, ...]] = (
+            (lambda t: t.chunk(3)) if name.endswith("query_key_value.weight") else (lambda t: (t,))
+        )
+        leaves += [_leaf(v, g) for v, g in zip(blocks(values), blocks(gradient), strict=True)]
+    muon = torch.optim.Muon(leaves, lr=config.matrix_rate, weight_decay=config.matrix_decay, momentum=config.momentum)
+    return Torch(muon, ("momentum_buffer",))

@@ -1,0 +1,80 @@
+"""A pretraining run from its recipe to its finished model, in one folder."""
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from signal import Signals
+
+import torch
+
+from maskwright.config import Config, plain
+from maskwright.corpus.read import Corpus
+from maskwright.machine import allocator_settings, other_allocator
+from maskwright.progress import Progress, silent
+from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.run_folder import RunFolder, environment
+from maskwright.training.work import Work
+
+PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
+
+
+def keep_memory() -> bool:
+    """Let the allocator of this process keep what tensors free, for the next step; whether it could be told.
+
+    glibc returns a large tensor to the system when it is freed, and every step then faults its pages in anew:
+    training 2 x 128 is twice as fast without. For processes of our own only, never on import. Another
+    allocator, and what the user has set, are left alone.
+    """
+    if other_allocator() or allocator_settings():
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    trim_threshold, mmap_threshold, most = -1, -3, 2**31 - 1
+    half_heap = 2**25  # the most that glibc before 2.35 takes: larger tensors are mapped and unmapped there
+    mapped = bool(mallopt(mmap_threshold, most)) or bool(mallopt(mmap_threshold, half_heap))
+    return bool(mallopt(trim_threshold, most)) and mapped
+
+
+def device_for(wanted: str | None = None) -> torch.device:
+    """The device to train on: what is wanted, else the first GPU, else the CPU."""
+    return torch.device(wanted or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def run(
+    recipe: Config,
+    corpus: Corpus,
+    out: Path,
+    build: Callable[[bool], Work],
+    finish: Callable[[Work, Optimizer, RunFolder], None],
+    *,
+    optimizer: OptimizerConfig,
+    training: TrainingConfig,
+    allocator: str = "default",
+    progress: Progress = silent,
+) -> Signals | None:
+    """Train in `out` what `build` makes, from the newest checkpoint there if there is one.
+
+    Returns None when all is done, else the signal that asked to stop before.
+
+    build     makes the network and its data; told whether the network needs its first weights
+    finish    writes what a finished run leaves: its report, and last its model
+    """
+    device = device_for()
+    terms = environment(
+        corpus=corpus.fingerprint, tokenizer=corpus.tokenizer.fingerprint, device=str(device), allocator=allocator
+    )
+    with RunFolder.open(out, plain(recipe), terms, progress=progress) as folder:
+        if folder.step >= training.steps and folder.model.is_dir():
+            progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
+            return None
+        work = build(folder.resumed is None)
+        work.module.to(device)
+        moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision])
+        if stopped := train(work, moved, training, folder, progress=progress):
+            return stopped
+        with moved.flat.full_precision():
+            finish(work, moved, folder)
+    return None

@@ -1,0 +1,57 @@
+"""A small model folder, and ways to spoil one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maskwright.checkpoints.folder import write_folder
+from maskwright.models.bert import BertConfig
+from maskwright.tokenizers.files import SPECIAL_TOKENS
+from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.pretraining import Pretraining
+from tests.models.networks import network, small
+
+WORDS = "the of paris capital france is a cat sat on mat . , ? river long and blue ##ing ##ed 中 国 人 ' é x".split()
+
+
+def tokenizer(extra: int = 0) -> WordPiece:
+    """Five special tokens, a few words, and letters so that little is unknown."""
+    letters = [chr(c) for c in range(ord("b"), ord("x"))]
+    pieces = [f"##{chr(c)}" for c in range(ord("a"), ord("z") + 1)]
+    tokens = [*SPECIAL_TOKENS, *WORDS, *letters, "y", "z", *pieces, *(f"word{i}" for i in range(extra))]
+    return WordPiece(tokens)
+
+
+def config(**changes: Any) -> BertConfig:
+    return small(vocab_size=tokenizer().vocab_size, **changes)
+
+
+def folder(path: Path, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0, **changes: Any) -> Pretraining:
+    """Write a model of random weights to `path`."""
+    shape = config(**changes)
+    model = network(shape, heads, seed)
+    part = model if heads else model.encoder
+    write_folder(
+        path,
+        names=part.weight_names(),
+        parameters=dict(part.named_parameters()),
+        config=shape,
+        tokenizer=tokenizer(),
+        facts={"steps": 10, "Data": {"tokens": 1234567, "languages": ["en", "zh"]}},
+    )
+    return model
+
+
+def change_tensors(path: Path, change: Callable[[dict[str, Tensor]], object], file: str = "model.safetensors") -> None:
+    tensors = load_file(path / file)
+    change(tensors)
+    save_file(tensors, path / file, {"format": "pt"})
+
+
+def change_config(path: Path, **changes: Any) -> None:
+    data = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**data, **changes}))

@@ -1,0 +1,57 @@
+"""The verb params: the table, JSON, folders, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maskwright.cli import main
+from tests.checkpoints import made_up
+
+
+def test_the_table_of_base(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["params", "base"]) == 0
+    shown = capsys.readouterr().out
+    for number in ("23,835,648", "28,311,552", "56,623,104", "38,400", "108,808,704", "109,482,240", "110,106,428"):
+        assert number in shown
+    assert "(V + P + G) H" in shown and "V = 30,522  H = 768  L = 12" in shown
+
+
+def test_json_and_other_vocabularies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["params", "bert-tiny", "--vocab-size", "1000", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["components"]["embeddings"] == (1000 + 512 + 2) * 128
+    assert sum(row["parameters"] for row in said["rows"]) == said["everything"]
+
+
+@pytest.mark.parametrize("heads", [("mlm", "nsp"), ("mlm",), ()], ids=str)
+def test_a_folder_is_counted_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], heads: tuple[str, ...]
+) -> None:
+    model = made_up.folder(tmp_path / "model", heads)
+    assert main(["params", str(tmp_path / "model"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    absent = 16 * 17 if heads == ("mlm",) else 0  # a BertForMaskedLM has no pooler
+    assert said["everything"] == sum(p.numel() for p in model.parameters()) - absent
+    assert main(["params", str(tmp_path / "model")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["huge"], "huge is neither a size (tiny, mini, small, medium, base, large) nor a model folder"),
+        (["base", "--vocab-size", "0"], "--vocab-size 0: choose 1 to 10,000,000"),
+        (["."], "config.json: missing"),
+    ],
+)
+def test_what_cannot_be_counted(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["params", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err and captured.err.count("\n") == 1 and not captured.out

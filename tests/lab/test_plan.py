@@ -1,0 +1,92 @@
+"""Probes in processes of their own, and what is made of them."""
+
+from pathlib import Path
+
+import pytest
+
+from maskwright.corpus.read import Corpus
+from maskwright.errors import MaskwrightError
+from maskwright.lab import plan as planning
+from maskwright.lab.plan import plan, probe_apart, sizes_to_try, try_sizes
+from maskwright.recipes import resolve
+from maskwright.recipes.bert import Recipe
+from maskwright.training.plan import Measured, Memory
+from tests.training.small_corpus import make_corpus
+
+SHAPE = {"model.hidden_size": "32", "model.num_attention_heads": "2", "model.intermediate_size": "64"}
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Corpus]:
+    corpus = make_corpus(tmp_path_factory.mktemp("corpus"))
+    changes = {**SHAPE, "training.batch_sequences": "24", "training.steps": "100", "pairs.max_length": "48"}
+    return resolve("quick", str(corpus), "tiny", changes)
+
+
+def one(size: int, speed: float, activations: int = 100) -> Measured:
+    return Measured(size, 50, 1000, 1000 / speed, 1.0, Memory(4, 2, 6, 8, activations, 20), 12, 4)
+
+
+def test_a_probe_leaves_nothing_and_counts_the_recipe_s_network(
+    resolved: tuple[Recipe, Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe, corpus = resolved
+    found = probe_apart(recipe, corpus, 0.1)
+    vocabulary, hidden = corpus.tokenizer.vocab_size, 32
+    layers = 2 * (4 * hidden * hidden + 2 * 64 * hidden + 9 * hidden + 64)
+    embeddings = (vocabulary + 512 + 2 + 2) * hidden
+    heads = hidden * hidden + hidden + 2 * hidden + vocabulary + 2 * hidden + 2
+    assert found.parameters == embeddings + layers + hidden * hidden + hidden + heads
+    assert found.micro_sequences == recipe.training.micro_sequences and found.step_tokens > 24 * 10
+    assert found.memory.program > 2**20 and found.step_seconds > 0
+    result = plan(recipe, corpus, [found], tmp_path / "run")
+    pairs = result["examples_per_epoch"]
+    assert result["epochs"] == 100 * 24 / pairs and pairs > 24
+    assert result["memory"]["peak"] == sum(found.memory)
+    assert result["disk"]["run"] == 3 * found.checkpoint_bytes + found.model_bytes
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_probe_that_fails_says_why(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:
+    recipe, _ = resolved
+    gone = Corpus(tmp_path / "gone", resolved[1].manifest)
+    with pytest.raises(MaskwrightError, match=r"the probe of 32 sequences .*gone"):
+        probe_apart(recipe, gone, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "free", "tried"),
+    [
+        ([10, 20, 30, 40], None, [8, 16, 32, 64]),
+        ([10, 9, 6, 40], None, [8, 16, 32]),  # 32 is clearly slower than the best: 64 is not tried
+        ([10, 20, 30, 40], 300, [8, 16]),  # 40 + 200 of 300 fits, 40 + 400 does not
+        ([10, 20, 30, 40], 1, [8]),  # the smallest is always tried
+    ],
+)
+def test_growing_sizes_until_memory_or_speed_ends_it(
+    resolved: tuple[Recipe, Corpus],
+    monkeypatch: pytest.MonkeyPatch,
+    speeds: list[float],
+    free: int | None,
+    tried: list[int],
+) -> None:
+    def probed(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
+        size = recipe.training.micro_sequences
+        return one(size, speeds[sizes.index(size)], activations=100 * size // 8)
+
+    sizes = sizes_to_try(256)
+    monkeypatch.setattr(planning, "probe_apart", probed)
+    monkeypatch.setattr(planning, "free_memory", lambda _: free)
+    found = try_sizes(*resolved, sizes)
+    assert [measured.micro_sequences for measured in found] == tried
+    best = plan(*resolved, found, Path("runs/nowhere"))
+    assert best["micro_sequences"] == tried[speeds.index(max(speeds[: len(tried)]))]
+
+
+def test_steps_that_are_done_are_not_planned_again(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "step-00000060").mkdir(parents=True)
+    result = plan(*resolved, [one(8, 10.0)], tmp_path)
+    assert result["steps_done"] == 60 and result["steps"] == 100
+    # 40 steps of 100 s, and one look at the held-out documents at the end
+    assert result["hours_left"] == pytest.approx((40 * 100 + 1.0) / 3600)

@@ -1,0 +1,79 @@
+"""Decoding what was hidden, and rates against hand-made batches."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from maskwright.batch import flat_batch
+from maskwright.corpus.read import Split
+from maskwright.draws import generator
+from maskwright.objectives.masked_lm import mask_sequences
+from maskwright.objectives.next_sentence import SegmentPairs
+from maskwright.objectives.show import Mark, decode, expected_random_next, measure, measure_plan
+
+NAMES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "down", "语", "言"]
+CLS, SEP, MASK, THE, CAT, SAT, S, DOWN, YU, YAN = range(2, 12)
+
+
+def test_each_fate_is_seen_for_what_it_is() -> None:
+    batch = flat_batch(
+        np.array([CLS, THE, MASK, DOWN, S, SEP, CLS, YU, YAN, CAT, SEP]),
+        np.array([0, 6, 11]),
+        predict_rows=np.array([2, 3, 7]),
+        predict_ids=np.array([CAT, SAT, YU]),
+        pair_labels=np.array([1, 0]),
+    )
+    first, second = decode(batch, NAMES.__getitem__, mask_id=MASK, special_ids=range(5))
+    assert [mark.fate for mark in first.marks] == ["special", "plain", "masked", "randomized", "plain", "special"]
+    assert first.text == "[CLS] the [MASK←cat] down←sat ##s [SEP]"
+    assert second.text == "[CLS] =语= 言 cat [SEP]"
+    assert second.marks[1] == Mark("语", "kept", "语")
+    assert (first.pair_label, second.pair_label) == (1, 0)
+
+
+def test_every_token_of_a_masked_batch_can_be_read_back(drawn_split: Callable[..., Split]) -> None:
+    sequences = SegmentPairs(drawn_split(50), cls_id=CLS, sep_id=SEP, seed=1).sequences(0, 40)
+    batch = mask_sequences(sequences, mask_id=MASK, random_ids=1000, generator=generator(0, "show"))
+    examples = decode(batch, str, mask_id=MASK, special_ids=[CLS, SEP])
+    originals = [int(mark.original) for example in examples for mark in example.marks]
+    tokens = [int(mark.token) for example in examples for mark in example.marks]
+    assert originals == sequences.token_ids.tolist()
+    assert tokens == batch.token_ids.tolist()
+
+
+def test_rates_of_a_batch_counted_by_hand() -> None:
+    batch = flat_batch(
+        np.array([CLS, MASK, MASK, DOWN, SEP, CLS, CAT, SEP]),
+        np.array([0, 5, 8]),
+        predict_rows=np.array([1, 2, 3, 6]),
+        predict_ids=np.array([CAT, SAT, THE, CAT]),
+        pair_labels=np.array([1, 0]),
+    )
+    rates = measure([batch], mask_id=MASK, rate=0.4, masked=0.7, randomized=0.1, max_length=8, random_next=0.6)
+    assert {rate.name: (rate.measured, rate.wanted, rate.trials) for rate in rates} == {
+        "tokens to predict": (0.5, 0.4, 8),
+        "of these [MASK]": (0.5, 0.7, 4),
+        "of these random": (0.25, 0.1, 4),
+        "of these kept": (0.25, pytest.approx(0.2), 4),
+        "tokens a sequence": (4.0, None, 2),
+        "padding spared, to 8": (0.5, None, 8),
+        "padding spared, to the longest": (pytest.approx(0.2), None, 8),
+        "random next sentences": (0.5, 0.6, 2),
+    }
+
+
+def test_measuring_stops_when_it_has_seen_enough() -> None:
+    batch = flat_batch(np.arange(10), np.array([0, 10]), predict_rows=np.array([3]), predict_ids=np.array([3]))
+    rates = measure([batch] * 9, mask_id=MASK, rate=0.1, masked=0, randomized=0, max_length=10, least_tokens=25)
+    assert rates[0].trials == 30
+
+
+def test_rates_of_a_plan_meet_what_was_asked(drawn_split: Callable[..., Split]) -> None:
+    pairs = SegmentPairs(drawn_split(8000), cls_id=CLS, sep_id=SEP, seed=1, max_length=32, short_probability=0.2)
+    plan = pairs.plan(0)
+    short, alone, lost = measure_plan(plan, max_tokens=29, short_probability=0.2)
+    assert short.wanted == 0.2 * 27 / 28
+    assert abs(short.measured - short.wanted) < 3.3 * (0.25 / short.trials) ** 0.5
+    assert 0 < alone.measured < 0.3 and 0 < lost.measured < 0.3
+    assert abs(plan.pair_labels.mean() - expected_random_next(plan)) < 3.3 * (0.25 / plan.num_pairs) ** 0.5
