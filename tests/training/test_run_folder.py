@@ -223,16 +223,32 @@ def test_other_threads_or_torch_are_said_and_written_down(tmp_path: Path):
     with RunFolder.open(tmp_path / "a", RECIPE, here(threads=64, torch="9.9", numpy="9"), progress=said):
         pass
     threads = torch.get_num_threads()
-    assert f"torch: {torch.__version__} before, 9.9 now; threads: {threads} before, 64 now" in said.lines[0]
-    assert "not be bit for bit" in said.lines[0]
+    assert f"torch: {torch.__version__} before, 9.9 now; threads: {threads} before, 64 now" in said.lines[1]
+    assert "not be bit for bit" in said.lines[1]
     written = json.loads((tmp_path / "a" / "environment.json").read_text())
     assert written.pop("resumed_with") == [{"threads": 64, "torch": "9.9", "numpy": "9"}]
     assert written == here()
     # Once more on the same terms: said again, written once.
     with RunFolder.open(tmp_path / "a", RECIPE, here(threads=64, torch="9.9", numpy="9"), progress=said):
         pass
-    assert "not be bit for bit" in said.lines[2]
+    assert "not be bit for bit" in said.lines[3]
     assert len(json.loads((tmp_path / "a" / "environment.json").read_text())["resumed_with"]) == 1
+
+
+def test_a_finished_run_is_only_looked_at(tmp_path: Path):
+    begin(tmp_path / "a", 10)
+    (tmp_path / "a" / "model").mkdir()
+    before = snapshot(tmp_path)
+    with RunFolder.open(tmp_path / "a", changed(training__keep=5), here(threads=64)) as run:
+        assert run.step == 10
+    assert snapshot(tmp_path) == before
+
+
+def test_nothing_learned_yet_is_begun_on_the_new_terms(tmp_path: Path):
+    begin(tmp_path / "a")
+    with RunFolder.open(tmp_path / "a", RECIPE, here(threads=64)) as run:
+        assert run.step == 0
+    assert json.loads((tmp_path / "a" / "environment.json").read_text()) == here(threads=64)
 
 
 def test_leftovers_of_a_killed_process_go(tmp_path: Path):

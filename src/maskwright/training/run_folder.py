@@ -126,17 +126,23 @@ class RunFolder:
                 durable.remove_leftovers(place / "*")
             if (path / RECIPE).exists():
                 _check_recipe(path, recipe, may_change)
-                _check_environment(path, environment, progress)
+                _check_data(path, environment)
                 resumed = _resume(path, progress)
             else:
                 resumed = None
+            run = RunFolder(path=path, resumed=resumed)
+            if run.model.is_dir():  # finished: only looked at
+                yield run
+                return
             # The environment first: a recipe without it is somebody's own, and stays.
-            if not (path / RECIPE).exists() or not (path / ENVIRONMENT).exists():
+            if resumed and (path / ENVIRONMENT).exists():
+                _note_terms(path, environment, progress)
+            else:
                 _write_environment(path, environment)
             text = config.write_toml(recipe).encode()
             if not (path / RECIPE).exists() or (path / RECIPE).read_bytes() != text:
                 durable.write_file(path / RECIPE, text)
-            yield RunFolder(path=path, resumed=resumed)
+            yield run
 
 
 def is_run(path: Path) -> bool:
@@ -207,32 +213,45 @@ def _shown(table: Mapping[str, Any], key: str) -> str:
     return repr(table[key]) if key in table else "not set"
 
 
-def _check_environment(path: Path, now: Mapping[str, Any], progress: Progress) -> None:
-    """Refuses other data, says what else may change the last bits, and writes the difference down."""
+def _read_environment(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the run was begun with, and what changed each time it was resumed; nothing when the file was removed."""
     try:
-        before: dict[str, Any] = dict(json.loads((path / ENVIRONMENT).read_text(encoding="utf-8")))
+        begun: dict[str, Any] = dict(json.loads((path / ENVIRONMENT).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return  # removed, to go on without its checks
+        return {}, []
     except (ValueError, TypeError) as error:
         raise BadInput(
             f"{path / ENVIRONMENT}: not readable ({error}); remove it to go on without its checks"
         ) from error
-    changes_before: list[dict[str, Any]] = before.pop("resumed_with", [])
-    last = before | {key: value for change in changes_before for key, value in change.items()}
-    changed = {key: value for key, value in now.items() if key not in last or last[key] != value}
+    return begun, begun.pop("resumed_with", [])
+
+
+def _check_data(path: Path, now: Mapping[str, Any]) -> None:
+    begun, _ = _read_environment(path)
     for key in FIXED:
-        if key in changed and key in last:
+        if key in begun and begun[key] != now[key]:
             raise BadInput(
                 f"{path} learns from another {key} "
-                f"(fingerprint {str(last[key])[:12]} there, {str(now[key])[:12]} here): "
+                f"(fingerprint {str(begun[key])[:12]} there, {str(now[key])[:12]} here): "
                 "give the one it was begun with, or choose another folder (--out)"
             )
-    since_begun = {key: value for key, value in now.items() if key in BITWISE and before.get(key) != value}
-    if since_begun:
-        told = "; ".join(f"{key}: {before.get(key)} before, {value} now" for key, value in since_begun.items())
-        progress.say(f"{path}: resumed on other terms ({told}); the results will not be bit for bit those of one run")
-    if changed:
-        _write_environment(path, before | {"resumed_with": [*changes_before, changed]})
+
+
+def _note_terms(path: Path, now: Mapping[str, Any], progress: Progress) -> None:
+    """Says what may change the last bits, and writes down what differs from the last time."""
+    begun, changes = _read_environment(path)
+    told = [
+        f"{key}: {begun.get(key)} before, {now[key]} now"
+        for key in BITWISE
+        if key in now and begun.get(key) != now[key]
+    ]
+    if told:
+        progress.say(
+            f"{path}: resumed on other terms ({'; '.join(told)}); the results will not be bit for bit those of one run"
+        )
+    last = begun | {key: value for change in changes for key, value in change.items()}
+    if changed := {key: value for key, value in now.items() if key not in last or last[key] != value}:
+        _write_environment(path, begun | {"resumed_with": [*changes, changed]})
 
 
 def _write_environment(path: Path, environment: Mapping[str, Any]) -> None:
