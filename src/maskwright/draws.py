@@ -1,6 +1,6 @@
 """Random draws as arithmetic: a stream is named by a seed and an address, never by its past.
 
-`generator(seed, "masks", step, micro_batch)` is the same stream in every process, after every
+`generator(seed, "shuffle", epoch)` is the same stream in every process, after every
 restart, whatever was drawn before it. No generator outlives the piece of work it was made for, so
 there is no random state to save and none to restore.
 
@@ -11,6 +11,9 @@ keyed with a hash of the address.
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
+
+Words = npt.NDArray[np.uint64]
 
 
 def key(seed: int, *address: int | str) -> int:
@@ -30,3 +33,12 @@ def generator(seed: int, *address: int | str) -> np.random.Generator:
     True
     """
     return np.random.Generator(np.random.Philox(key=key(seed, *address)))
+
+
+def words(count: int, seed: int, *address: int | str) -> Words:
+    """The first `count` words of 64 random bits of the stream at `address`: keys, say, for the examples of a step.
+
+    >>> words(2, 1, "masks", 0).tolist() == words(5, 1, "masks", 0)[:2].tolist()
+    True
+    """
+    return np.random.Philox(key=key(seed, *address)).random_raw(count)

@@ -18,7 +18,7 @@ import pytest
 from scipy import stats
 
 from maskwright.corpus.read import Split
-from maskwright.draws import generator
+from maskwright.draws import words
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.next_sentence import SegmentPairs
 
@@ -92,9 +92,7 @@ def by_ours(split: Split) -> Made:
     sizes = sum(pairs.epoch_pairs(epoch) for epoch in range(PASSES))
     sequences = pairs.sequences(0, sizes)
     assert sequences.pair_labels is not None
-    batch = mask_sequences(
-        sequences, mask_id=MASK, random_ids=VOCABULARY, max_predictions=20, generator=generator(4, "masks")
-    )
+    batch = mask_sequences(sequences, words(sizes, 4, "masks"), mask_id=MASK, random_ids=VOCABULARY, max_predictions=20)
     assert batch.predict_rows is not None and batch.predict_ids is not None
     rows, old = batch.predict_rows.numpy(), batch.predict_ids.numpy()
     got = batch.token_ids.numpy()[rows]

@@ -10,7 +10,7 @@ from scipy import stats
 
 from maskwright.batch import Batch, Sequences
 from maskwright.corpus.read import Split
-from maskwright.draws import generator
+from maskwright.draws import Words, words
 from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.next_sentence import SegmentPairs
@@ -26,9 +26,9 @@ def sequences(drawn_split: Make) -> Sequences:
     return pairs.sequences(0, 18_000)
 
 
-def masked(sequences: Sequences, *address: int | str, **options: Any) -> Batch:
-    draws = {} if "example_keys" in options else {"generator": generator(1, "masks", *address)}
-    return mask_sequences(sequences, mask_id=MASK, random_ids=VOCABULARY, **draws, **options)
+def masked(sequences: Sequences, *address: int | str, keys: Words | None = None, **options: Any) -> Batch:
+    drawn = words(len(sequences.lengths), 1, "masks", *address) if keys is None else keys
+    return mask_sequences(sequences, drawn, mask_id=MASK, random_ids=VOCABULARY, **options)
 
 
 def arrays(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,7 +112,7 @@ def test_static_masks_come_again_after_dupe_factor_epochs(drawn_split: Make) -> 
     for batch_size in (1, 9):
         for step in range(sum(sizes) // batch_size):
             keys = pairs.example_keys(step, batch_size)
-            batch = masked(pairs.sequences(step, batch_size), example_keys=keys)
+            batch = masked(pairs.sequences(step, batch_size), keys=keys)
             for place, (key, ids) in enumerate(
                 zip(keys, np.split(batch.token_ids, batch.cu_seqlens[1:-1]), strict=True)
             ):
@@ -123,7 +123,7 @@ def test_static_masks_come_again_after_dupe_factor_epochs(drawn_split: Make) -> 
 
 
 def test_static_masks_have_the_same_shares(sequences: Sequences) -> None:
-    ids, rows, old = arrays(masked(sequences, example_keys=np.arange(len(sequences.lengths), dtype=np.uint64)))
+    ids, rows, old = arrays(masked(sequences, keys=np.arange(len(sequences.lengths), dtype=np.uint64)))
     mask, kept = ids[rows] == MASK, ids[rows] == old
     counts = [mask.sum(), kept.sum(), (~mask & ~kept).sum()]
     expected = np.array([0.8 + 1e-4, 0.1 + 1e-4, 0.1 - 2e-4]) * len(rows)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from maskwright.draws import generator
-from maskwright.objectives.masking import ExampleDraws, FreshDraws, candidates, choose, corrupt, mask_counts
+from maskwright.draws import generator, words
+from maskwright.objectives.masking import Draws, candidates, choose, corrupt, mask_counts
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 15)), min_size=1, max_size=30), st.integers(0, 2**32))
@@ -69,7 +69,7 @@ def test_shares_of_masked_random_and_kept(masked: float, randomized: float) -> N
     old, mask_id = 7, VOCABULARY
     ids = np.full(2 * TARGETS, old)
     rows = np.arange(0, 2 * TARGETS, 2)
-    draws = FreshDraws(generator(11, "fates"))
+    draws = Draws(words(1, 11, "fates"), np.array([0, len(ids)]))
     got = corrupt(ids, rows, draws, mask_id=mask_id, random_ids=VOCABULARY, masked=masked, randomized=randomized)
     assert (ids == old).all() and (got[1::2] == old).all()
     counts = np.bincount(got[rows], minlength=VOCABULARY + 1)
@@ -84,14 +84,14 @@ def test_shares_of_masked_random_and_kept(masked: float, randomized: float) -> N
 def test_random_tokens_from_a_list_are_of_that_list() -> None:
     some = np.array([3, 9, 27, 81])
     ids = np.zeros(40_000, np.int64)
-    draws = FreshDraws(generator(11, "list"))
+    draws = Draws(words(1, 11, "list"), np.array([0, len(ids)]))
     got = corrupt(ids, np.arange(len(ids)), draws, mask_id=1, random_ids=some, masked=0, randomized=1)
     assert set(got.tolist()) == set(some.tolist())
     assert stats.chisquare([(got == each).sum() for each in some]).pvalue > 1e-3
 
 
 def example_draws(keys: np.ndarray, length: int, streams: int = 1) -> np.ndarray:
-    draws = ExampleDraws(keys, np.arange(len(keys) + 1) * length)
+    draws = Draws(keys, np.arange(len(keys) + 1) * length)
     return np.array([draws.uniform(np.arange(len(keys) * length)) for _ in range(streams)])
 
 

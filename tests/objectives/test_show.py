@@ -7,7 +7,7 @@ import pytest
 
 from maskwright.batch import flat_batch
 from maskwright.corpus.read import Split
-from maskwright.draws import generator
+from maskwright.draws import words
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.next_sentence import SegmentPairs
 from maskwright.objectives.show import Mark, decode, expected_random_next, measure, measure_plan
@@ -34,7 +34,7 @@ def test_each_fate_is_seen_for_what_it_is() -> None:
 
 def test_every_token_of_a_masked_batch_can_be_read_back(drawn_split: Callable[..., Split]) -> None:
     sequences = SegmentPairs(drawn_split(50), cls_id=CLS, sep_id=SEP, seed=1).sequences(0, 40)
-    batch = mask_sequences(sequences, mask_id=MASK, random_ids=1000, generator=generator(0, "show"))
+    batch = mask_sequences(sequences, words(len(sequences.lengths), 0, "show"), mask_id=MASK, random_ids=1000)
     examples = decode(batch, str, mask_id=MASK, special_ids=[CLS, SEP])
     originals = [int(mark.original) for example in examples for mark in example.marks]
     tokens = [int(mark.token) for example in examples for mark in example.marks]

@@ -87,22 +87,22 @@ def test_bf16_agrees_with_float64_to_its_precision() -> None:
     assert relative(found.double(), JOINED) < 0.05
 
 
-def test_recipes_cut_a_step_without_losing_or_doubling_a_sequence() -> None:
-    whole = build(recipe(micro_sequences=100, batch_sequences=7), corpus()).batches(3)
-    parts = build(recipe(micro_sequences=3, batch_sequences=7), corpus()).batches(3)
-    assert [batch.num_sequences for batch in whole] == [7]
-    assert [batch.num_sequences for batch in parts] == [3, 3, 1]
+@pytest.mark.parametrize("dupe_factor", [None, 2])
+def test_recipes_cut_a_step_without_touching_its_sequences_and_masks(dupe_factor: int | None) -> None:
+    def batches(micro_sequences: int) -> list[Batch]:
+        settings = recipe(micro_sequences=micro_sequences, batch_sequences=7)
+        masks = settings.masks.model_copy(update={"dupe_factor": dupe_factor})
+        return build(settings.model_copy(update={"masks": masks}), corpus()).batches(3)
+
+    def joined(batches: list[Batch], name: str) -> Tensor:
+        return torch.cat([getattr(batch, name) for batch in batches])
 
     def lengths(batches: list[Batch]) -> list[int]:
         return [length for batch in batches for length in batch.cu_seqlens.diff().tolist()]
 
-    def unmasked(batches: list[Batch]) -> list[int]:
-        ids: list[int] = []
-        for batch in batches:
-            there = batch.token_ids.clone()
-            there[batch.predict_rows] = batch.predict_ids
-            ids += there.tolist()
-        return ids
-
+    whole, parts = batches(100), batches(3)
+    assert [batch.num_sequences for batch in whole] == [7]
+    assert [batch.num_sequences for batch in parts] == [3, 3, 1]
     assert lengths(whole) == lengths(parts) == sorted(lengths(whole), reverse=True)
-    assert unmasked(whole) == unmasked(parts)
+    for name in ("token_ids", "token_type_ids", "predict_ids", "pair_labels"):
+        assert torch.equal(joined(whole, name), joined(parts, name)), name

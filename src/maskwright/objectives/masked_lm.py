@@ -5,19 +5,19 @@ are replaced by [MASK], 10 % by a random token, and 10 % are left as they are.
 
 Dynamic masks (RoBERTa, arXiv 1907.11692, section 4.1) are new each time a text is seen. Static ones, as
 Google's `create_pretraining_data.py` writes them to disk, come again with the example: `dupe_factor` of them.
+Which of the two is a matter of the keys of a step's examples, which their draws depend on and nothing else:
 
-    dynamic   generator    = draws.generator(seed, "masks", step, micro_batch)
-    static    example_keys = pairs.example_keys(step, batch_sequences), from a layout with dupe_factor
+    dynamic   draws.words(batch_sequences, seed, "masks", step)
+    static    pairs.example_keys(step, batch_sequences), from a layout with dupe_factor
 """
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from maskwright.batch import Batch, Integers, Sequences, flat_batch
 from maskwright.config import Config
+from maskwright.draws import Words
 from maskwright.errors import BadInput
-from maskwright.objectives.masking import ExampleDraws, FreshDraws, candidates, choose, corrupt, mask_counts
+from maskwright.objectives.masking import Draws, candidates, choose, corrupt, mask_counts
 
 
 class MasksConfig(Config):
@@ -42,6 +42,7 @@ class MasksConfig(Config):
 
 def mask_sequences(
     sequences: Sequences,
+    keys: Words,
     *,
     mask_id: int,
     random_ids: int | Integers,
@@ -50,14 +51,13 @@ def mask_sequences(
     masked: float = 0.8,
     randomized: float = 0.1,
     mask_specials: bool = False,
-    generator: np.random.Generator | None = None,
-    example_keys: npt.NDArray[np.uint64] | None = None,
 ) -> Batch:
     """The sequences as a Batch with hidden tokens: predict_rows (M,) ascending, predict_ids (M,).
 
     Of each sequence min(max_predictions, max(1, round(rate * length))) tokens are predicted, the length
     counting special tokens, or all its candidates if it has fewer.
 
+    keys             (N,) of the sequences: equal keys hide alike
     mask_id          what a masked token becomes
     random_ids       the size of the vocabulary, or the ids random replacements are drawn from
     rate             share of tokens to predict, in 0..1
@@ -65,16 +65,9 @@ def mask_sequences(
     masked           share of the predicted tokens that become mask_id
     randomized       share that becomes a random token; the rest is kept
     mask_specials    whether [CLS] and [SEP] may be predicted too (RoBERTa's habit)
-    generator        dynamic masks: where to draw from
-    example_keys     static masks, instead of a generator: (N,) names of the examples
     """
     check_rates(rate, max_predictions, masked, randomized)
-    if generator is not None and example_keys is None:
-        draws = FreshDraws(generator)
-    elif example_keys is not None and generator is None:
-        draws = ExampleDraws(example_keys, sequences.cu_seqlens)
-    else:
-        raise ValueError("give either a generator or example_keys")
+    draws = Draws(keys, sequences.cu_seqlens)
     may_hide, of_sequence = candidates(sequences.special, sequences.cu_seqlens, mask_specials=mask_specials)
     counts = mask_counts(sequences.lengths, rate, max_predictions)
     rows = may_hide[choose(of_sequence, counts, draws.uniform(may_hide))]

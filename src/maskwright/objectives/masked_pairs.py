@@ -6,7 +6,7 @@ import numpy as np
 
 from maskwright.batch import Batch, take
 from maskwright.corpus.read import Split
-from maskwright.draws import generator
+from maskwright.draws import words
 from maskwright.objectives.masked_lm import MasksConfig, mask_sequences
 from maskwright.objectives.next_sentence import PairsConfig, SegmentPairs
 from maskwright.objectives.show import Example, decode
@@ -64,22 +64,22 @@ class MaskedPairs:
         """The step's micro-batches, pairs of like length together, masked."""
         masks, size = self.masks, self.batch_sequences
         sequences = self.pairs.sequences(step, size)
-        keys = self.pairs.example_keys(step, size) if masks.dupe_factor else None
+        static = masks.dupe_factor is not None
+        keys = self.pairs.example_keys(step, size) if static else words(size, self.seed, "masks", step)
         order = np.argsort(-sequences.lengths, kind="stable")
         parts = np.split(order, range(self.micro_sequences, size, self.micro_sequences))
         return [
             mask_sequences(
                 take(sequences, which),
+                keys[which],
                 mask_id=self.tokenizer.mask_id,
                 random_ids=self.tokenizer.vocab_size,
                 rate=masks.rate,
                 max_predictions=masks.max_predictions,
                 masked=masks.masked,
                 randomized=masks.randomized,
-                generator=generator(self.seed, "masks", step, place) if keys is None else None,
-                example_keys=None if keys is None else keys[which],
             )
-            for place, which in enumerate(parts)
+            for which in parts
         ]
 
     def held_out(self) -> Iterator[Batch]:
@@ -92,11 +92,12 @@ class MaskedPairs:
             total = min(total, self.held_out_sequences)
         for place, first in enumerate(range(0, total, HELD_OUT_BATCH)):
             sequences = pairs.sequences(place, HELD_OUT_BATCH)
+            size = min(HELD_OUT_BATCH, total - first)
             yield mask_sequences(
-                take(sequences, np.arange(min(HELD_OUT_BATCH, total - first))),
+                take(sequences, np.arange(size)),
+                words(size, 0, "held-out masks", place),
                 mask_id=self.tokenizer.mask_id,
                 random_ids=self.tokenizer.vocab_size,
-                generator=generator(0, "held-out masks", place),
             )
 
     def examples(self, step: int) -> Iterator[Example]:

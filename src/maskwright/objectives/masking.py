@@ -8,41 +8,20 @@ Rates and counts are BERT's (Devlin et al. 2019, arXiv 1810.04805, section 3.1; 
 `google-research/bert`, `create_pretraining_data.py`, `create_masked_lm_predictions`).
 """
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
 from maskwright.batch import Booleans, Integers, positions
+from maskwright.draws import Words
 
 Floats = npt.NDArray[np.float64]
-Words = npt.NDArray[np.uint64]
 
 LEAST_KEY_BITS = 20
 """Random bits that order the units of a sequence; fewer would let ties bias the choice."""
 
 
-class Draws(Protocol):
-    """Where masks draw from: each call is a new stream."""
-
-    def uniform(self, rows: Integers) -> Floats:
-        """One number in [0, 1) for each of these rows of the flat batch."""
-        ...
-
-
-class FreshDraws:
-    """Dynamic masks: whatever comes next from a generator that was made for this micro-batch."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._generator = generator
-
-    def uniform(self, rows: Integers) -> Floats:
-        """One number in [0, 1) for each row."""
-        return self._generator.random(len(rows))
-
-
-class ExampleDraws:
-    """Static masks: draws that belong to an example, in whatever batch and place it comes again.
+class Draws:
+    """Where masks draw from: numbers that belong to an example, in whatever batch and place it comes.
 
     keys        (N,) uint64, one for each sequence; equal keys give equal draws
     cu_seqlens  (N+1,) the batch
@@ -57,7 +36,7 @@ class ExampleDraws:
         self._stream = 0
 
     def uniform(self, rows: Integers) -> Floats:
-        """One number in [0, 1) for each row."""
+        """One number in [0, 1) for each of these rows of the flat batch; each call is a new stream."""
         self._stream += 1
         stream = _mix(np.array([self._stream], np.uint64))
         return (_mix(self._base[rows] ^ stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53

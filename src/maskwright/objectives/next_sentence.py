@@ -33,7 +33,7 @@ from torch.nn.functional import cross_entropy
 from maskwright.batch import Batch, Sequences
 from maskwright.config import Config
 from maskwright.corpus.read import Split
-from maskwright.draws import generator, key
+from maskwright.draws import Words, generator, key
 from maskwright.errors import BadInput
 from maskwright.layers.weight_names import weight_and_bias
 from maskwright.objectives.head import Encoder
@@ -41,7 +41,6 @@ from maskwright.objectives.pair_plan import Plan, plan_pairs
 from maskwright.objectives.tally import Tally
 
 Integers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 Value = TypeVar("Value")
 
 SPECIALS = 3  # [CLS] A [SEP] B [SEP]

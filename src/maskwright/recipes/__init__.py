@@ -49,7 +49,7 @@ def resolve(
 ) -> tuple["Recipe", "Corpus"]:
     """The recipe called `what`, or that of a recipe.toml, with `changes` by dotted key; and its corpus, opened.
 
-    The size of the vocabulary is the corpus's tokenizer's. BadInput for unknown names, sizes and keys, and
+    The size of the vocabulary and [PAD] are the corpus's tokenizer's. BadInput for unknown names, sizes and keys, and
     for a corpus whose files have not the sizes they had; `train` compares their checksums too.
     """
     from maskwright.corpus.read import Corpus
@@ -64,7 +64,9 @@ def resolve(
         raise BadInput("which corpus? give --corpus DIR, a folder that `maskwright corpus` made")
     corpus = Corpus.open(path)
     if written is None:
-        start = plain(module.recipe(size or module.DEFAULT_SIZE, path, corpus.tokenizer.vocab_size))
+        tokenizer = corpus.tokenizer
+        start = plain(module.recipe(size or module.DEFAULT_SIZE, path, tokenizer.vocab_size))
+        start = override(start, {"model.pad_token_id": tokenizer.pad_id})
     else:
         start = {**written, "corpus": path}
         if size is not None and size != written.get("size"):

@@ -38,9 +38,18 @@ def keep_memory() -> bool:
     return bool(mallopt(trim_threshold, most)) and mapped
 
 
-def device_for(wanted: str | None = None) -> torch.device:
-    """The device to train on: what is wanted, else the first GPU, else the CPU."""
-    return torch.device(wanted or ("cuda" if torch.cuda.is_available() else "cpu"))
+def device_for() -> torch.device:
+    """The device to train on: the first GPU, else the CPU; CUDA_VISIBLE_DEVICES chooses among several, or none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """What the device is called: last bits differ from one kind to the next.
+
+    >>> device_name(torch.device("cpu"))
+    'cpu'
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def run(
@@ -64,7 +73,10 @@ def run(
     """
     device = device_for()
     terms = environment(
-        corpus=corpus.fingerprint, tokenizer=corpus.tokenizer.fingerprint, device=str(device), allocator=allocator
+        corpus=corpus.fingerprint,
+        tokenizer=corpus.tokenizer.fingerprint,
+        device=device_name(device),
+        allocator=allocator,
     )
     with RunFolder.open(out, plain(recipe), terms, progress=progress) as folder:
         if folder.step >= training.steps and folder.model.is_dir():

@@ -138,6 +138,11 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...], size: int) -> tuple[np
             raise BadInput(f"{path}: vectors of {head[1]} numbers, but the model's hidden size is {size}")
         for number, line in enumerate(file, start=2):
             token, *numbers = line.rstrip().split(" ")
+            if number == 2 and len(numbers) != size:
+                raise BadInput(
+                    f"{path}: line 2 holds {len(numbers)} numbers, not {size}: a binary file? "
+                    "gensim's save_word2vec_format(path, binary=False) writes text"
+                )
             place = places.get(sys.intern(token))
             if place is None or place in found:
                 continue
@@ -150,4 +155,7 @@ def read_vectors(path: Path, vocabulary: tuple[str, ...], size: int) -> tuple[np
             found[place] = vector
     if len(found) < 2:
         raise BadInput(f"{path}: none of its tokens stand in the vocabulary: was it trained on another tokenizer?")
-    return np.array(list(found), dtype=np.int64), np.stack(list(found.values()))
+    vectors = np.stack(list(found.values()))
+    if not np.ptp(vectors, axis=0).any():
+        raise BadInput(f"{path}: its {len(found):,} vectors of known tokens are all the same")
+    return np.array(list(found), dtype=np.int64), vectors

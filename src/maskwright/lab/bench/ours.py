@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from maskwright.batch import Batch, Sequences
-from maskwright.draws import generator
+from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.layers.dropout import DropoutStream
@@ -91,10 +91,10 @@ def masked(shape: Shape, step: int) -> Batch:
     """Those sequences with 15 % of their tokens hidden."""
     return mask_sequences(
         sequences(shape, step),
+        words(shape.sequences, 0, "masks", step),
         mask_id=MASK,
         random_ids=shape.vocabulary,
         rate=MASK_RATE,
-        generator=generator(0, "masks", step),
     )
 
 
