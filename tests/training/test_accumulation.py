@@ -2,10 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from maskwright.batch import Batch
 from maskwright.recipes.bert import build

@@ -163,7 +163,7 @@ def test_the_first_vector_of_a_token_counts(tmp_path):
         ("2 2\na 1 nan\nb 3 4\n", "line 2"),
         ("2 2\nz 1 2\ny 3 4\n", "none of its tokens"),
         ("2 2\na 1 2\nb 1 2\n", "are all the same"),
-        ("2 2\na \x01\x02\x03 b\x04\n", "line 2 holds . numbers, not 2: a binary"),
+        ("2 2\na \x01\x02\x03b\x04\n", "line 2 holds 1 numbers, not 2: a binary"),
     ],
 )
 def test_a_file_that_will_not_do_is_named_with_its_line(tmp_path, text, told):
