@@ -48,8 +48,9 @@ def final_files(out: Path) -> dict[str, bytes]:
 class Attempts:
     """One run in `out`, begun again and again."""
 
-    def __init__(self, arguments: list[str], out: Path, wanted: dict[int, str]) -> None:
+    def __init__(self, arguments: list[str], out: Path, wanted: dict[int, str], threads: int = 1) -> None:
         self.arguments, self.out, self.wanted = arguments, out, wanted
+        self.surroundings = {"OMP_NUM_THREADS": str(threads)}
         self.kills, self.compared = 0, 0
 
     def compare(self) -> None:
@@ -61,7 +62,9 @@ class Attempts:
     def kill_when(self, moment: "Moment") -> bool:
         """Start the run and kill it at `moment`; False if it finished before."""
         with open(self.out.with_suffix(".log"), "ab") as log:
-            process = subprocess.Popen(command(*self.arguments), stdout=log, stderr=log, env=environment())
+            process = subprocess.Popen(
+                command(*self.arguments), stdout=log, stderr=log, env=environment(**self.surroundings)
+            )
             moment.wait(process, self.out)
             process.kill()
             code = process.wait()
@@ -105,11 +108,11 @@ def moments(kills: int, draws: random.Random, startup: float, a_step: float) -> 
 
 
 def undisturbed(
-    recipe: str, corpus: Path, out: Path, micro: int, *more: str
+    recipe: str, corpus: Path, out: Path, micro: int, *more: str, threads: int = 1
 ) -> tuple[dict[int, str], dict[str, bytes], float]:
     """Lines, final files, and the seconds of a whole run that are not training."""
     began = time.monotonic()
-    done = maskwright(*line(recipe, corpus, out, micro), *more)
+    done = maskwright(*line(recipe, corpus, out, micro), *more, OMP_NUM_THREADS=str(threads))
     assert done.returncode == 0, done.stderr
     seconds = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["timing"]["seconds"]
     assert len(logged(out)) == STEPS
@@ -117,7 +120,7 @@ def undisturbed(
 
 
 def finish(attempts: Attempts, files: dict[str, bytes]) -> None:
-    done = maskwright(*attempts.arguments)
+    done = maskwright(*attempts.arguments, **attempts.surroundings)
     assert done.returncode == 0, done.stderr
     attempts.compare()
     assert logged(attempts.out) == attempts.wanted
@@ -125,13 +128,14 @@ def finish(attempts: Attempts, files: dict[str, bytes]) -> None:
     assert found.keys() == files.keys()
     assert [name for name in files if found[name] != files[name]] == []
     assert not list(attempts.out.rglob(".*partial*")) and not (attempts.out / ".lock").exists()
-    print(f"\n{attempts.out.name}: {attempts.kills} kills, {attempts.compared} lines compared, 0 differ")
+    told = f"{attempts.out.name}, {attempts.surroundings}: {attempts.kills} kills, {attempts.compared} lines compared"
+    print(f"\n{told}, 0 differ")
 
 
-def kill_often(recipe: str, micro: int, kills: int, corpus: Path, folder: Path) -> None:
-    wanted, files, startup = undisturbed(recipe, corpus, folder / "whole", micro)
+def kill_often(recipe: str, micro: int, kills: int, corpus: Path, folder: Path, threads: int = 1) -> None:
+    wanted, files, startup = undisturbed(recipe, corpus, folder / "whole", micro, threads=threads)
     out = folder / f"{recipe}-{micro}"
-    attempts = Attempts(line(recipe, corpus, out, micro), out, wanted)
+    attempts = Attempts(line(recipe, corpus, out, micro), out, wanted, threads)
     for moment in moments(kills, random.Random(f"{recipe} {micro}"), startup, 0.05):
         attempts.kill_when(moment)
     assert attempts.kills >= kills
@@ -143,10 +147,11 @@ def test_three_kills(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("micro", [8, 4])
-@pytest.mark.parametrize("recipe", ["quick", "bert"])
-def test_twenty_kills(recipe: str, micro: int, corpus: Path, tmp_path: Path) -> None:
-    kill_often(recipe, micro, 20, corpus, tmp_path)
+@pytest.mark.parametrize(
+    ("recipe", "micro", "threads"), [("quick", 8, 2), ("quick", 4, 1), ("bert", 8, 1), ("bert", 4, 2)]
+)
+def test_twenty_kills(recipe: str, micro: int, threads: int, corpus: Path, tmp_path: Path) -> None:
+    kill_often(recipe, micro, 20, corpus, tmp_path, threads)
 
 
 @pytest.mark.slow
