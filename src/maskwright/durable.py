@@ -11,24 +11,18 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
 import socket
-import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from maskwright.errors import BadInput
 
-MANIFEST = "manifest.json"
-MANIFEST_FORMAT = 1
 LOCK = ".lock"
-_MANIFEST_LIMIT = 64 * 2**20  # bytes; a longer one is not read into memory
 
 # Forked workers inherit descriptors, and with them flocks: a worker that outlives a killed parent
 # would keep the parent's folders locked. So each child closes what its parent held.
@@ -205,7 +199,6 @@ def staged_folder(path: str | Path, *, replace: bool = False) -> Generator[Path]
 
         with staged_folder("corpora/en") as folder:
             (folder / "a.txt").write_text("...")
-            write_manifest(folder)
     """
     path = Path(path).absolute()
     remove_leftovers(path)  # may put it back
@@ -275,120 +268,6 @@ def check_space(folder: str | Path, needed_bytes: int) -> None:
             f"no space left for {folder}: {needed_bytes:,} bytes needed, {free:,} free on the file system of {place}; "
             "free some or choose another place"
         )
-
-
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# --- manifest.json: what a finished folder holds ---------------------------------------------------
-
-
-def _canonical(data: Mapping[str, Any]) -> bytes:
-    return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def write_manifest(folder: str | Path, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Writes `manifest.json` (call it last): name, size and sha256 of every file in `folder`, below it too.
-
-    `facts` are further JSON entries the caller wants kept with them ("format", "files" and "sha256"
-    are taken). The last entry, "sha256", is that of the manifest without it, so that a flipped bit in
-    the manifest itself is found. Files whose names begin with a dot are no content.
-    """
-    folder = Path(folder)
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if not p.is_dir() and not any(x.startswith(".") for x in p.relative_to(folder).parts)
-    )
-    listed = [
-        {"name": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "sha256": sha256(p)}
-        for p in files
-        if p != folder / MANIFEST
-    ]
-    manifest: dict[str, Any] = {"format": MANIFEST_FORMAT, **(facts or {}), "files": listed}
-    manifest["sha256"] = hashlib.sha256(_canonical(manifest)).hexdigest()
-    write_file(folder / MANIFEST, _canonical(manifest))
-    return manifest
-
-
-def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of `folder`, its own checksum verified; BadInput says what is wrong with it."""
-    path = Path(folder) / MANIFEST
-    _check_plain(Path(folder), MANIFEST)
-    if (size := path.stat().st_size) > _MANIFEST_LIMIT:
-        raise BadInput(f"{path}: {size:,} bytes is more than a manifest can have ({_MANIFEST_LIMIT:,})")
-    raw = _readable(path)
-    try:
-        loaded: Any = json.loads(raw)
-        manifest = cast(dict[str, Any], loaded) if isinstance(loaded, dict) else {}
-        body = {key: value for key, value in manifest.items() if key != "sha256"}
-        sound = raw == _canonical(manifest) and manifest["sha256"] == hashlib.sha256(_canonical(body)).hexdigest()
-    except (ValueError, KeyError, RecursionError):
-        sound, manifest = False, {}
-    if not sound:
-        raise BadInput(f"{path}: its checksum does not match; the file is damaged, cut short or was edited")
-    if manifest.get("format") != MANIFEST_FORMAT:
-        raise BadInput(
-            f"{path}: format {manifest.get('format')!r} is not {MANIFEST_FORMAT}, the one this version reads"
-        )
-    return manifest
-
-
-def verify_manifest(folder: str | Path, *, checksums: bool = True) -> dict[str, Any]:
-    """Compares the files of `folder` with its manifest (without `checksums`: kinds and sizes only); returns it.
-
-    BadInput names the first bad file and why: missing, not a plain file, wrong size, wrong checksum.
-    Links are refused and no name leads out of the folder.
-    """
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    for entry in manifest["files"]:
-        name, path = entry["name"], folder / entry["name"]
-        _check_plain(folder, name)
-        if (size := path.stat().st_size) != entry["size"]:
-            raise BadInput(f"{path}: {size:,} bytes where the manifest says {entry['size']:,}; the file is not whole")
-        if checksums:
-            try:
-                digest = sha256(path)
-            except OSError as error:
-                raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
-            if digest != entry["sha256"]:
-                raise BadInput(f"{path}: its checksum (sha256) does not match the manifest; the file is damaged")
-    return manifest
-
-
-def _check_plain(folder: Path, name: str) -> None:
-    """Raises BadInput unless `folder/name` is a plain file reached without links."""
-    parts = name.split("/")
-    if not name or name.startswith("/") or "\0" in name or any(part in ("", ".", "..") for part in parts):
-        raise BadInput(f"{folder / MANIFEST}: the name {name!r} leads out of the folder")
-    path = folder
-    for number, part in enumerate(parts, start=1):
-        path = path / part
-        try:
-            mode = os.lstat(path).st_mode
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadInput(f"{path}: missing") from error
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
-        if not (stat.S_ISREG(mode) if number == len(parts) else stat.S_ISDIR(mode)):
-            kind = "a link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "something else"
-            raise BadInput(
-                f"{path}: not a plain file ({kind})" if number == len(parts) else f"{path}: not a plain folder"
-            )
-
-
-def _readable(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
-
-
-# --- one process a folder -------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

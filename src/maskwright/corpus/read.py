@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from maskwright.corpus.manifest import Manifest, read_manifest
 from maskwright.corpus.shards import Array, Shard, check_offsets, damaged, open_shard
-from maskwright.durable import sha256
 from maskwright.errors import BadInput
+from maskwright.manifest import sha256
 from maskwright.progress import Progress, silent
 from maskwright.tokenizers.wordpiece import WordPiece
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from maskwright.draws import key
-from maskwright.durable import sha256
 from maskwright.errors import BadInput
+from maskwright.manifest import sha256
 from maskwright.text.inputs import STANDARD_INPUT
 from maskwright.text.readers import InputFile, RawDocument, detect_shape, find_inputs, read_raw
 from maskwright.text.samples import sample

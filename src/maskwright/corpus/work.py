@@ -25,8 +25,9 @@ from maskwright.corpus.manifest import MANIFEST, Manifest, manifest_bytes, read_
 from maskwright.corpus.sources import SPOOLED
 from maskwright.corpus.survey import Survey
 from maskwright.corpus.writer import Finished
-from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, sha256, write_file
+from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, write_file
 from maskwright.errors import BadInput
+from maskwright.manifest import sha256
 
 PLAN, JOURNAL, TABLE, TOKENIZER = "plan.json", "journal.jsonl", "documents.table", "tokenizer"
 _OURS = re.compile(

@@ -18,16 +18,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from maskwright.checkpoints.tensor_file import num_bytes, read_tensors, write_tensors
-from maskwright.durable import (
-    check_space,
-    read_manifest,
-    remove_folder,
-    remove_leftovers,
-    staged_folder,
-    verify_manifest,
-    write_manifest,
-)
+from maskwright.durable import check_space, remove_folder, remove_leftovers, staged_folder
 from maskwright.errors import BadInput, MaskwrightError
+from maskwright.manifest import read_manifest, verify_manifest, write_manifest
 
 STATE = "state.json"
 
