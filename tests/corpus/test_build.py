@@ -21,7 +21,8 @@ import pytest
 from maskwright.corpus import build
 from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus, Split
-from maskwright.corpus.sources import SampleText
+from maskwright.corpus.sources import Documents, SampleText, Unit
+from maskwright.corpus.work import WorkFolder
 from maskwright.durable import locked
 from maskwright.errors import BadInput
 from maskwright.text.readers import RawDocument
@@ -144,11 +145,11 @@ def test_what_is_built_stays_the_same_from_version_to_version(tmp_path: Path, la
 
 
 @pytest.mark.parametrize("size", [1, 1000, 100_000])
-def test_chunks_change_nothing(
+def test_batches_change_nothing(
     text: Path, tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     build_corpus([text], tmp_path / "one", tokenizer=tokenizer, shard_tokens=30_000)
-    monkeypatch.setattr("maskwright.corpus.workers.CHUNK", size)
+    monkeypatch.setattr("maskwright.corpus.spool.BATCH", size)
     build_corpus([text], tmp_path / "other", tokenizer=tokenizer, shard_tokens=30_000)
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
@@ -200,7 +201,7 @@ def test_small_corpora_keep_something_on_both_sides(
 def test_shares_beyond_what_is_remembered_are_met_on_average(
     tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskwright.corpus.survey._REMEMBERED", 10)
+    monkeypatch.setattr("maskwright.corpus.choice.COUNTED", 10)
     path = write_sentences(tmp_path / "t.txt", [[f"It was the year {i}."] for i in range(2000)])
     made = build_corpus([path], tmp_path / "c", tokenizer=tokenizer, held_out=0.1)
     assert abs(made.held_out.num_documents - 200) < 4 * (2000 * 0.1 * 0.9) ** 0.5
@@ -298,15 +299,17 @@ def test_a_text_that_changes_while_it_is_read_is_noticed(
 ) -> None:
     path = tmp_path / "chapters.txt"
     original = text.read_bytes()
+    write_choice = WorkFolder.write_choice
     for change in (original + b"\n\nOne more.\n", original[: original.rfind(b"\n\n")], original.replace(b"a", b"e")):
         path.write_bytes(original)
 
         def between(*arguments: Any, change: bytes = change) -> None:
             path.write_bytes(change)
             os.utime(path, ns=(1, 1))
+            write_choice(*arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr("maskwright.corpus.work.WorkFolder.mend_journal", between)
+            patched.setattr("maskwright.corpus.work.WorkFolder.write_choice", between)
             with pytest.raises(BadInput, match="were changed while they were read"):
                 build_corpus([path], tmp_path / "c", tokenizer=tokenizer)
     assert build_corpus([path], tmp_path / "c", tokenizer=tokenizer).train.num_tokens
@@ -436,11 +439,12 @@ def test_another_command_does_not_take_over_what_one_began(
         ("plan.json", lambda data: b"[1, 2]"),
         ("plan.json", lambda data: b"[" * 100_000),
         ("plan.json", lambda data: data.replace(b'"bytes": 9', b'"bytes": 8')),
-        ("documents.table", lambda data: bytes([data[0] ^ 1]) + data[1:]),
-        ("documents.table", lambda data: data[:-24]),
-        ("journal.jsonl", lambda data: b"{}\n" + data),
-        ("journal.jsonl", lambda data: data.replace(b'"sha256"', b'"sha257"')),
-        ("journal.jsonl", lambda data: b"\xff" + data),
+        ("units.jsonl", lambda data: data[:-1]),
+        ("units.jsonl", lambda data: data.replace(b".txt", b".csv")),
+        ("read/*.json", lambda data: data.replace(b'"documents": 1', b'"documents": 2')),
+        ("read/*.arrow", lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]),
+        ("encoded/00000.json", lambda data: data[:-2]),
+        ("encoded/00000.json", lambda data: data.replace(b'"words": ', b'"words": 1')),
     ],
 )
 def test_damage_to_what_was_begun_is_named(
@@ -451,16 +455,39 @@ def test_damage_to_what_was_begun_is_named(
         patched.setattr("maskwright.corpus.work.WorkFolder.publish", stopping_at(1, print, [0]))
         with pytest.raises(Stopped):
             build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000)
-    file = tmp_path / "c.partial" / name
+    (file,) = (tmp_path / "c.partial").glob(name)
+    if name.endswith(".arrow"):
+        (tmp_path / "c.partial" / "encoded" / "00000.json").unlink()  # or nobody would read it again
     good = file.read_bytes()
     assert damage(good) != good
     file.write_bytes(damage(good))
     there = sorted(os.listdir(file.parent))
-    with pytest.raises(BadInput, match=rf"{name}.* is damaged: restore it, or remove .*c\.partial to begin") as caught:
+    with pytest.raises(BadInput, match=rf"{file.name}.* is damaged: restore it, or remove .*c\.partial to begin") as caught:
         build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000)
     assert "\n" not in str(caught.value) and sorted(os.listdir(file.parent)) == there
     file.write_bytes(good)
     assert build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000).train.num_tokens
+
+
+def test_after_an_input_was_mended_only_it_is_read_again(
+    chapters: list[list[str]], tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        write_sentences(folder / f"{number}.txt", chapters[number * 10 : number * 10 + 10])
+    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 1)
+    good = (folder / "2.txt").read_bytes()
+    (folder / "2.txt").write_bytes(good + b"\xff")
+    with pytest.raises(BadInput, match=rf"2\.txt is not UTF-8: byte {len(good)} "):
+        build_corpus([folder], tmp_path / "c", tokenizer=tokenizer)
+    (folder / "2.txt").write_bytes(good)
+    read: list[str] = []
+    documents = Unit.documents
+    monkeypatch.setattr(Unit, "documents", lambda unit, language: (read.append(unit.name), documents(unit, language))[1])
+    made = build_corpus([folder], tmp_path / "c", tokenizer=tokenizer)
+    assert len(read) == 2  # the one that was mended and the one behind it
+    assert contents(made.path) == contents(build_corpus([folder], tmp_path / "d", tokenizer=tokenizer).path)
 
 
 def test_inputs_that_changed_meanwhile_are_read_anew(
@@ -511,12 +538,14 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(text: Path, tokenize
         return subprocess.Popen(command)
 
     assert start("whole").wait() == 0
-    journal = tmp_path / "c.partial" / "journal.jsonl"
+    def finished() -> int:
+        return len(list(tmp_path.glob("c.partial/read/*.json"))) + len(list(tmp_path.glob("c.partial/encoded/*")))
+
     kills = 0
     while not (tmp_path / "c").exists():
         process = start("c")
-        before = journal.stat().st_size if journal.exists() else 0
-        while process.poll() is None and (journal.stat().st_size if journal.exists() else 0) <= before:
+        before = finished()
+        while process.poll() is None and finished() <= before:
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.05))
         workers = children(process.pid)
@@ -614,35 +643,18 @@ def test_with_characters_as_words_no_segmenter_is_asked(tmp_path: Path, monkeypa
     assert starts.all()
 
 
-class Diary:
-    """A source of one's own: text that is in no file."""
-
-    language, repeatable = "en", True
-    prepared: Path | None = None
-
-    def prepare(self, folder: Path) -> None:
-        self.prepared = folder
-
-    def documents(self) -> Iterator[RawDocument]:
+def test_documents_that_a_program_makes(tokenizer: WordPiece, tmp_path: Path) -> None:
+    def diary() -> Iterator[RawDocument]:
         for day in range(1, 31):
             yield RawDocument(f"It was day {day}. So it was.", "paragraphs", f"day {day}", f"day {day}")
 
-    def identity(self) -> dict[str, Any]:
-        return {"diary": 30}
-
-    def state(self) -> list[Any]:
-        return []
-
-    def describe(self) -> Iterator[str]:
-        yield "a diary"
-
-
-def test_a_source_of_ones_own(tokenizer: WordPiece, tmp_path: Path) -> None:
-    diary = Diary()
-    made = build_corpus(diary, tmp_path / "c", tokenizer=tokenizer)
-    assert diary.prepared == tmp_path / "c.partial"
-    assert made.train.num_sentences + made.held_out.num_sentences == 60
-    assert made.train.document_name(0).startswith("day ")
+    for _ in range(2):
+        source = Documents(diary(), {"diary": 30}, language="en")
+        made = build_corpus(source, tmp_path / "c", tokenizer=tokenizer)
+        assert made.train.num_sentences + made.held_out.num_sentences == 60
+        assert made.train.document_name(0).startswith("day ")
+    with pytest.raises(BadInput, match="diary 30, not 31"):
+        build_corpus(Documents(diary(), {"diary": 31}, language="en"), tmp_path / "c", tokenizer=tokenizer)
 
 
 def test_jsonl_and_paragraphs_are_documents_too(tokenizer: WordPiece, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def drawn_shard(rng: np.random.Generator, documents: int, dtype: type = np.uint1
         sentence_offsets=tokens,
         document_offsets=sentences,
         names=[f"document {i} 第{i}回" for i in range(documents)],
+        text=[f"sentence {i} 第{i}句" for i in range(int(sentences[-1]))],
         file="drawn",
     )
 
@@ -42,10 +43,10 @@ def write_corpus(folder: Path, shards: list[Shard]) -> Path:
     entries = []
     for i, shard in enumerate(shards):
         data = shard_bytes(shard).to_pybytes()
-        (folder / f"train-{i:05d}.arrow").write_bytes(data)
+        (folder / f"train-{i:05d}-000.arrow").write_bytes(data)
         entries.append(
             ShardEntry(
-                file=f"train-{i:05d}.arrow",
+                file=f"train-{i:05d}-000.arrow",
                 size=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
                 documents=len(shard.document_offsets) - 1,
@@ -86,6 +87,9 @@ def test_three_shards_are_one_row(folder: Path, shards: list[Shard]) -> None:
     for i in range(split.num_sentences):
         first, end = split.sentence_offsets[i : i + 2]
         assert split.sentence(i).tolist() == flat[first:end].tolist()
+    text = [text for shard in shards for text in shard.text]
+    assert [split.text(i) for i in range(split.num_sentences)] == text
+    assert [sentence for d in range(38) for sentence in split.document_text(d)] == text
     names = [name for shard in shards for name in shard.names]
     assert [split.document_name(d) for d in range(38)] == names
     everything = split.gather(np.array([0]), np.array([split.num_tokens]))
@@ -94,7 +98,7 @@ def test_three_shards_are_one_row(folder: Path, shards: list[Shard]) -> None:
 
 
 def test_views_are_the_file_itself(folder: Path) -> None:
-    shard = open_shard(folder / "train-00000.arrow")
+    shard = open_shard(folder / "train-00000-000.arrow")
     for view in shard[:4]:
         assert not view.flags.owndata and not view.flags.writeable
 
@@ -151,39 +155,39 @@ def test_from_arrays_refuses_empty_sentences() -> None:
 
 
 def test_a_truncated_shard_is_found_by_its_size(folder: Path) -> None:
-    file = folder / "train-00001.arrow"
+    file = folder / "train-00001-000.arrow"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(BadInput, match="train-00001.arrow"):
+    with pytest.raises(BadInput, match="train-00001-000.arrow"):
         Corpus.open(folder)
     file.unlink()
-    with pytest.raises(BadInput, match=r"train-00001.arrow is missing"):
+    with pytest.raises(BadInput, match=r"train-00001-000.arrow is missing"):
         Corpus.open(folder)
 
 
 def test_every_flipped_bit_is_found_by_checksums_and_never_crashes_without(folder: Path) -> None:
-    file = folder / "train-00002.arrow"
+    file = folder / "train-00002-000.arrow"
     good = file.read_bytes()
     rng = np.random.default_rng(2)
     for position in rng.integers(0, len(good), 200):
         bad = bytearray(good)
         bad[position] ^= 1 << int(rng.integers(8))
         file.write_bytes(bytes(bad))
-        with pytest.raises(BadInput, match=r"train-00002\.arrow"):
+        with pytest.raises(BadInput, match=r"train-00002-000\.arrow"):
             Corpus.open(folder, verify="checksums")
         try:
             split = Corpus(folder, read_manifest(folder)).train
             assert split.sentence_offsets[-1] == split.num_tokens
             split.gather(np.array([0]), np.array([split.num_tokens]))
         except BadInput as error:
-            assert "train-00002.arrow" in str(error) and "\n" not in str(error)
+            assert "train-00002-000.arrow" in str(error) and "\n" not in str(error)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 0.5, -1])
 def test_truncated_shards_never_crash_unverified(folder: Path, cut: float) -> None:
-    file = folder / "train-00000.arrow"
+    file = folder / "train-00000-000.arrow"
     good = file.read_bytes()
     file.write_bytes(good[: int(cut * len(good)) if isinstance(cut, float) else cut])
-    with pytest.raises(BadInput, match=r"train-00000\.arrow"):
+    with pytest.raises(BadInput, match=r"train-00000-000\.arrow"):
         Corpus(folder, read_manifest(folder)).train  # noqa: B018
 
 
@@ -208,7 +212,7 @@ def test_a_foreign_manifest_is_one_line(folder: Path, change: dict[str, object],
 def test_a_manifest_names_no_file_outside(folder: Path) -> None:
     path = folder / "manifest.json"
     manifest = unsealed(path.read_bytes())
-    manifest["shards"][0]["file"] = "../train-00000.arrow"
+    manifest["shards"][0]["file"] = "../train-00000-000.arrow"
     path.write_bytes(sealed(manifest))
     with pytest.raises(BadInput, match=r"shards\.0\.file"):
         Corpus.open(folder)

@@ -9,10 +9,9 @@ import pytest
 from maskwright import load
 from maskwright.cli import main
 from maskwright.corpus.read import Corpus
-from maskwright.corpus.survey import document_hash
+from maskwright.corpus.choice import document_hash
 from maskwright.errors import BadInput
 from maskwright.lab import demo
-from maskwright.text.readers import Document
 from maskwright.text.samples import sample
 from maskwright.training.metrics import read_metrics
 
@@ -20,7 +19,7 @@ SMALL = {"training.steps": 3, "training.batch_sequences": 8, "training.log_every
 
 
 def side(chapter, language):
-    return document_hash(Document(chapter.sentences, ""), demo.SPLIT_SEEDS[language])[0]
+    return document_hash(chapter.sentences, demo.SPLIT_SEEDS[language])[0]
 
 
 @pytest.fixture

@@ -145,7 +145,12 @@ def build_app(verb: str | None = None) -> "App":
         for place, (name, line) in enumerate(verbs.items()):
             if name == verb:
                 function = load_verb(name)
-                app.command(function, name=name, group=group, sort_key=place, help_epilogue=_examples(function))
+                given = App(name=name, help_format="plaintext", default_parameter=Parameter(negative=()))
+                given.default(function)
+                given.help_epilogue = _examples(function)
+                for part, does in parts_of(function).items():
+                    given.command(does, name=part, help_epilogue=_examples(does))
+                app.command(given, group=group, sort_key=place)
             else:
                 app.command(import_path(name), name=name, help=line, group=group, sort_key=place)
     return app
@@ -165,6 +170,11 @@ def load_verb(verb: str) -> Callable[..., Any]:
     """The function of a verb, its module imported."""
     module, _, name = import_path(verb).partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def parts_of(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """What a verb can do besides, by the word behind it: `PARTS` of its module, as `corpus info` has it."""
+    return getattr(sys.modules[function.__module__], "PARTS", {})
 
 
 def _examples(function: Callable[..., Any]) -> str:

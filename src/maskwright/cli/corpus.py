@@ -1,14 +1,13 @@
 """`maskwright corpus`: raw text to tokenised, memory-mapped shards."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from maskwright.cli.corpus_parts import PARTS as PARTS
+from maskwright.cli.corpus_parts import described
 from maskwright.cli.results import AsJson, log, show
-
-if TYPE_CHECKING:
-    from maskwright.corpus.read import Corpus
 
 SAMPLES: dict[str, Literal["en", "zh"]] = {"austen": "en", "sanguo": "zh"}
 
@@ -25,6 +24,8 @@ def corpus(
     held_out: Annotated[float, Parameter(name="--held-out")] = 0.05,
     segmenter: Literal["auto", "rjieba", "characters"] = "auto",
     workers: int | None = None,
+    engine: Literal["local", "ray", "slurm"] = "local",
+    slurm_options: str | None = None,
     seed: int = 0,
     json: AsJson = False,
 ) -> None:
@@ -47,7 +48,10 @@ def corpus(
         cased: Keep capitals and accents in the vocabulary that is trained.
         held_out: The share of documents kept aside to judge by.
         segmenter: Who finds Chinese words; with characters there are no words.
-        workers: Processes that tokenise; all cores unless said otherwise.
+        workers: Tasks at work at a time; all cores unless said otherwise.
+        engine: Where they work: processes of this machine, a Ray cluster, or
+            Slurm job arrays. The result is the same.
+        slurm_options: What sbatch is told besides: "--partition=cpu --mem=4G".
         seed: Another one holds out other documents.
 
     Examples:
@@ -66,6 +70,8 @@ def corpus(
         raise BadInput(f"unknown option {strange[0]}. See: maskwright corpus --help")
     if tokenizer is not None and (vocab_size is not None or cased):
         raise BadInput("--tokenizer brings its vocabulary: leave --vocab-size and --cased away, or --tokenizer")
+    if slurm_options is not None and engine != "slurm":
+        raise BadInput(f"--slurm-options go with --engine slurm, not {engine}")
     if sample is not None and inputs:
         raise BadInput(f"--sample {sample} and {inputs[0]}: give the one or the other")
     try:
@@ -80,6 +86,8 @@ def corpus(
             held_out=held_out,
             segmenter=segmenter,
             workers=processors() if workers is None else workers,
+            engine=engine,
+            engine_settings={"options": slurm_options} if slurm_options is not None else None,
             seed=seed,
             progress=rich_progress(),
         )
@@ -87,23 +95,3 @@ def corpus(
         log("Stopped. What is finished is kept; the same command goes on with it.")
         raise
     show(described(made), json=json)
-
-
-def described(made: "Corpus") -> dict[str, Any]:
-    """What a reader wants to know of a corpus."""
-    manifest = made.manifest
-    splits = {name: counts.model_dump() for name, counts in manifest.splits.items()}
-    tokens = sum(counts.tokens for counts in manifest.splits.values())
-    unknown = sum(counts.unknown for counts in manifest.splits.values())
-    return {
-        "corpus": str(made.path),
-        "fingerprint": made.fingerprint,
-        "vocabulary": manifest.tokenizer.vocab_size,
-        "words": manifest.words or "none: whole-word masking will refuse this corpus",
-        **splits,
-        "duplicate documents (kept)": manifest.duplicates,
-        "unknown tokens": f"{unknown / max(tokens, 1):.3%}",
-        "such as": " ".join(manifest.unknown_examples[:10]) or None,
-        "dropped": {reason: f"{lost.count:,}, such as {lost.examples[0]}" for reason, lost in manifest.dropped.items()}
-        or "nothing",
-    }

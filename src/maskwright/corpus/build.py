@@ -1,38 +1,44 @@
 """Making a corpus: text in, tokenised shards out, in memory that does not grow with the text.
 
-The inputs are read one after the other, twice: once to count and to choose what is held out, once
-to be encoded; and once between the two where a vocabulary is trained. What has to be done in order
-is done here: finding where documents begin and end. Their sentences are found, hashed and encoded
-in workers. The result is the same for any number of workers and however often the work was
-interrupted: what lands in which shard depends on the documents alone.
+    units     the input, cut into parts of about as much text (`sources`)
+    reading   each unit: decoded, cleaned, its sentences found, hashed     -> read/KEY.arrow      in workers
+    choice    of all documents: what is held out, what stays out           -> choice.bin          here
+    training  of a vocabulary, unless one is given                         -> tokenizer/          here
+    encoding  each unit: tokens, words                                     -> train-*.arrow ...   in workers
+    manifest  what is in it, and what was dropped                          -> manifest.json       here
+
+What a unit becomes depends on its text and on the choice, never on who works on it. So the result is the same, byte
+for byte, for any number of workers, on any engine, and however often the work was interrupted.
 """
 
-import json
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from maskwright.corpus.encode import EXAMPLES, Encode
+import numpy as np
+
+from maskwright.corpus.card import card
+from maskwright.corpus.choice import SPLITS, TRAIN, Chosen, choose
+from maskwright.corpus.encode import EXAMPLES
+from maskwright.corpus.engines import Engine, EngineName, open_engine, run_stage
 from maskwright.corpus.manifest import Dropped, Manifest, SplitCounts, TokenizerEntry, content_fingerprint
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import Source, TextFiles
-from maskwright.corpus.survey import FindSentences, Survey, changed, survey, with_rows
-from maskwright.corpus.work import WorkFolder, check_out, work_folder
-from maskwright.corpus.workers import Workers
-from maskwright.corpus.writer import Finished, ShardWriter, added
-from maskwright.draws import key
+from maskwright.corpus.spool import read_batches, read_facts, texts
+from maskwright.corpus.stages import Encode, Read
+from maskwright.corpus.work import Settings, WorkFolder, check_out, digest_of, work_folder
+from maskwright.corpus.writer import Finished, added
 from maskwright.durable import staged_folder
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.text.readers import RawDocument, Shape
+from maskwright.text.readers import Shape
 from maskwright.text.words import CharacterSegmenter, find_segmenter
 from maskwright.tokenizers.wordpiece import WordPiece
 
 CHARACTERS = CharacterSegmenter.name
 SHARD_TOKENS = 2**24
 VOCABULARY_CHARACTERS = 2**25  # of training text that a vocabulary is trained on, at most
-SPLITS: tuple[Literal["train", "held-out"], ...] = ("train", "held-out")
 
 
 def build_corpus(
@@ -47,6 +53,8 @@ def build_corpus(
     held_out: float = 0.05,
     segmenter: str = "auto",
     workers: int = 1,
+    engine: EngineName = "local",
+    engine_settings: dict[str, Any] | None = None,
     seed: int = 0,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = silent,
@@ -57,17 +65,20 @@ def build_corpus(
     tokenizer   a tokenizer or where one lies; None trains one of `vocab_size` on the training documents
     held_out    share of the documents kept aside, chosen by their content and `seed`
     segmenter   for Chinese: "rjieba", "characters" (no words), or "auto", rjieba where it is installed
-    workers     processes at work; with more than one, call this under `if __name__ == "__main__":`
+    workers     tasks at work at a time; with more than one, call this under `if __name__ == "__main__":`
+    engine      where they work: local, ray or slurm
     Raises BadInput for inputs that cannot be read and for an `out` that holds something else. A
     call that was interrupted goes on where it stopped when it is made again.
     """
     if shard_tokens < 1 or shard_tokens > 2**30:
         raise BadInput(f"shard_tokens is {shard_tokens}: give a number from 1 to {2**30}")
+    if not 0 <= held_out < 1:
+        raise BadInput(f"held-out share {held_out} is outside 0 to 1: give the share of documents to keep aside")
     out = Path(out).absolute()
     source = TextFiles(inputs, language=language, shape=shape) if isinstance(inputs, Sequence) else inputs
     given = WordPiece.load(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
     words = _segmenter_name(source.language, segmenter)
-    settings = {
+    arguments = {
         "language": source.language,
         "tokenizer": given.fingerprint if given else None,
         "vocab_size": None if given else vocab_size,
@@ -77,33 +88,27 @@ def build_corpus(
         "seed": seed,
         "shard_tokens": shard_tokens,
     }
-    with Workers(workers) as pool:
-        if source.repeatable and _is_there(source, out, {**source.identity(), **settings}, pool, progress):
+    with open_engine(engine, workers, **(engine_settings or {})) as at_work:
+        if source.repeatable and _is_there(source, out, {**source.identity(), **arguments}, progress):
             return Corpus.open(out)
         with work_folder(out) as work:
             source.prepare(work.path)
-            arguments = {**source.identity(), **settings}
-            if not _is_there(source, out, arguments, pool, progress):
-                _Build(source, work, arguments, pool, progress).run(given)
+            build = _Build(source, work, {**source.identity(), **arguments}, at_work, progress)
+            build.run(given, out)
     return Corpus.open(out)
 
 
-def _is_there(source: Source, out: Path, arguments: dict[str, Any], workers: Workers, progress: Progress) -> bool:
-    """Whether `out` is the corpus asked for. Inputs that look otherwise than when it was made are read to find out."""
+def _is_there(source: Source, out: Path, arguments: dict[str, Any], progress: Progress) -> bool:
+    """Whether `out` is the corpus asked for, made of inputs that look as they do now."""
     manifest = check_out(out, arguments)
-    if manifest is None:
+    if manifest is None or manifest.inputs != digest_of(source.state()):
         return False
-    if manifest.inputs != _digest(source.state()):
-        held_out, seed = arguments["held_out"], arguments["seed"]
-        found = survey(source, held_out=held_out, seed=seed, workers=workers, progress=progress)
-        if found.digest != manifest.text:
-            raise BadInput(f"{out} was made from another text than now stands there: give another folder, or remove it")
-    progress.say(f"{out} is finished already: the same text and arguments made it")
+    _say_finished(out, progress)
     return True
 
 
-def _digest(state: list[Any]) -> str:
-    return f"{key(0, json.dumps(state)):032x}"
+def _say_finished(out: Path, progress: Progress) -> None:
+    progress.say(f"{out} is finished already: the same text and arguments made it")
 
 
 def _segmenter_name(language: str, segmenter: str) -> str | None:
@@ -123,44 +128,64 @@ class _Build:
     """One call of `build_corpus` at work in its folder."""
 
     def __init__(
-        self, source: Source, work: WorkFolder, arguments: dict[str, Any], workers: Workers, progress: Progress
+        self, source: Source, work: WorkFolder, arguments: dict[str, Any], engine: Engine, progress: Progress
     ) -> None:
         self.source, self.work, self.arguments = source, work, arguments
-        self.workers, self.progress = workers, progress
+        self.engine, self.progress = engine, progress
         self.state = source.state()
 
-    def run(self, given: WordPiece | None) -> None:
+    def run(self, given: WordPiece | None, out: Path) -> None:
         """From the first reading, or from where an earlier call stopped, to the finished folder."""
-        if self.work.publish_if_complete(self.arguments, _digest(self.state)):
+        made = check_out(out, self.arguments)
+        if made is None and self.work.publish_if_complete(self.arguments, digest_of(self.state), out):
             return
-        found = self.work.begin(self.arguments, self.state)
-        if found is None:
+        chosen = self._read()
+        if made is not None:
+            if chosen.digest != made.text:
+                raise BadInput(
+                    f"{out} was made from another text than now stands there: give another folder, or remove it"
+                )
+            _say_finished(out, self.progress)
+            return
+        tokenizer = self._tokenizer(given, chosen)
+        self.work.write_choice(chosen)
+        run_stage(Encode(self.work.path), self.engine, self.progress)
+        if self.source.state() != self.state:
+            raise BadInput(
+                "the inputs were changed while they were read: give the same command again when they are at rest"
+            )
+        manifest = self._manifest(tokenizer, chosen)
+        self.work.publish(manifest, card(manifest), out)
+
+    def _read(self) -> Chosen:
+        """All units read, now or before, and what becomes of each document."""
+        arguments = self.arguments
+        if self.work.begin(arguments, self.state):
+            self.progress.say(f"Going on with the corpus begun in {self.work.path}")
+        else:
             for line in self.source.describe():
                 self.progress.say(line)
-            held_out, seed = self.arguments["held_out"], self.arguments["seed"]
-            table = self.work.table
-            found = survey(
-                self.source, held_out=held_out, seed=seed, workers=self.workers, progress=self.progress, table=table
+            settings = Settings(
+                language=self.source.language,
+                seed=arguments["seed"],
+                shard_tokens=arguments["shard_tokens"],
+                segmenter=_at_work(arguments["words"]),
             )
-            self.work.plan(self.arguments, self.state, found)
-        else:
-            self.progress.say(f"Going on with the corpus begun in {self.work.path}")
-        self.work.mend_journal()
-        tokenizer = self._tokenizer(given, found)
-        self._encode(found)
-        if self.source.state() != self.state:
-            raise changed()
-        self.work.publish(self._manifest(tokenizer, found))
+            salt = f"{self.source.language} {arguments['seed']}"
+            self.work.write_plan(arguments, self.state, settings, self.source.units(salt))
+        run_stage(Read(self.work.path), self.engine, self.progress)
+        chosen = choose([self.work.spool(unit) for unit in self.work.units], held_out=arguments["held_out"])
+        if not len(chosen.fates):
+            raise BadInput("there is no document in the inputs: give text that holds one")
+        return chosen
 
-    def _tokenizer(self, given: WordPiece | None, found: Survey) -> WordPiece:
+    def _tokenizer(self, given: WordPiece | None, chosen: Chosen) -> WordPiece:
         """The tokenizer, in the work folder; trained when none is given and none lies there."""
         if self.work.tokenizer.exists():
             return WordPiece.load(self.work.tokenizer)
         if given is None:
             with self.progress.stage("Training the vocabulary", None, "characters") as stage:
-                sampled = ((None, raw) for raw in self._sampled(found))
-                parts = self.workers.map(FindSentences(self.source.language), sampled)
-                text = [sentence for _, sentences in parts for sentence in sentences]
+                text = [sentence for sentences in self._sampled(chosen) for sentence in sentences]
                 stage.advance(sum(map(len, text)))
                 size, lowercase = self.arguments["vocab_size"], self.arguments["lowercase"]
                 given = WordPiece.train(text, size, lowercase=lowercase)
@@ -168,84 +193,65 @@ class _Build:
             given.save_into(folder)
         return given
 
-    def _sampled(self, found: Survey) -> Iterator[RawDocument]:
+    def _sampled(self, chosen: Chosen) -> Iterator[tuple[str, ...]]:
         """Training documents to train a vocabulary on: all, or of much text a part, chosen by content."""
-        share = min(1.0, VOCABULARY_CHARACTERS / found.characters)
+        share = np.uint64(min(_vocabulary_share(chosen) * 2**64, 2**64 - 1))
         room = 2 * VOCABULARY_CHARACTERS
-        for raw, row in with_rows(self.source, self.work.table):
-            if row.side > found.cut and row.place < share * 2**64 and room > 0:
-                room -= row.characters
-                yield raw
+        for number, unit in enumerate(self.work.units):
+            spool = self.work.spool(unit)
+            facts = read_facts(spool)
+            fates = chosen.fates[slice(*chosen.bounds[number : number + 2])]
+            wanted = (fates == TRAIN) & (facts.place <= share)
+            for first, batch in read_batches(spool):
+                rows = np.flatnonzero(wanted[first : first + batch.num_rows])
+                for row, (sentences, _) in zip(rows.tolist(), texts(batch, rows.tolist()), strict=True):
+                    if room > 0:
+                        room -= int(facts.characters[first + row])
+                        yield sentences
 
-    def _encode(self, found: Survey) -> None:
-        done = self.work.finished()
-        through = {split: max((part.through for part in done if part.split == split), default=0) for split in SPLITS}
-        writers = {
-            split: ShardWriter(
-                self.work.path,
-                split,
-                number=sum(part.split == split and part.shard is not None for part in done),
-                through=through[split],
-                size=self.arguments["shard_tokens"],
-                finished=self.work.record,
-            )
-            for split in SPLITS
-        }
-        task = Encode(self.work.tokenizer, _at_work(self.arguments["words"]), self.source.language)
-        with self.progress.stage("Encoding", found.characters, "characters") as stage:
-
-            def remaining() -> Iterator[tuple[str, RawDocument]]:
-                seen: dict[str, int] = dict.fromkeys(SPLITS, 0)
-                for raw, row in with_rows(self.source, self.work.table):
-                    split = "held-out" if row.side <= found.cut else "train"
-                    seen[split] += 1
-                    if seen[split] > through[split]:
-                        yield split, raw
-                    else:
-                        stage.advance(row.characters)
-
-            for split, chunk in self.workers.map(task, remaining()):
-                writers[split].add(chunk)
-                stage.advance(int(chunk.statistics[:, 3].sum()) + sum(loss.characters for loss in chunk.losses))
-        for split in SPLITS:
-            writers[split].close()
-
-    def _manifest(self, tokenizer: WordPiece, found: Survey) -> Manifest:
-        done = sorted(self.work.finished(), key=lambda part: (SPLITS.index(part.split), part.through))  # pyright: ignore[reportArgumentType]
-        shards = tuple(part.shard for part in done if part.shard is not None)
-        if not any(shard.split == "train" for shard in shards):
-            raise BadInput(f"no sentence of the inputs has a token ({found.characters} characters): give other text")
+    def _manifest(self, tokenizer: WordPiece, chosen: Chosen) -> Manifest:
+        results = [self.work.encode_result(number).splits for number in range(len(self.work.units))]
+        parts = {split: [result[split] for result in results] for split in SPLITS}
+        shards = tuple(shard for split in SPLITS for part in parts[split] for shard in part.shards)
+        if not any(part.shards for part in parts["train"]):
+            raise BadInput(f"no sentence of the inputs has a token ({chosen.characters} characters): give other text")
+        everything = [part for split in SPLITS for part in parts[split]]
         dropped: dict[str, Dropped] = {}
-        for part in done:
+        for part in everything:
             dropped = added(dropped, part.dropped)
         words = self.arguments["words"] or "pre-tokenizer"
         words = None if words == CHARACTERS else words
-        trained = self.arguments["tokenizer"] is None
+        trained = {
+            "vocab_size": self.arguments["vocab_size"],
+            "share_of_training_documents": round(_vocabulary_share(chosen), 6),
+        }
         return Manifest(
             fingerprint=content_fingerprint(tokenizer.fingerprint, words, shards),
             language=self.source.language,
             arguments=self.arguments,
-            text=found.digest,
-            inputs=_digest(self.state),
+            text=chosen.digest,
+            inputs=digest_of(self.state),
             tokenizer=TokenizerEntry(
                 fingerprint=tokenizer.fingerprint,
                 vocab_size=tokenizer.vocab_size,
-                trained=self._training(found) if trained else None,
+                trained=trained if self.arguments["tokenizer"] is None else None,
             ),
             words=words,
             unidata_version=unicodedata.unidata_version,
-            splits={split: _counted(done, split) for split in SPLITS},
-            duplicates=found.duplicates,
+            splits={split: _counted(parts[split]) for split in SPLITS},
+            duplicates=chosen.duplicates,
             dropped=dict(sorted(dropped.items())),
-            unknown_examples=tuple(dict.fromkeys(word for part in done for word in part.unknown_examples))[:EXAMPLES],
+            unknown_examples=tuple(dict.fromkeys(word for part in everything for word in part.unknown_examples))[
+                :EXAMPLES
+            ],
             shards=shards,
         )
 
-    def _training(self, found: Survey) -> dict[str, Any]:
-        share = min(1.0, VOCABULARY_CHARACTERS / found.characters)
-        return {"vocab_size": self.arguments["vocab_size"], "share_of_training_documents": round(share, 6)}
+
+def _vocabulary_share(chosen: Chosen) -> float:
+    """The share of the training documents that a vocabulary is trained on."""
+    return min(1.0, VOCABULARY_CHARACTERS / max(chosen.characters, 1))
 
 
-def _counted(done: list[Finished], split: str) -> SplitCounts:
-    parts = [part.counts for part in done if part.split == split]
-    return SplitCounts(**{name: sum(getattr(part, name) for part in parts) for name in SplitCounts.model_fields})
+def _counted(parts: list[Finished]) -> SplitCounts:
+    return SplitCounts(**{name: sum(getattr(part.counts, name) for part in parts) for name in SplitCounts.model_fields})

@@ -3,16 +3,15 @@
 What comes out depends on the documents alone, not on how they were cut into chunks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from maskwright.corpus.shards import Array, token_type
-from maskwright.text.readers import Document, RawDocument, sentences_of
-from maskwright.text.words import Segmenter, find_segmenter
+from maskwright.text.documents import Document
+from maskwright.text.words import Segmenter
 from maskwright.tokenizers.wordpiece import WordPiece
 
 EXAMPLES = 20
@@ -36,6 +35,7 @@ class Chunk(NamedTuple):
     token_ids       (T,) uint16 or uint32
     word_starts     (T,) uint8
     lengths         (sentences,) tokens of each sentence kept
+    text            of each sentence kept
     statistics      (documents, 5) int64, columns as STATISTICS
     names           one a document
     losses          what was dropped
@@ -45,28 +45,11 @@ class Chunk(NamedTuple):
     token_ids: Array
     word_starts: npt.NDArray[np.uint8]
     lengths: npt.NDArray[np.int64]
+    text: list[str]
     statistics: npt.NDArray[np.int64]
     names: list[str]
     losses: list[Loss]
     unknown: list[tuple[int, str]]
-
-
-class Encode(NamedTuple):
-    """The task (see `workers.Task`) that makes arrays of raw documents.
-
-    tokenizer  where it lies
-    segmenter  who finds the words; None leaves them to the pre-tokenizer
-    """
-
-    tokenizer: Path
-    segmenter: str | None
-    language: str
-
-    def start(self) -> Callable[[list[RawDocument]], Chunk]:
-        """Load the tokenizer and the segmenter."""
-        segmenter = find_segmenter(self.segmenter) if self.segmenter else None
-        encoder = Encoder(WordPiece.load(self.tokenizer), segmenter)
-        return lambda raws: encoder([Document(sentences_of(raw, self.language), raw.source) for raw in raws])
 
 
 class Encoder:
@@ -101,6 +84,7 @@ class Encoder:
             token_ids=encoded.token_ids.astype(self._dtype),
             word_starts=encoded.word_starts,
             lengths=encoded.lengths[kept],
+            text=sentences if kept.all() else [sentences[i] for i in np.flatnonzero(kept).tolist()],
             statistics=np.stack(columns, axis=1),
             names=[document.source for document in documents],
             losses=list(_losses(documents, sentences, owner, kept, columns[0])),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskwright.errors import BadInput
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no text beside the tokens
 MANIFEST = "manifest.json"
 Count = Annotated[int, Field(ge=0)]
 
@@ -22,7 +22,7 @@ class _Part(BaseModel):
 class ShardEntry(_Part):
     """One shard file."""
 
-    file: Annotated[str, Field(pattern=r"^(train|held-out)-[0-9]{5,}\.arrow$")]
+    file: Annotated[str, Field(pattern=r"^(train|held-out)-[0-9]{5,}-[0-9]{3,}\.arrow$")]
     size: Count
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     documents: Count
@@ -32,7 +32,7 @@ class ShardEntry(_Part):
     @property
     def split(self) -> str:
         """The split the shard belongs to."""
-        return self.file.rsplit("-", 1)[0]
+        return self.file.rsplit("-", 2)[0]
 
 
 class SplitCounts(_Part):

@@ -43,6 +43,7 @@ class Split:
         sentence_offsets: Array,
         document_offsets: Array,
         names: Sequence[str] | None = None,
+        text: Sequence[str] | None = None,
     ) -> "Split":
         """A split in memory, from the same arrays a shard holds.
 
@@ -58,11 +59,17 @@ class Split:
             document_offsets=np.asarray(document_offsets, dtype=np.int64),
             names=names,
             file="arrays in memory",
+            text=text,
         )
         if len(shard.token_ids) != len(shard.word_starts):
             raise ValueError(f"{len(shard.token_ids)} tokens but {len(shard.word_starts)} word starts")
         check_offsets(shard)
         return Split([shard] if len(shard.token_ids) else [])
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """The shards, in order."""
+        return tuple(self._shards)
 
     @property
     def num_documents(self) -> int:
@@ -100,6 +107,19 @@ class Split:
         at = self._locate(i, self._sentence_bases, "sentence")
         shard, local = self._shards[at], i - int(self._sentence_bases[at])
         return shard.token_ids[int(shard.sentence_offsets[local]) : int(shard.sentence_offsets[local + 1])]
+
+    def text(self, i: int) -> str:
+        """The text of sentence `i`, as it was when it was tokenised; "" where there is none."""
+        at = self._locate(i, self._sentence_bases, "sentence")
+        text, local = self._shards[at].text, i - int(self._sentence_bases[at])
+        return "" if text is None else str(text[local])
+
+    def document_text(self, document: int) -> list[str]:
+        """The sentences of document `document`."""
+        at = self._locate(document, self._document_bases, "document")
+        shard, local = self._shards[at], document - int(self._document_bases[at])
+        first, end = int(shard.document_offsets[local]), int(shard.document_offsets[local + 1])
+        return [] if shard.text is None else [str(shard.text[i]) for i in range(first, end)]
 
     def document_name(self, document: int) -> str:
         """Where document `document` came from."""

@@ -2,6 +2,7 @@
 
     token_ids    list<list<uint16|uint32>>   document -> sentences -> tokens
     word_starts  list<list<uint8>>           1 where a token begins a word
+    text         list<large_utf8>            document -> sentences, the cleaned text that the tokens are of
     name         utf8                        where the document came from
 
 One uncompressed record batch, so that offsets and values are plain buffers: a memory-mapped shard
@@ -31,6 +32,7 @@ class Shard(NamedTuple):
     sentence_offsets  (sentences + 1,) into tokens
     document_offsets  (documents + 1,) into sentences
     names             one a document: a list of str, the column of a file, or None
+    text              one a sentence: a list of str, the column of a file, or None
     """
 
     token_ids: Array
@@ -39,6 +41,7 @@ class Shard(NamedTuple):
     document_offsets: Array
     names: Any
     file: str
+    text: Any = None
 
 
 def token_type(vocab_size: int) -> type[np.unsignedinteger[Any]]:
@@ -57,9 +60,10 @@ def shard_bytes(shard: Shard) -> pa.Buffer:
     columns: list[Any] = [
         nested(shard.token_ids),
         nested(shard.word_starts.astype(np.uint8, copy=False)),
+        pa.ListArray.from_arrays(offsets[0], pa.array(shard.text, pa.large_string())),
         pa.array(shard.names, pa.string()),
     ]
-    batch = pa.RecordBatch.from_arrays(columns, names=["token_ids", "word_starts", "name"])
+    batch = pa.RecordBatch.from_arrays(columns, names=["token_ids", "word_starts", "text", "name"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -73,6 +77,7 @@ def open_shard(path: Path) -> Shard:
         tokens = cast(pa.ListArray, batch.column("token_ids"))
         starts = cast(pa.ListArray, batch.column("word_starts"))
         names = cast(pa.StringArray, batch.column("name"))
+        text = cast(pa.ListArray, batch.column("text"))
         shard = Shard(
             token_ids=_flat(tokens),
             word_starts=_flat(starts),
@@ -80,6 +85,7 @@ def open_shard(path: Path) -> Shard:
             document_offsets=tokens.offsets.to_numpy(),
             names=names,
             file=str(path),
+            text=text.values,
         )
     except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError, TypeError) as error:
         if isinstance(error, BadInput | FileNotFoundError | PermissionError):
@@ -90,7 +96,33 @@ def open_shard(path: Path) -> Shard:
         raise damaged(path, f"holds {shard.token_ids.dtype} tokens and {shard.word_starts.dtype} word starts")
     if len(shard.token_ids) != len(shard.word_starts):
         raise damaged(path, f"has {len(shard.token_ids)} tokens and {len(shard.word_starts)} word starts")
+    if len(shard.text) != len(shard.sentence_offsets) - 1:
+        raise damaged(path, f"has {len(shard.text)} texts of {len(shard.sentence_offsets) - 1} sentences")
     return shard
+
+
+def taken(shard: Shard, documents: npt.NDArray[np.int64]) -> Shard:
+    """The shard of some documents (numbers, ascending) of another one, as arrays in memory."""
+    sentences, sentence_counts = _ranges(shard.document_offsets, documents)
+    tokens, token_counts = _ranges(shard.sentence_offsets, sentences)
+    names, text = pa.array(shard.names, pa.string()), pa.array(shard.text, pa.large_string())
+    return Shard(
+        token_ids=shard.token_ids[tokens],
+        word_starts=shard.word_starts[tokens],
+        sentence_offsets=np.concatenate([[0], np.cumsum(token_counts)]),
+        document_offsets=np.concatenate([[0], np.cumsum(sentence_counts)]),
+        names=names.take(pa.array(documents)),
+        text=text.take(pa.array(sentences)),
+        file=shard.file,
+    )
+
+
+def _ranges(offsets: Array, which: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What lies between offsets[i] and offsets[i + 1] for each i, one after the other; and how much for each."""
+    first = offsets[which].astype(np.int64)
+    counts = offsets[which + 1].astype(np.int64) - first
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - counts), counts), counts
 
 
 def check_offsets(shard: Shard) -> None:

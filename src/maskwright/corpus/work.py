@@ -1,192 +1,287 @@
-"""The folder a corpus grows in: `DIR.partial`, whose journal lets the same command go on where it was stopped.
+"""The folder a corpus grows in: `DIR.partial`, from which the same command goes on where it was stopped.
 
-    plan.json       what was asked for, what the inputs looked like, what the first reading found
-    documents.table the hashes of each document, written before plan.json
-    input-0 ...     what came through pipes
-    tokenizer/      once its vocabulary is there
-    *.arrow         finished shards
-    journal.jsonl   one line a finished shard, written behind it and flushed to disk
+    plan.json            what was asked for and what the inputs looked like; written first
+    units.jsonl          one line a unit of the input, written before plan.json
+    input-0 ...          what came through pipes, or from no file
+    read/KEY.arrow       the cleaned documents of a unit, and KEY.json, the account of them, written behind it
+    choice.bin, .json    what becomes of each document
+    tokenizer/           once its vocabulary is there
+    *.arrow              shards
+    encoded/00007.json   the account of a unit's shards, written behind them
 
-Whatever stops the process leaves shards that the journal names, and files that it does not and
-which are written anew. The folder gets its own name in one rename, when everything is in it.
+Whatever stops the process leaves files that an account names, and files that none does and which are written anew.
+What was read is kept under a key of the unit's files, their sizes and times and the settings of the reading, so that
+after an input was mended only its units are read again. The folder gets its own name in one rename, when everything
+is in it.
 """
 
+import hashlib
+import json
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict
 
-from maskwright.corpus.manifest import MANIFEST, Manifest, manifest_bytes, read_manifest, sealed, unsealed
-from maskwright.corpus.sources import SPOOLED
-from maskwright.corpus.survey import Survey
+from maskwright.corpus.card import CARD
+from maskwright.corpus.choice import Chosen, Fates
+from maskwright.corpus.manifest import MANIFEST, Dropped, Manifest, manifest_bytes, read_manifest, sealed, unsealed
+from maskwright.corpus.sources import SPOOLED, Unit
 from maskwright.corpus.writer import Finished
-from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, write_file
+from maskwright.draws import key
+from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, remove_leftovers, write_file
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
 
-PLAN, JOURNAL, TABLE, TOKENIZER = "plan.json", "journal.jsonl", "documents.table", "tokenizer"
+PLAN, UNITS, CHOICE, FATES, TOKENIZER = "plan.json", "units.jsonl", "choice.json", "choice.bin", "tokenizer"
+READ, ENCODED = "read", "encoded"
 _OURS = re.compile(
-    rf"({PLAN}|{JOURNAL}|{TABLE}|{TOKENIZER}|{MANIFEST}|{SPOOLED}\d+|(train|held-out)-\d+\.arrow|\{LOCK}|"
-    r"\..*\.partial-[0-9a-f]+)"
+    rf"({PLAN}|{UNITS}|{CHOICE}|{FATES}|{TOKENIZER}|{READ}|{ENCODED}|{MANIFEST}|{SPOOLED}\d+|{CARD}|"
+    rf"(train|held-out)-\d+-\d+\.arrow|slurm-.*|failed-\d+\.txt|\{LOCK}|\..*\.partial-[0-9a-f]+)"
 )
 
 
-class _Plan(BaseModel):
-    """plan.json; `table` is the sha256 of the documents' table."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(_Part):
+    """What the stages are told.
+
+    segmenter  who marks the words; None where the tokenizer's rules do
+    """
+
+    language: str
+    seed: int
+    shard_tokens: int
+    segmenter: str | None
+
+
+class Plan(_Part):
+    """plan.json; `units` is the sha256 of the file of that name."""
 
     arguments: dict[str, Any]
     state: list[Any]
-    survey: Survey
-    table: str
+    settings: Settings
+    units: str
+
+
+class ReadResult(_Part):
+    """What the reading of a unit came to; `spool` is the sha256 of its file."""
+
+    documents: int
+    characters: int
+    spool: str
+    dropped: dict[str, Dropped] = {}
+
+
+class EncodeResult(_Part):
+    """The shards of a unit and what did not get into them, by split."""
+
+    splits: dict[str, Finished]
+
+
+class _Choice(_Part):
+    """choice.json; `fates` is the sha256 of choice.bin."""
+
+    bounds: list[int]
+    fates: str
+
+
+Read = TypeVar("Read", bound=BaseModel)
 
 
 class WorkFolder:
-    """`DIR.partial`, held by this process."""
+    """`DIR.partial`."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.path = partial_path(out)
-        self.tokenizer = self.path / TOKENIZER
-        self.table = self.path / TABLE
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tokenizer = path / TOKENIZER
 
-    def begin(self, arguments: dict[str, Any], state: list[Any]) -> Survey | None:
-        """The survey of an earlier start of the same command on the same inputs, else None and an empty folder.
+    # --- what the stages read -----------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was written down at the beginning."""
+        return self._sealed(PLAN, Plan)
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """All units of the input."""
+        with (self.path / UNITS).open("rb") as file:
+            return [Unit.model_validate_json(line) for line in file]
+
+    def unit(self, task: int) -> Unit:
+        """One unit, without reading the others into memory."""
+        with (self.path / UNITS).open("rb") as file:
+            return Unit.model_validate_json(next(islice(file, task, None)))
+
+    def spool(self, unit: Unit) -> Path:
+        """Where the cleaned documents of a unit lie; its account is beside it, `.json`."""
+        return self.path / READ / f"{unit.key}.arrow"
+
+    def checked_spool(self, unit: Unit) -> Path:
+        """The spool of a unit that was read; BadInput when it is not what its account says."""
+        spool = self.spool(unit)
+        wanted = self.read_result(unit).spool
+        if not spool.is_file() or sha256(spool) != wanted:
+            raise self._damaged(f"{READ}/{spool.name}")
+        return spool
+
+    def read_result(self, unit: Unit) -> ReadResult:
+        """The account of a unit that was read."""
+        return self._sealed(f"{READ}/{unit.key}.json", ReadResult)
+
+    def encoded(self, task: int) -> Path:
+        """Where the account of a unit's shards is written."""
+        return self.path / ENCODED / f"{task:05d}.json"
+
+    def encode_result(self, task: int) -> EncodeResult:
+        """The account of a unit's shards."""
+        return self._sealed(f"{ENCODED}/{task:05d}.json", EncodeResult)
+
+    def fates(self, task: int) -> Fates:
+        """What becomes of each document of a unit."""
+        choice = self._sealed(CHOICE, _Choice)
+        first, end = choice.bounds[task : task + 2]
+        with (self.path / FATES).open("rb") as file:
+            file.seek(first)
+            found = np.frombuffer(file.read(end - first), np.uint8)
+        if len(found) != end - first:
+            raise self._damaged(FATES)
+        return found
+
+    def _sealed(self, name: str, kind: type[Read]) -> Read:
+        try:
+            return kind.model_validate(unsealed((self.path / name).read_bytes()))
+        except (ValueError, FileNotFoundError):  # of pydantic too
+            raise self._damaged(name) from None
+
+    def _damaged(self, name: str) -> BadInput:
+        return BadInput(
+            f"{self.path / name} is damaged: restore it, or remove {self.path} to begin the corpus anew"
+        )
+
+    # --- what the building process writes -----------------------------------------------------
+
+    def begin(self, arguments: dict[str, Any], state: list[Any]) -> bool:
+        """Whether an earlier start of the same command on the same inputs can be gone on with.
 
         Raises BadInput when what lies here is another command's work, and when it is damaged.
         """
-        plan = self._plan()
-        if plan and plan.arguments != arguments:
+        for place in (self.path, self.path / READ, self.path / ENCODED):
+            remove_leftovers(place / "*")
+        if not (self.path / PLAN).exists():
+            self._clear()
+            return False
+        if self.plan.arguments != arguments:
             raise BadInput(
-                f"{self.path} holds a corpus that another command began ({difference(plan.arguments, arguments)}): "
+                f"{self.path} holds a corpus that another command began "
+                f"({difference(self.plan.arguments, arguments)}): "
                 f"give that command again to go on with it, or remove {self.path}"
             )
-        if plan and plan.state == state:
-            if not self.table.is_file() or sha256(self.table) != plan.table:
-                raise self._damaged(TABLE)
-            return plan.survey
-        self.clear()
-        return None
+        if self.plan.state == state:
+            if sha256(self.path / UNITS) != self.plan.units:
+                raise self._damaged(UNITS)
+            return True
+        self._clear()
+        return False
 
-    def refuse_strangers(self) -> None:
-        """Raise BadInput when the folder holds what nothing here writes."""
-        if strangers := self.strangers():
-            raise BadInput(
-                f"{self.path} holds {strangers[0]}, which is no part of an unfinished corpus: remove or rename it"
-            )
+    def _clear(self) -> None:
+        """Remove everything but the lock, the inputs that were kept and what was read."""
+        self.__dict__.pop("plan", None)
+        self.__dict__.pop("units", None)
+        for entry in self.path.iterdir():
+            if entry.name == READ or entry.name == LOCK or entry.name.startswith(SPOOLED):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def write_plan(
+        self, arguments: dict[str, Any], state: list[Any], settings: Settings, units: Sequence[Unit]
+    ) -> None:
+        """Write down what will be done; what was read of units that are no longer there is removed."""
+        for folder in (READ, ENCODED):
+            (self.path / folder).mkdir(exist_ok=True)
+        wanted = {unit.key for unit in units}
+        for entry in (self.path / READ).iterdir():
+            if entry.name.partition(".")[0] not in wanted:
+                entry.unlink()
+        lines = b"".join(unit.model_dump_json().encode() + b"\n" for unit in units)
+        write_file(self.path / UNITS, lines)
+        plan = Plan(arguments=arguments, state=state, settings=settings, units=hashlib.sha256(lines).hexdigest())
+        write_file(self.path / PLAN, sealed(plan.model_dump(mode="json")))
+
+    def write_choice(self, chosen: Chosen) -> None:
+        """Write down what becomes of each document."""
+        data = chosen.fates.tobytes()
+        choice = _Choice(bounds=chosen.bounds.tolist(), fates=hashlib.sha256(data).hexdigest())
+        content = sealed(choice.model_dump(mode="json"))
+        write_file(self.path / FATES, data)
+        write_file(self.path / CHOICE, content)
 
     def strangers(self) -> list[str]:
         """Names in the folder that nothing here writes."""
         return sorted(entry.name for entry in self.path.iterdir() if not _OURS.fullmatch(entry.name))
 
-    def _plan(self) -> "_Plan | None":
-        try:
-            return _Plan.model_validate(unsealed((self.path / PLAN).read_bytes()))
-        except FileNotFoundError:
-            return None
-        except ValueError:  # of pydantic too
-            raise self._damaged(PLAN) from None
-
-    def _damaged(self, name: str, line: int | None = None) -> BadInput:
-        where = f"{self.path / name}" + ("" if line is None else f" line {line}")
-        return BadInput(f"{where} is damaged: restore it, or remove {self.path} to begin the corpus anew")
-
-    def clear(self) -> None:
-        """Remove everything but the lock and the inputs that were kept."""
-        for entry in self.path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry.name != LOCK and not entry.name.startswith(SPOOLED):
-                entry.unlink()
-
-    def plan(self, arguments: dict[str, Any], state: list[Any], survey: Survey) -> None:
-        """Write down what will be done."""
-        plan = _Plan(arguments=arguments, state=state, survey=survey, table=sha256(self.table))
-        write_file(self.path / PLAN, sealed(plan.model_dump(mode="json")))
-
-    def finished(self) -> list[Finished]:
-        """What the journal says is done; a last line that was not written whole does not count."""
-        try:
-            lines = (self.path / JOURNAL).read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
-        done: list[Finished] = []
-        for number, line in enumerate(lines, 1):
-            try:
-                done.append(Finished.model_validate_json(line))
-            except ValidationError:
-                raise self._damaged(JOURNAL, number) from None
-        return done
-
-    def record(self, done: Finished) -> None:
-        """Add a line to the journal; on return it is on disk."""
-        journal = self.path / JOURNAL
-        new = not journal.exists()
-        with journal.open("ab") as file:
-            file.write(done.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        if new:
-            fsync_folder(self.path)
-
     def is_worthless(self) -> bool:
         """Whether nothing is in the folder that took long to make, and nothing that is not ours."""
-        try:
-            return self.path.exists() and not self.strangers() and not any(part.shard for part in self.finished())
-        except BadInput:
-            return False
+        return self.path.exists() and not self.strangers() and not any(self.path.glob(f"{READ}/*.json"))
 
-    def mend_journal(self) -> None:
-        """Cut off a last line that a crash left unfinished."""
-        journal = self.path / JOURNAL
-        if journal.exists():
-            data = journal.read_bytes()
-            if not data.endswith(b"\n"):
-                write_file(journal, data[: data.rfind(b"\n") + 1])
-
-    def publish(self, manifest: Manifest) -> None:
+    def publish(self, manifest: Manifest, card: str, out: Path) -> None:
         """Give the folder its own name."""
-        named = {entry.file for entry in manifest.shards} | {MANIFEST, TOKENIZER, LOCK}
+        named = {entry.file for entry in manifest.shards} | {MANIFEST, TOKENIZER, LOCK, CARD}
+        write_file(self.path / CARD, card.encode())
         write_file(self.path / MANIFEST, manifest_bytes(manifest))
         for entry in self.path.iterdir():
-            if entry.name not in named:
+            if entry.name in named:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
                 entry.unlink()
         fsync_tree(self.path)
         (self.path / LOCK).unlink()
-        os.rename(self.path, self.out)
-        fsync_folder(self.out.parent)
+        os.rename(self.path, out)
+        fsync_folder(out.parent)
 
-    def publish_if_complete(self, arguments: dict[str, Any], inputs: str) -> bool:
+    def publish_if_complete(self, arguments: dict[str, Any], inputs: str, out: Path) -> bool:
         """Finish a corpus whose manifest was written before the process was stopped."""
         if not (self.path / MANIFEST).exists():
             return False
         manifest = read_manifest(self.path)
         if manifest.arguments != arguments or manifest.inputs != inputs:
             return False
-        self.publish(manifest)
+        self.publish(manifest, (self.path / CARD).read_text(encoding="utf-8"), out)
         return True
 
 
 @contextmanager
 def work_folder(out: Path) -> Generator[WorkFolder]:
-    """`DIR.partial`, locked. An error removes it again when no shard was finished in it."""
-    work = WorkFolder(out)
+    """`DIR.partial`, locked. An error removes it again when nothing was finished in it."""
+    work = WorkFolder(partial_path(out))
     work.path.parent.mkdir(parents=True, exist_ok=True)
     with locked(work.path):
-        work.refuse_strangers()
+        if strangers := work.strangers():
+            raise BadInput(
+                f"{work.path} holds {strangers[0]}, which is no part of an unfinished corpus: remove or rename it"
+            )
         try:
             yield work
         except BaseException:
             if work.is_worthless():
                 shutil.rmtree(work.path, ignore_errors=True)
             raise
-        if work.path.exists():  # the corpus was finished already, which only what came through a pipe could tell
+        if work.path.exists():  # the corpus was finished already, which only reading its text could tell
             shutil.rmtree(work.path)
 
 
@@ -225,3 +320,8 @@ def difference(made: dict[str, Any], asked: dict[str, Any]) -> str:
                 return difference(cast("dict[str, Any]", ours), cast("dict[str, Any]", theirs))
             return f"made with {name} {ours}, not {theirs}"
     return "made by the same arguments"
+
+
+def digest_of(state: list[Any]) -> str:
+    """One name for what inputs looked like."""
+    return f"{key(0, json.dumps(state)):032x}"

@@ -1,11 +1,10 @@
 """Encoded documents to shards of bounded size, with what was counted and dropped on the way.
 
-A shard is closed behind the document with which it reaches its size, so where shards begin and end
-depends on the documents alone.
+A shard is closed behind the document with which it reaches its size, and with its unit of the input, so where
+shards begin and end depends on the documents alone.
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +18,34 @@ from maskwright.durable import write_file
 
 
 class Finished(BaseModel):
-    """A shard that lies on disk, or the tail of a split that gave none, and what went into it.
+    """What became of the documents of a unit that belong to one split: its shards, and an account.
 
-    through  documents of the split that are dealt with, up to and including this part
+    shards lie on disk when this is made.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    split: str
-    through: int
-    shard: ShardEntry | None
-    counts: SplitCounts
-    dropped: dict[str, Dropped]
-    unknown_examples: tuple[str, ...]
+    shards: tuple[ShardEntry, ...] = ()
+    counts: SplitCounts = SplitCounts()
+    dropped: dict[str, Dropped] = {}
+    unknown_examples: tuple[str, ...] = ()
 
 
 class ShardWriter:
-    """Writes the shards of one split into `folder`, calling `finished` after each is durable."""
+    """Writes the shards of one unit and split into `folder`, each as soon as `size` tokens are there."""
 
-    def __init__(
-        self, folder: Path, split: str, *, number: int, through: int, size: int, finished: Callable[[Finished], None]
-    ) -> None:
-        self._folder, self._split, self._size = folder, split, size
-        self._number, self._through = number, through
-        self._finished = finished
-        self._clear()
-
-    def _clear(self) -> None:
-        self._parts: list[Chunk] = []
-        self._tokens = 0
+    def __init__(self, folder: Path, split: str, unit: int, size: int) -> None:
+        self._folder, self._name, self._size = folder, f"{split}-{unit:05d}", size
+        self._shards: list[ShardEntry] = []
+        self._totals = np.zeros(len(STATISTICS), np.int64)
+        self._documents = 0
         self._dropped: dict[str, Dropped] = {}
         self._unknown: dict[str, None] = {}
+        self._parts: list[Chunk] = []
+        self._tokens = 0
 
     def add(self, chunk: Chunk) -> None:
-        """Take the documents of a chunk, closing as many shards as they fill."""
+        """Take the documents of a chunk, writing as many shards as they fill."""
         ends = np.cumsum(chunk.statistics[:, STATISTICS.index("tokens")])
         first = 0
         while first < len(ends):
@@ -63,7 +56,7 @@ class ShardWriter:
             self._tokens += int(ends[last - 1]) - before
             first = last
             if self._tokens >= self._size:
-                self.close()
+                self._write()
 
     def _take(self, chunk: Chunk) -> None:
         self._dropped = added(self._dropped, _dropped(chunk))
@@ -71,52 +64,53 @@ class ShardWriter:
             if len(self._unknown) >= EXAMPLES:
                 break
             self._unknown[word] = None
+        self._totals += chunk.statistics.sum(axis=0)
+        self._documents += int((chunk.statistics[:, 0] > 0).sum())
         self._parts.append(chunk._replace(losses=[], unknown=[]))  # examples are few, parts may be many
 
-    def close(self) -> None:
-        """Write what was taken since the last shard, if anything was."""
-        if not self._parts:
-            return
-        entry = self._write() if self._tokens else None
-        statistics = np.concatenate([part.statistics for part in self._parts])
-        self._through += len(statistics)
-        totals = dict(zip(STATISTICS, statistics.sum(axis=0).tolist(), strict=True))
-        documents = int((statistics[:, 0] > 0).sum())
-        done = Finished(
-            split=self._split,
-            through=self._through,
-            shard=entry,
-            counts=SplitCounts(documents=documents, **totals),
+    def close(self) -> Finished:
+        """Write what is left; all that was written."""
+        self._write()
+        totals = dict(zip(STATISTICS, self._totals.tolist(), strict=True))
+        return Finished(
+            shards=tuple(self._shards),
+            counts=SplitCounts(documents=self._documents, **totals),
             dropped=dict(sorted(self._dropped.items())),
             unknown_examples=tuple(self._unknown),
         )
-        self._clear()
-        self._finished(done)
 
-    def _write(self) -> ShardEntry:
-        statistics = np.concatenate([part.statistics for part in self._parts])
+    def _write(self) -> None:
+        parts, tokens = self._parts, self._tokens
+        self._parts, self._tokens = [], 0
+        if not tokens:
+            return
+        statistics = np.concatenate([part.statistics for part in parts])
         counts = statistics[:, 0][statistics[:, 0] > 0]
-        names = [name for part in self._parts for name in part.names]
+        names = [name for part in parts for name in part.names]
         shard = Shard(
-            token_ids=np.concatenate([part.token_ids for part in self._parts]),
-            word_starts=np.concatenate([part.word_starts for part in self._parts]),
-            sentence_offsets=_offsets(np.concatenate([part.lengths for part in self._parts])),
+            token_ids=np.concatenate([part.token_ids for part in parts]),
+            word_starts=np.concatenate([part.word_starts for part in parts]),
+            sentence_offsets=_offsets(np.concatenate([part.lengths for part in parts])),
             document_offsets=_offsets(counts),
             names=[name for name, count in zip(names, statistics[:, 0].tolist(), strict=True) if count],
+            text=[sentence for part in parts for sentence in part.text],
             file="",
         )
-        data: Any = memoryview(shard_bytes(shard))
-        file = f"{self._split}-{self._number:05d}.arrow"
-        write_file(self._folder / file, data)
-        self._number += 1
-        return ShardEntry(
-            file=file,
-            size=data.nbytes,
-            sha256=hashlib.sha256(data).hexdigest(),
-            documents=len(counts),
-            sentences=int(counts.sum()),
-            tokens=len(shard.token_ids),
-        )
+        self._shards.append(write_shard(self._folder / f"{self._name}-{len(self._shards):03d}.arrow", shard))
+
+
+def write_shard(path: Path, shard: Shard) -> ShardEntry:
+    """Write a shard durably; its entry in the manifest."""
+    data: Any = memoryview(shard_bytes(shard))
+    write_file(path, data)
+    return ShardEntry(
+        file=path.name,
+        size=data.nbytes,
+        sha256=hashlib.sha256(data).hexdigest(),
+        documents=len(shard.document_offsets) - 1,
+        sentences=len(shard.sentence_offsets) - 1,
+        tokens=len(shard.token_ids),
+    )
 
 
 def added(one: dict[str, Dropped], other: dict[str, Dropped]) -> dict[str, Dropped]:
@@ -152,6 +146,7 @@ def _cut(chunk: Chunk, first: int, last: int) -> Chunk:
         token_ids=chunk.token_ids[slice(*tokens)],
         word_starts=chunk.word_starts[slice(*tokens)],
         lengths=chunk.lengths[slice(*sentences)],
+        text=chunk.text[slice(*sentences)],
         statistics=chunk.statistics[first:last],
         names=chunk.names[first:last],
         losses=[

@@ -1,0 +1,131 @@
+"""The two stages of a build: reading, which cleans text and finds its sentences, and encoding, which makes shards.
+
+Between them stands what needs all documents at once: `choice` and the training of a vocabulary.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+import numpy as np
+
+from maskwright.corpus.choice import HELD_OUT, SPLITS, TRAIN, document_hash
+from maskwright.corpus.encode import Encoder
+from maskwright.corpus.engines import Stage
+from maskwright.corpus.manifest import sealed
+from maskwright.corpus.spool import BATCH, Spooled, SpoolWriter, read_batches, texts
+from maskwright.corpus.work import EncodeResult, ReadResult, WorkFolder
+from maskwright.corpus.writer import ShardWriter
+from maskwright.durable import staged_file, write_file
+from maskwright.text.documents import Document
+from maskwright.text.readers import sentences_of
+from maskwright.text.words import find_segmenter
+from maskwright.tokenizers.wordpiece import WordPiece
+
+
+class Read(NamedTuple):
+    """Documents of a unit, cleaned, with their sentences found, into a spool."""
+
+    work: Path
+    name: str = "Reading"
+    unit: str = "bytes"
+
+    def sizes(self) -> list[int]:
+        """Bytes of each unit as they lie on disk."""
+        return [unit.size for unit in WorkFolder(self.work).units]
+
+    def is_done(self, task: int) -> bool:
+        """As `Stage.is_done`."""
+        work = WorkFolder(self.work)
+        return work.spool(work.unit(task)).with_suffix(".json").exists()
+
+    def run(self, task: int) -> Iterator[int]:
+        """As `Stage.run`."""
+        work = WorkFolder(self.work)
+        unit, settings = work.unit(task), work.plan.settings
+        spool = work.spool(unit)
+        documents = characters = waiting = 0
+        with staged_file(spool) as file:
+            hashing = _Hashing(file)
+            with SpoolWriter(cast(BinaryIO, hashing)) as writer:
+                for raw in unit.documents(settings.language):
+                    waiting += len(raw.text.encode("utf-8", "surrogatepass"))
+                    if sentences := sentences_of(raw, settings.language):
+                        document = Spooled(sentences, raw.source, *document_hash(sentences, settings.seed))
+                        documents += 1
+                        characters += document.characters
+                        writer.add(document)
+                    if waiting >= BATCH:
+                        yield waiting
+                        waiting = 0
+        result = ReadResult(documents=documents, characters=characters, spool=hashing.digest.hexdigest())
+        write_file(spool.with_suffix(".json"), sealed(result.model_dump(mode="json")))
+
+    def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> Iterator[int]:
+        """As `Stage.__call__`."""
+        return self.run(rank)
+
+
+class Encode(NamedTuple):
+    """Documents of a unit, tokenised, into shards: those to train on and those held out."""
+
+    work: Path
+    name: str = "Encoding"
+    unit: str = "characters"
+
+    def sizes(self) -> list[int]:
+        """Characters of each unit."""
+        work = WorkFolder(self.work)
+        return [work.read_result(unit).characters for unit in work.units]
+
+    def is_done(self, task: int) -> bool:
+        """As `Stage.is_done`."""
+        return WorkFolder(self.work).encoded(task).exists()
+
+    def run(self, task: int) -> Iterator[int]:
+        """As `Stage.run`."""
+        work = WorkFolder(self.work)
+        settings = work.plan.settings
+        segmenter = find_segmenter(settings.segmenter) if settings.segmenter else None
+        encoder = Encoder(WordPiece.load(work.tokenizer), segmenter)
+        writers = {
+            fate: ShardWriter(self.work, SPLITS[fate], task, settings.shard_tokens) for fate in (TRAIN, HELD_OUT)
+        }
+        fates = work.fates(task)
+        for first, batch in read_batches(work.checked_spool(work.unit(task))):
+            of_batch = fates[first : first + batch.num_rows]
+            for fate, writer in writers.items():
+                if len(rows := np.flatnonzero(of_batch == fate)):
+                    writer.add(encoder([Document(*pair) for pair in texts(batch, rows.tolist())]))
+            yield int(batch.column("characters").to_numpy().sum(dtype=np.int64))
+        result = EncodeResult(splits={SPLITS[fate]: writer.close() for fate, writer in writers.items()})
+        write_file(work.encoded(task), sealed(result.model_dump(mode="json")))
+
+    def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> Iterator[int]:
+        """As `Stage.__call__`."""
+        return self.run(rank)
+
+
+def stage_called(name: str, work: Path) -> Stage:
+    """The stage that says it is called `name`."""
+    return {stage.name: stage for stage in (Read(work), Encode(work))}[name]
+
+
+class _Hashing:
+    """A file that is hashed while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.digest = hashlib.sha256()
+        self._file = file
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        self._file.flush()
