@@ -24,10 +24,10 @@ def text_lines(pieces: Iterable[bytes], name: str, *, number: int = 1, offset: i
         ...
     maskwright.errors.BadInput: x.txt is not UTF-8: byte 7 (0xe9, line 2); convert it first, as `iconv -f ... -t utf-8`
     """
-    for offset, block in _blocks(pieces, name, number, offset):
-        if offset == 0:
+    for at, block in _blocks(pieces, name, number, offset):
+        if at == 0:
             _refuse_binary(block, name)
-        lines = _decoded(block, offset, number, name).split("\n")
+        lines = _decoded(block, at, number, name).split("\n")
         if lines[-1] == "":
             lines.pop()
         for line in lines:

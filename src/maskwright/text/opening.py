@@ -108,10 +108,10 @@ def stamp(file: InputFile) -> int | str | None:
 
 
 def as_stream(pieces: Iterator[bytes]) -> BinaryIO:
-    """Pieces as a file that can be read once.
+    r"""Pieces as a file that can be read once.
 
-    >>> as_stream(iter([b"It ra", b"ined.\\nShe"])).readline()
-    b'It rained.\\n'
+    >>> as_stream(iter([b"It ra", b"ined.\nShe"])).readline()
+    b'It rained.\n'
     """
     return cast(BinaryIO, io.BufferedReader(_Pieces(pieces), _PIECE))
 

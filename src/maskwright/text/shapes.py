@@ -43,8 +43,8 @@ _SENTENCES = 0.7  # a file is one-sentence-a-line when this share of its first l
 def shape_of_bytes(head: bytes, name: str) -> Shape | None:
     """The shape of a file that begins with `head`, where its bytes or its name tell; None for lines of text.
 
-    >>> shape_of_bytes(b"WARC/1.0\\r\\n", "crawl.gz"), shape_of_bytes(b"id,text\\n", "a.csv.zst"), shape_of_bytes(b"It", "a")
-    ('warc', 'csv', None)
+    >>> [shape_of_bytes(*file) for file in ((b"WARC/1.0", "crawl.gz"), (b"id,text", "a.csv.zst"), (b"It rained.", "a"))]
+    ['warc', 'csv', None]
     """
     for magic, shape in _MAGIC:
         if head.startswith(magic):

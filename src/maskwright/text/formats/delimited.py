@@ -83,8 +83,4 @@ def _is_even(head: list[str], form: dict[str, Any]) -> bool:
 def _place(header: list[str], column: str, where: str) -> int:
     if header.count(column) == 1:
         return header.index(column)
-    held = ", ".join(header[:10])
-    many = f"{header.count(column)} columns" if column in header else "no column"
-    raise BadInput(
-        f"{where} names {many} {column!r} (it has {held[:200]}): name the one with the text by --text-column"
-    )
+    raise without_column(where, "names", header, column)

@@ -1,10 +1,12 @@
-"""What Parquet and Arrow have in common: a schema with a column of text, and batches of its rows."""
+"""What tables have in common: a column of text, or the lack of it; in Parquet and Arrow, arrays of its rows."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from maskwright.errors import BadInput
 from maskwright.text import lines
+
+_WAY_OUT = "name the one with the text by --text-column"
 
 
 def refuse_without_text(schema: Any, column: str, name: str) -> None:
@@ -16,17 +18,18 @@ def refuse_without_text(schema: Any, column: str, name: str) -> None:
     except UnicodeDecodeError as error:
         raise BadInput(f"{name} is damaged: the names of its columns are no UTF-8 ({error})") from None
     if names.count(column) != 1:
-        held = ", ".join(map(str, names[:10])) or "none"
-        many = f"{names.count(column)} columns" if column in names else "no column"
-        raise BadInput(
-            f"{name} has {many} {column!r} (it has {held[:200]}): name the one with the text by --text-column"
-        )
+        raise without_column(name, "has", names, column)
     kind = schema.field(column).type
     value = kind.value_type if types.is_dictionary(kind) else kind
     if not (types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)):
-        raise BadInput(
-            f"{name} has {kind} in its column {column!r}, not strings: name the one with the text by --text-column"
-        )
+        raise BadInput(f"{name} has {kind} in its column {column!r}, not strings: {_WAY_OUT}")
+
+
+def without_column(where: str, verb: str, names: list[str], column: str) -> BadInput:
+    """The error for a table that does not have one column of this name."""
+    held = ", ".join(names[:10])[:200] or "none"
+    many = f"{names.count(column)} columns" if column in names else "no column"
+    return BadInput(f"{where} {verb} {many} {column!r} (it has {held}): {_WAY_OUT}")
 
 
 def texts(values: Any, first: int, name: str) -> Iterator[tuple[int, str]]:
@@ -44,9 +47,8 @@ def texts(values: Any, first: int, name: str) -> Iterator[tuple[int, str]]:
         raise BadInput(f"{name} is damaged in rows {first} to {through}: {one_line(error)}") from None
     for row, text in enumerate(found, first):
         if text is not None and len(text) > lines.LONGEST_LINE:
-            raise BadInput(
-                f"{name} row {row} is longer than {lines.LONGEST_LINE >> 20} Mi characters: break the text into rows"
-            )
+            most = f"{lines.LONGEST_LINE >> 20} Mi characters"
+            raise BadInput(f"{name} row {row} is longer than {most}: break the text into rows")
         yield row, text or ""
 
 

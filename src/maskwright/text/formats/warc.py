@@ -19,6 +19,8 @@ _STEP = 1 << 20
 _HTML = re.compile(rb"\r?\ncontent-type:\s*(?:text/html|application/xhtml\+xml|text/plain)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # of zlib, for each packing
+
 _Fields = dict[bytes, bytes]
 
 
@@ -99,9 +101,9 @@ def _may_hold_text(fields: _Fields) -> bool:
 
 
 def text_of_record(record: str, where: str) -> list[str]:
-    """The paragraphs of a record; none for an answer that is no page (an error, a packing that is not known).
+    r"""The paragraphs of a record; none for an answer that is no page (an error, a packing that is not known).
 
-    >>> text_of_record("WARC/1.0\\r\\nWARC-Type: conversion\\r\\n\\r\\nIt rained.\\n\\nShe smiled.\\r\\n", "")
+    >>> text_of_record("WARC/1.0\r\nWARC-Type: conversion\r\n\r\nIt rained.\n\nShe smiled.\r\n", "")
     ['It rained.', 'She smiled.']
     """
     header, content = re.split(rb"\r?\n\r?\n", record.encode("latin-1"), maxsplit=1) if record else (b"", b"")
@@ -136,7 +138,7 @@ def _page(content: bytes, where: str) -> str:
 
 
 def _body(answer: Any, content: bytes) -> bytes:
-    """The body, whole or as far as it was archived. Archives often keep it unpacked under the header of the packed one."""
+    """The body, or what was archived of it: often unpacked, though its header says that it is packed."""
     try:
         body = answer.read()
     except http.client.IncompleteRead as error:
@@ -144,13 +146,11 @@ def _body(answer: Any, content: bytes) -> bytes:
         if answer.chunked and not body:
             body = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[1]
     packing = answer.headers.get("content-encoding", "identity").strip().lower()
-    if packing in ("gzip", "x-gzip", "deflate") and not body.lstrip()[:1] == b"<":
-        body = zlib.decompressobj(wbits=47 if "gzip" in packing or body[:1] == b"x" else -15).decompress(
-            body, text_lines.LONGEST_LINE
-        )
-    elif packing not in ("gzip", "x-gzip", "deflate", "identity", "") and not body.lstrip()[:1] == b"<":
+    if packing in ("identity", "") or body.lstrip()[:1] == b"<":
+        return body
+    if packing not in _WINDOW_BITS:
         raise ValueError(packing)
-    return body
+    return zlib.decompressobj(wbits=_WINDOW_BITS[packing]).decompress(body, text_lines.LONGEST_LINE)
 
 
 def _main_text(body: bytes, encoding: str | None, *, plain: bool, where: str) -> str:
@@ -159,5 +159,5 @@ def _main_text(body: bytes, encoding: str | None, *, plain: bool, where: str) ->
         from resiliparse.parse.encoding import bytes_to_str, detect_encoding
     except ImportError:
         raise BadInput(f"{where} is a page of HTML: to read it, run `pip install 'maskwright[web]'`") from None
-    text = bytes_to_str(body, encoding or detect_encoding(body))
+    text = bytes_to_str(body, encoding or detect_encoding(body) or "utf-8")
     return text if plain else extract_plain_text(text, main_content=True, alt_texts=False, links=False)

@@ -16,7 +16,7 @@ _DEEPEST = 64  # elements inside one another; dumps have 5
 
 _PAGES_BESIDE = "File|Image|Media|Category|Template|文件|檔案|档案|图像|圖像|图片|圖片|媒体|媒體|分类|分類"
 _LINK_BESIDE = re.compile(rf"\s*(?:{_PAGES_BESIDE})\s*:", re.IGNORECASE)  # shows a picture, or nothing
-_INTERWIKI = re.compile(r"\s*[a-z]{2,3}(?:-[a-z]+)*\s*:")
+_LINK_BESIDE_OR_INTERWIKI = re.compile(rf"{_LINK_BESIDE.pattern}|\s*[a-z]{{2,3}}(?:-[a-z]+)*\s*:", re.IGNORECASE)
 _UNREAD = frozenset(
     """ref references table gallery math chem ce timeline score imagemap graph hiero syntaxhighlight source pre style
     script mapframe maplink templatestyles indicator inputbox categorytree section""".split()
@@ -118,9 +118,9 @@ class _Dump:
 
 
 def plain_text(wikicode: str, where: str) -> list[str]:
-    """The paragraphs and headings of a page: templates, tables, notes, formulas, pictures and categories left out.
+    r"""The paragraphs and headings of a page: templates, tables, notes, formulas, pictures and categories left out.
 
-    >>> plain_text("'''Anarchism''' is a [[political philosophy|philosophy]].<ref>Sylvan</ref>\\n[[Category:Ideas]]", "")
+    >>> plain_text("'''Anarchism''' is a [[way of life|philosophy]].<ref>Sylvan</ref>\n[[Category:Ideas]]", "")
     ['Anarchism is a philosophy.']
     >>> plain_text("'''-{zh-hans:计算机;zh-hant:電腦}-'''是[[机器]]（{{lang-en|computer}}）。", "")
     ['计算机是机器。']
@@ -151,9 +151,8 @@ def _strings(code: Any) -> Iterator[str]:
             case nodes.HTMLEntity():
                 yield node.normalize() or ""
             case nodes.Wikilink():
-                if not _LINK_BESIDE.match(str(node.title)) and not (
-                    _INTERWIKI.match(str(node.title)) and not node.text
-                ):
+                beside = _LINK_BESIDE if node.text is not None else _LINK_BESIDE_OR_INTERWIKI
+                if not beside.match(str(node.title)):
                     yield from _strings(node.text if node.text is not None else node.title)
             case nodes.ExternalLink():
                 if node.title is not None:
@@ -166,7 +165,7 @@ def _strings(code: Any) -> Iterator[str]:
                 name = str(node.tag).strip().lower()
                 if name in ("br", "p", "li", "dd", "dt", "div"):
                     yield "\n"
-                if name not in _UNREAD and node.contents is not None:
+                if name not in _UNREAD and node.contents:
                     yield from _strings(node.contents)
             case _:
                 pass
