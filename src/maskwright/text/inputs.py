@@ -1,65 +1,106 @@
-"""Which files are read: files, folders and the standard input, opened and decompressed.
+"""Which files are read: files, folders, zip archives, URLs and the standard input.
 
-Of a folder, the files whose names end in `.txt`, `.text`, `.jsonl` or `.ndjson`, alone or with `.gz` or `.zst`
-behind, are read, those of its subfolders too, sorted by path. What begins with a dot is skipped, and so are empty
-files. A file that is named itself is read whatever its name. "-" is the standard input.
+Of a folder, its subfolders and a zip archive, the files are read whose names end as `READ_FROM_FOLDERS` says, sorted by
+path. What begins with a dot is skipped, and so are empty files. A file that is named itself is read whatever its name.
+A URL may stand for a file, a folder, or (with `*`) a pattern of files. "-" is the standard input.
+
+A folder that `datasets` of Hugging Face saved is known by its `state.json`: of its .arrow files those are read that
+this file lists, and none may be missing. (Other .arrow files are passed over: corpora of our own are such.)
 """
 
+import json
 import os
 import re
 import stat
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from maskwright.errors import BadInput
-from maskwright.text.compression import decompressed
+from maskwright.text import archives, remote
+from maskwright.text.opening import STANDARD_INPUT, InputFile, open_input, seekable
 
-READ_FROM_FOLDERS = re.compile(r"\.(?:txt|text|jsonl|ndjson)(?:\.gz|\.zst)?$", re.IGNORECASE)
-STANDARD_INPUT = "-"
-_PIECE = 1 << 18
+__all__ = ["STANDARD_INPUT", "Found", "InputFile", "find_inputs", "look_for_inputs", "open_input"]
+
+READ_FROM_FOLDERS = re.compile(
+    r"(?:\.(?:txt|text|jsonl|ndjson|csv|tsv|warc|wet)(?:\.(?:gz|zst|bz2|xz))?"
+    r"|\.parquet|\.zip"
+    r"|pages-(?:articles|meta)[^/]*\.xml(?:-p\d+p\d+)?(?:\.(?:gz|zst|bz2|xz|7z))?)$",  # 7z is refused, not passed over
+    re.IGNORECASE,
+)
+_READ = ".txt .text .jsonl .ndjson .csv .tsv .parquet .warc .wet .zip, dumps of Wikipedia, also .gz .zst .bz2 .xz"
+_STATE = "state.json"
 
 
-class InputFile(NamedTuple):
-    """One file to read. Picklable, so that files can be shared out over processes (the standard input cannot).
+class Found(NamedTuple):
+    """The files that will be read, and the names of those beside them that will not, because of their names."""
 
-    path    as given or found, "-" for the standard input
-    size    bytes on disk, compressed or not; None where it has no size (the standard input, a pipe)
-    named   given by itself, not found in a folder: then being empty is an error
-    shown   what messages call it, where that is not the path
-    """
+    files: list[InputFile]
+    passed_over: list[str]
 
-    path: str
-    size: int | None
-    named: bool
-    shown: str | None = None
+    def described(self) -> str | None:
+        """What was passed over, in a line; None for nothing.
 
-    @property
-    def name(self) -> str:
-        """What messages call it: the path, with what is not UTF-8 in it replaced."""
-        if self.shown is not None:
-            return self.shown
-        if self.path == STANDARD_INPUT:
-            return "standard input"
-        return os.fsencode(self.path).decode("utf-8", "replace")
+        >>> Found([], ["b/photo.png", "notes.md"]).described()
+        '2 files were passed over because of their names, such as b/photo.png'
+        """
+        if not self.passed_over:
+            return None
+        return f"{len(self.passed_over)} files were passed over because of their names, such as {self.passed_over[0]}"
 
 
 def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
     """The files that `inputs` name, in the order given, each once; those of a folder sorted by path.
 
-    Raises `BadInput` for what does not exist, for a folder without text and for a file that is empty.
+    Raises `BadInput` for what does not exist or cannot be reached, for a folder or archive without text and for a
+    file that is empty.
     """
+    return look_for_inputs(inputs).files
+
+
+def look_for_inputs(inputs: Sequence[str | Path]) -> Found:
+    """As `find_inputs`, with what was passed over."""
     if not inputs:
-        raise BadInput("no text was given: name a file, a folder, or - for the standard input")
-    found: dict[str, InputFile] = {}
+        raise BadInput("no text was given: name a file, a folder, a URL, or - for the standard input")
+    found: dict[tuple[str, str | None], InputFile] = {}
+    passed_over: list[str] = []
     for given in map(str, inputs):
-        for file in [InputFile("-", None, True)] if given == STANDARD_INPUT else _found_at(given):
-            found.setdefault(os.path.realpath(file.path) if file.path != STANDARD_INPUT else "-", file)
-    return list(found.values())
+        files, others = _found_at(given)
+        passed_over += others
+        for file in files:
+            place = (
+                file.path if file.path == STANDARD_INPUT or remote.is_url(file.path) else os.path.realpath(file.path)
+            )
+            found.setdefault((place, file.member), file)
+    return Found(list(found.values()), passed_over)
 
 
-def _found_at(path: str) -> list[InputFile]:
+def _found_at(given: str) -> Found:
+    if given == STANDARD_INPUT:
+        return Found([InputFile(STANDARD_INPUT, None, True, label="standard input")], [])
+    listed = _behind_url(given) if remote.is_url(given) else _at_path(given)
+    files: list[InputFile] = []
+    others = list(listed.passed_over)
+    for file in listed.files:
+        if _is_zip(file):
+            inside = _in_archive(file)
+            files += inside.files
+            others += inside.passed_over
+        else:
+            files.append(file)
+    if not files:
+        passed = f"{len(others)} files have other names, such as {others[0]}" if others else "it has no files"
+        raise BadInput(
+            f"{given} has no text: {passed}; of a folder or archive, {_READ} are read "
+            "(name a file itself to read it all the same)"
+        )
+    filled = [file for file in files if file.size != 0]
+    if not filled:
+        raise BadInput(f"{given} has no text: all of its {len(files)} text files are empty")
+    return Found(filled, others)
+
+
+def _at_path(path: str) -> Found:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -68,22 +109,12 @@ def _found_at(path: str) -> list[InputFile]:
         file = InputFile(path, status.st_size if stat.S_ISREG(status.st_mode) else None, True)
         if file.size == 0:
             raise BadInput(f"{file.name} is empty")
-        return [file]
-    files, others = _walk(path)
-    if not files:
-        passed = f"{len(others)} files have other names, such as {others[0]}" if others else "it has no files"
-        raise BadInput(
-            f"{path} has no text: {passed}; of a folder, .txt .text .jsonl .ndjson, also .gz and .zst, are read "
-            "(name a file itself to read it all the same)"
-        )
-    filled = [file for file in files if file.size != 0]
-    if not filled:
-        raise BadInput(f"{path} has no text: all of its {len(files)} text files are empty")
-    return filled
+        return Found([file._replace(label=os.path.basename(file.name))], [])
+    return _walk(path)
 
 
-def _walk(folder: str) -> tuple[list[InputFile], list[str]]:
-    """Text files in `folder`, sorted by path, and the names of the other files."""
+def _walk(folder: str) -> Found:
+    """Text files in `folder`, sorted by path, and the others."""
     files: list[InputFile] = []
     others: list[str] = []
 
@@ -92,26 +123,77 @@ def _walk(folder: str) -> tuple[list[InputFile], list[str]]:
 
     for parent, subfolders, names in os.walk(folder, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        listed = _listed_by_datasets(parent) if _STATE in names else set[str]()
         for name in names:
             path = os.path.join(parent, name)
             if name.startswith(".") or not os.path.isfile(path):
                 continue
-            if READ_FROM_FOLDERS.search(name):
-                files.append(InputFile(path, os.path.getsize(path), False))
+            label = os.fsencode(os.path.relpath(path, folder)).decode("utf-8", "replace")
+            if name in listed or READ_FROM_FOLDERS.search(name):
+                files.append(InputFile(path, os.path.getsize(path), False, label=label))
             else:
-                others.append(os.fsencode(name).decode("utf-8", "replace"))
-    return sorted(files, key=lambda file: file.path.split(os.sep)), sorted(others)
+                others.append(label)
+    return Found(sorted(files, key=lambda file: file.path.split(os.sep)), sorted(others))
 
 
-def open_input(file: InputFile) -> Iterator[bytes]:
-    """The content of `file`, unpacked, in pieces of bounded size. Raises as `compression.decompressed` does."""
-    if file.path == STANDARD_INPUT:
-        yield from decompressed(_pieces(sys.stdin.buffer), file.name)
-        return
+def _listed_by_datasets(folder: str) -> set[str]:
+    """The names that the `state.json` of a saved data set lists, compared with what is there, never opened by."""
+    path = os.path.join(folder, _STATE)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            state = json.loads(stream.read(1 << 20))
+        entries = cast(list[Any], state.get("_data_files", []))
+        names = {str(entry["filename"]) for entry in entries}
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        return set()  # not theirs
+    for name in sorted(names):
+        if os.path.basename(name) != name or not os.path.isfile(os.path.join(folder, name)):
+            raise BadInput(f"{folder} is a data set of which a part is missing: {path} lists {name[:200]!r}")
+    return names
+
+
+def _behind_url(url: str) -> Found:
+    files, named = remote.remote_files(url)
+    if named:
+        (file,) = files
+        if file.size == 0:
+            raise BadInput(f"{url} is empty")
+        return Found([InputFile(file.url, file.size, True, label=url.rpartition("/")[2] or url)], [])
+    base = url.split("*")[0].rpartition("/")[0] if "*" in url else url.rstrip("/")
+    read, others = [], []
+    for file in files:
+        label = file.url.removeprefix(base).lstrip("/")
+        parts = label.split("/")
+        if any(part.startswith(".") for part in parts):
+            continue
+        if "*" in url or READ_FROM_FOLDERS.search(parts[-1]):
+            read.append(InputFile(file.url, file.size, False, label=label))
+        else:
+            others.append(label)
+    return Found(read, others)
+
+
+def _is_zip(file: InputFile) -> bool:
+    """By the name, or for a file of this machine that is named itself, by the first bytes."""
+    if file.path.lower().endswith(".zip"):
+        return True
+    if not (file.named and file.is_local):
+        return False
     with open(file.path, "rb") as stream:
-        yield from decompressed(_pieces(stream), file.name)
+        return stream.read(4) == archives.MAGIC
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while piece := stream.read(_PIECE):
-        yield piece
+def _in_archive(file: InputFile) -> Found:
+    """The members of an archive that are read; the only one whatever its name."""
+    if file.size is None:
+        raise BadInput(f"{file.name} is a zip archive of unknown size, as from a pipe: store it, and give its path")
+    with seekable(file) as stream:
+        members = archives.members(stream, file.name)
+    read, others = [], []
+    for member in members:
+        label = f"{file.label}/{member.name}"
+        if len(members) == 1 or (READ_FROM_FOLDERS.search(member.name) and not member.name.lower().endswith(".zip")):
+            read.append(InputFile(file.path, member.size, False, member=member.name, label=label))
+        else:
+            others.append(label)
+    return Found(read, others)

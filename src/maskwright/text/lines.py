@@ -9,8 +9,10 @@ _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 _BOM = b"\xef\xbb\xbf"
 
 
-def text_lines(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    r"""Numbered lines, from 1, without their ends (LF or CRLF). A byte order mark is dropped.
+def text_lines(pieces: Iterable[bytes], name: str, *, number: int = 1, offset: int = 0) -> Iterator[tuple[int, str]]:
+    r"""Numbered lines, without their ends (LF or CRLF). A byte order mark is dropped.
+
+    `number` and `offset` are the line and the byte with which `pieces` begin, where that is not the file's beginning.
 
     Raises `BadInput` for bytes that are not UTF-8 text (naming the offset in the unpacked stream) and for a line of
     more than `LONGEST_LINE` bytes.
@@ -22,11 +24,10 @@ def text_lines(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
         ...
     maskwright.errors.BadInput: x.txt is not UTF-8: byte 7 (0xe9, line 2); convert it first, as `iconv -f ... -t utf-8`
     """
-    number = 1
-    for offset, block in _blocks(pieces, name):
-        if offset == 0:
+    for at, block in _blocks(pieces, name, number, offset):
+        if at == 0:
             _refuse_binary(block, name)
-        lines = _decoded(block, offset, number, name).split("\n")
+        lines = _decoded(block, at, number, name).split("\n")
         if lines[-1] == "":
             lines.pop()
         for line in lines:
@@ -34,10 +35,8 @@ def text_lines(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
             number += 1
 
 
-def _blocks(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+def _blocks(pieces: Iterable[bytes], name: str, number: int, offset: int) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines with their offsets; the last may lack its line's end."""
-    offset = 0
-    lines = 0
     pending: list[bytes] = []
     waiting = 0  # bytes in `pending`, none of them the end of a line
     for piece in pieces:
@@ -45,7 +44,7 @@ def _blocks(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
         longest = waiting + (piece.find(b"\n") if cut else len(piece))
         if longest > LONGEST_LINE:
             raise BadInput(
-                f"{name} line {lines + 1} is longer than {LONGEST_LINE >> 20} MiB: break the text into lines, "
+                f"{name} line {number} is longer than {LONGEST_LINE >> 20} MiB: break the text into lines, "
                 "one to a sentence, a paragraph or a document"
             )
         if not cut:
@@ -55,7 +54,7 @@ def _blocks(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
         block = b"".join([*pending, piece[:cut]])
         yield offset, block
         offset += len(block)
-        lines += block.count(b"\n")
+        number += block.count(b"\n")
         pending = [piece[cut:]]
         waiting = len(pending[0])
     if waiting:
