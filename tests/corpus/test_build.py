@@ -476,7 +476,7 @@ def test_after_an_input_was_mended_only_it_is_read_again(
     folder.mkdir()
     for number in range(4):
         write_sentences(folder / f"{number}.txt", chapters[number * 10 : number * 10 + 10])
-    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 1)
+    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 100_000)
     good = (folder / "2.txt").read_bytes()
     (folder / "2.txt").write_bytes(good + b"\xff")
     with pytest.raises(BadInput, match=rf"2\.txt is not UTF-8: byte {len(good)} "):
@@ -484,7 +484,7 @@ def test_after_an_input_was_mended_only_it_is_read_again(
     (folder / "2.txt").write_bytes(good)
     read: list[str] = []
     documents = Unit.documents
-    monkeypatch.setattr(Unit, "documents", lambda unit, language: (read.append(unit.name), documents(unit, language))[1])
+    monkeypatch.setattr(Unit, "documents", lambda unit, language: (read.append(unit.key), documents(unit, language))[1])
     made = build_corpus([folder], tmp_path / "c", tokenizer=tokenizer)
     assert len(read) == 2  # the one that was mended and the one behind it
     assert contents(made.path) == contents(build_corpus([folder], tmp_path / "d", tokenizer=tokenizer).path)

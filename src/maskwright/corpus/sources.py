@@ -144,6 +144,7 @@ class TextFiles:
         kept = [f"{digest}:0" for digest in self._kept.values()]
         return {
             "files": len(listed),
+            "names": f"{key(0, *(str(file.label) for file in self._files)):032x}",
             "bytes": sum(size or 0 for size in sizes),
             "names_and_sizes": f"{key(0, *listed, *kept):032x}",
             "shape": self._shape,
@@ -229,7 +230,7 @@ class SampleText(Documents):
         chapters = sample(language)
         text = "\n".join(sentence for chapter in chapters for sentence in chapter.sentences)
         identity = {"sample": language, "documents": len(chapters), "text": f"{key(0, text):032x}"}
-        made = (RawDocument("\n".join(c.sentences), "sentences", c.title, c.title) for c in chapters)
+        made = [RawDocument("\n".join(c.sentences), "sentences", c.title, c.title) for c in chapters]
         super().__init__(made, identity, language=language)
         self._chapters = len(chapters)
 

@@ -42,6 +42,7 @@ from maskwright.manifest import sha256
 
 PLAN, UNITS, CHOICE, FATES, TOKENIZER = "plan.json", "units.jsonl", "choice.json", "choice.bin", "tokenizer"
 READ, ENCODED = "read", "encoded"
+SIZES = ("bytes", "names_and_sizes")  # arguments that change when an input was mended
 _OURS = re.compile(
     rf"({PLAN}|{UNITS}|{CHOICE}|{FATES}|{TOKENIZER}|{READ}|{ENCODED}|{MANIFEST}|{SPOOLED}\d+|{CARD}|"
     rf"(train|held-out)-\d+-\d+\.arrow|slurm-.*|failed-\d+\.txt|\{LOCK}|\..*\.partial-[0-9a-f]+)"
@@ -174,20 +175,23 @@ class WorkFolder:
     def begin(self, arguments: dict[str, Any], state: list[Any]) -> bool:
         """Whether an earlier start of the same command on the same inputs can be gone on with.
 
-        Raises BadInput when what lies here is another command's work, and when it is damaged.
+        What another command has read is taken over where it fits. Raises BadInput when another command has begun to
+        write shards here, and when what lies here is damaged.
         """
         for place in (self.path, self.path / READ, self.path / ENCODED):
             remove_leftovers(place / "*")
         if not (self.path / PLAN).exists():
             self._clear()
             return False
-        if self.plan.arguments != arguments:
+        asked = {name: value for name, value in arguments.items() if name not in SIZES}
+        begun = {name: value for name, value in self.plan.arguments.items() if name not in SIZES}
+        if begun != asked and self._has_shards():
             raise BadInput(
                 f"{self.path} holds a corpus that another command began "
-                f"({difference(self.plan.arguments, arguments)}): "
+                f"({difference(begun, asked)}): "
                 f"give that command again to go on with it, or remove {self.path}"
             )
-        if self.plan.state == state:
+        if self.plan.arguments == arguments and self.plan.state == state:
             if sha256(self.path / UNITS) != self.plan.units:
                 raise self._damaged(UNITS)
             return True
@@ -233,9 +237,14 @@ class WorkFolder:
         """Names in the folder that nothing here writes."""
         return sorted(entry.name for entry in self.path.iterdir() if not _OURS.fullmatch(entry.name))
 
+    def _has_shards(self) -> bool:
+        return any(self.path.glob("*-*.arrow"))
+
     def is_worthless(self) -> bool:
         """Whether nothing is in the folder that took long to make, and nothing that is not ours."""
-        return self.path.exists() and not self.strangers() and not any(self.path.glob(f"{READ}/*.json"))
+        if not self.path.exists() or self.strangers() or any(self.path.glob("*-*.arrow")):
+            return False
+        return len(list(self.path.glob(f"{READ}/*.json"))) < 2
 
     def publish(self, manifest: Manifest, card: str, out: Path) -> None:
         """Give the folder its own name."""
