@@ -16,7 +16,9 @@ from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig
 from maskwright.text.samples import sample
 
 EXAMPLE = st.text(max_size=5)
-CHANGES = st.lists(st.builds(Change, st.sampled_from(STEPS), st.integers(1, 9), EXAMPLE, EXAMPLE), max_size=4).map(tuple)
+CHANGES = st.lists(st.builds(Change, st.sampled_from(STEPS), st.integers(1, 9), EXAMPLE, EXAMPLE), max_size=4).map(
+    tuple
+)
 KEPT = st.builds(Cleaned, st.lists(st.text("ab", min_size=1)).map(tuple), st.none(), CHANGES, st.integers(0, 99))
 DROPPED = st.builds(
     lambda changes, given: Cleaned((), f"{changes[-1].step}: too bad", changes, given),

@@ -26,7 +26,9 @@ EVERYTHING = CleaningConfig(
     repetition=True,
     duplicates="near",
 )
-LINES = st.lists(st.text(st.sampled_from("aB 1。，Ａ１ｶﾞ\u200b\ufffd\u00a0\te\u0301é語语\n\x00\ue000"), max_size=12), max_size=6)
+LINES = st.lists(
+    st.text(st.sampled_from("aB 1。，Ａ１ｶﾞ\u200b\ufffd\u00a0\te\u0301é語语\n\x00\ue000"), max_size=12), max_size=6
+)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -46,7 +48,9 @@ def test_every_step_leaves_clean_chapters_nearly_as_they_are(language: str) -> N
 
 
 @given(LINES, st.sampled_from(["none", "NFC", "NFKC"]), st.sampled_from(["none", "letters", "all"]), st.booleans())
-def test_what_is_left_has_no_empty_line_and_is_clean(lines: list[str], unicode: str, width: str, controls: bool) -> None:
+def test_what_is_left_has_no_empty_line_and_is_clean(
+    lines: list[str], unicode: str, width: str, controls: bool
+) -> None:
     config = CleaningConfig(unicode=unicode, width=width, controls=controls)  # type: ignore[arg-type]
     cleaner = Cleaner(config, "zh")
     cleaned = cleaner(lines)

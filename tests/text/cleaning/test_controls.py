@@ -27,7 +27,8 @@ def test_as_berts_cleaning_but_for_white_space_and_unassigned_characters() -> No
     differ = {
         c
         for c in scalars
-        if " ".join(bert.normalize_str(f"a{c}b").split()) != " ".join(without_controls(without_replacements(f"a{c}b")).split())
+        if " ".join(bert.normalize_str(f"a{c}b").split())
+        != " ".join(without_controls(without_replacements(f"a{c}b")).split())
     }
     assert not {c for c in differ if not c.isspace() and unicodedata.category(c) != "Cf"}
     assert {hex(ord(c)) for c in differ if c.isspace()} <= {"0xb", "0xc", "0x1c", "0x1d", "0x1e", "0x1f", "0x85"}

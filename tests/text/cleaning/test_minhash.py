@@ -53,7 +53,9 @@ def test_signatures_are_the_same_in_every_process() -> None:
         "print(MinHash(seed=3).signature(['Mask 15% of it.', '使用语言模型来预测下一个词']).tobytes().hex())"
     )
     runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True
+        ).stdout
         for _ in range(2)
     }
     here = MinHash(seed=3).signature(["Mask 15% of it.", "使用语言模型来预测下一个词"]).tobytes().hex()

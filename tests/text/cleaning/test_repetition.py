@@ -17,7 +17,6 @@ from maskwright.text.cleaning.repetition import (
     too_repetitive,
     top_ngram,
 )
-
 from maskwright.text.samples import sample
 
 WORDS = st.lists(st.sampled_from(["a", "bb", "ccc", "一", "二"]), max_size=60)

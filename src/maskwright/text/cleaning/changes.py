@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 STEPS = (
@@ -15,7 +16,8 @@ STEPS = (
 _BEFORE, _AFTER = 12, 40  # characters shown before and from the place of a change
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """What a step did to a document.
 
     step            one of `STEPS`
