@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from functools import reduce
+from itertools import pairwise
 from operator import add
 
 import pytest
@@ -31,7 +32,7 @@ DOCUMENTS = st.lists(KEPT | DROPPED | st.just(Cleaned((), "empty: it holds no te
 @given(DOCUMENTS, st.lists(st.integers(0, 60), max_size=4))
 def test_where_documents_are_cut_does_not_show(documents: list[Cleaned], cuts: list[int]) -> None:
     cuts = [0, *sorted(cuts), len(documents)]
-    parts = [Account.of(documents[begin:end]) for begin, end in zip(cuts, cuts[1:])]
+    parts = [Account.of(documents[begin:end]) for begin, end in pairwise(cuts)]
     whole = Account.of(documents)
     assert reduce(add, parts, Account()) == whole
     assert reduce(add, parts, Account()).model_dump_json() == whole.model_dump_json()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from maskwright.text.cleaning.width import CHINESE_MARKS, one_width
 
 BLOCK = [chr(point) for point in range(0xFF00, 0xFFF0) if unicodedata.category(chr(point)) != "Cn"]
-# Their own mappings are further taken apart by NFKC: a macron into a space and a mark, and old Hangul letters into newer.
+# NFKC takes these further apart: a macron into a space and a mark, old Hangul letters into new ones.
 TAKEN_APART = {"\uffe3"} | {c for c in BLOCK if "\uffa0" <= c <= "\uffdc"}
 
 

@@ -156,9 +156,9 @@ def _example(change: Change, dropped: str | None) -> str:
     """
     if dropped is not None:
         return f"{change.example_before!r} ({dropped})"
-    return (
-        f"{change.example_before!r} → {change.example_after!r}" if change.example_after else repr(change.example_before)
-    )
+    if change.example_after:
+        return f"{change.example_before!r} → {change.example_after!r}"
+    return repr(change.example_before)
 
 
 def _code(text: str) -> str:

@@ -36,7 +36,8 @@ class MinHash:
     seed         names the hash functions; only signatures of equal seeds can be compared
 
     >>> hasher = MinHash(ngram=2, permutations=1024)
-    >>> one, other = hasher.signature(["使用语言模型来预测下一个词。"]), hasher.signature(["使用语言模型预测下一个词！"])
+    >>> one = hasher.signature(["使用语言模型来预测下一个词。"])
+    >>> other = hasher.signature(["使用语言模型预测下一个词！"])
     >>> bool(abs((one == other).mean() - 10 / 13) < 0.05)  # 10 pairs of characters are in both, 13 in either
     True
     """

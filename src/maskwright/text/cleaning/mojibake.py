@@ -11,10 +11,10 @@ from maskwright.errors import BadInput
 
 
 def repairer() -> Callable[[str], str]:
-    """The function that repairs text, each line for itself. Raises BadInput if ftfy is not installed.
+    r"""The function that repairs text, each line for itself. Raises BadInput if ftfy is not installed.
 
-    >>> repairer()("schÃ¶n â€œgesagtâ€\x9d\\nä½¿ç”¨è¯­è¨€æ¨¡åž‹")
-    'schön “gesagt”\\n使用语言模型'
+    >>> repairer()("schÃ¶n â€œgesagtâ€\x9d\nä½¿ç”¨è¯­è¨€æ¨¡åž‹")
+    'schön “gesagt”\n使用语言模型'
     """
     try:
         import ftfy
