@@ -42,3 +42,17 @@ def words(count: int, seed: int, *address: int | str) -> Words:
     True
     """
     return np.random.Philox(key=key(seed, *address)).random_raw(count)
+
+
+def mixed(numbers: Words) -> Words:
+    """SplitMix64's output function (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, 2014).
+
+    Every bit of a number moves every bit of the outcome; different numbers have different outcomes.
+
+    >>> f"{int(mixed(np.array([0], np.uint64))[0]):x}"  # the first number of java.util.SplittableRandom(0)
+    'e220a8397b1dcdaf'
+    """
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskwright.batch import Booleans, Integers, positions
-from maskwright.draws import Words
+from maskwright.draws import Words, mixed
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,28 +26,19 @@ class Draws:
     keys        (N,) uint64, one for each sequence; equal keys give equal draws
     cu_seqlens  (N+1,) the batch
 
-    The bits are SplitMix64 (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, 2014) of
-    key, position and stream.
+    The bits are SplitMix64 (`draws.mixed`) of key, position and stream.
     """
 
     def __init__(self, keys: Words, cu_seqlens: Integers) -> None:
         place = positions(cu_seqlens).astype(np.uint64)
-        self._base = np.repeat(_mix(keys), np.diff(cu_seqlens)) + place * np.uint64(0x9E3779B97F4A7C15)
+        self._base = np.repeat(mixed(keys), np.diff(cu_seqlens)) + place * np.uint64(0x9E3779B97F4A7C15)
         self._stream = 0
 
     def uniform(self, rows: Integers) -> Floats:
         """One number in [0, 1) for each of these rows of the flat batch; each call is a new stream."""
         self._stream += 1
-        stream = _mix(np.array([self._stream], np.uint64))
-        return (_mix(self._base[rows] ^ stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(words: Words) -> Words:
-    """SplitMix64's output function: every input bit moves every output bit."""
-    words = words + np.uint64(0x9E3779B97F4A7C15)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+        stream = mixed(np.array([self._stream], np.uint64))
+        return (mixed(self._base[rows] ^ stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def mask_counts(lengths: Integers, rate: float, max_predictions: int | None = None) -> Integers:

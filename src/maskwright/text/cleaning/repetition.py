@@ -1,0 +1,137 @@
+"""Documents that repeat themselves: the rules of Gopher (Rae et al. 2021, arXiv 2112.11446, table A1).
+
+A document goes when too many of its lines stood before, when one n-gram of 2 to 4 words takes up too much of it, or
+when too much of it lies in n-grams of 5 to 10 words that stood before. Shares are of characters, and counted as
+datatrove's `GopherRepetitionFilter` counts them. In Chinese the words are characters (see `ngrams.units`).
+
+The n-grams that stood before are found by sorting hashes of all n-grams at once. How datatrove walks over them, one
+after the other and past each one that it counts, is only gone through where the limit could be exceeded at all.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from maskwright.draws import mixed
+from maskwright.text.cleaning.ngrams import Hashes, ngram_hashes, units
+
+Integers = npt.NDArray[np.int64]
+
+REPEATED_LINES = 0.30  # of the lines
+REPEATED_LINE_CHARACTERS = 0.20
+TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
+REPEATED_NGRAMS = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+
+
+class Words(NamedTuple):
+    """The words of a document.
+
+    hashes   (W,) equal for equal words
+    lengths  (W,) their characters
+    """
+
+    hashes: Hashes
+    lengths: Integers
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> "Words":
+        """Numbers for words, in the order of their first occurrence."""
+        distinct = dict.fromkeys(words)
+        number = dict(zip(distinct, range(len(distinct)), strict=True))
+        numbers = np.fromiter(map(number.__getitem__, words), dtype=np.uint64, count=len(words))
+        return cls(mixed(numbers), np.fromiter(map(len, words), dtype=np.int64, count=len(words)))
+
+
+def too_repetitive(lines: Sequence[str], language: str) -> str | None:
+    """Which limit the document exceeds and by what, the first in the order of the table; None if it keeps them all.
+
+    >>> too_repetitive(["The same line."] * 3 + ["Another one."], "en")
+    '0.50 of the lines stood before, more than 0.30'
+    >>> too_repetitive(["买一送一" * 9 + "，先到先得。"], "zh")
+    'the 2-gram that occurs most has 0.43 of the characters, more than 0.20'
+    """
+    text = "\n".join(lines)
+    before, characters = lines_that_stood_before(lines)
+    if before / len(lines) > REPEATED_LINES:
+        return f"{before / len(lines):.2f} of the lines stood before, more than {REPEATED_LINES:.2f}"
+    if characters / len(text) > REPEATED_LINE_CHARACTERS:
+        share = characters / len(text)
+        return f"lines that stood before have {share:.2f} of the characters, more than {REPEATED_LINE_CHARACTERS:.2f}"
+    words = Words.of(units(text))
+    for n in (*TOP_NGRAM, *REPEATED_NGRAMS):
+        if len(words.hashes) < n:
+            break
+        grams = ngram_hashes(words.hashes, n)
+        if n in TOP_NGRAM:
+            share = top_ngram(grams, words.lengths, n, blanks=language != "zh") / len(text)
+            if share > TOP_NGRAM[n]:
+                return f"the {n}-gram that occurs most has {share:.2f} of the characters, more than {TOP_NGRAM[n]:.2f}"
+        else:
+            limit = REPEATED_NGRAMS[n]
+            share = ngrams_that_stood_before(grams, words.lengths, n, at_least=limit * len(text)) / len(text)
+            if share > limit:
+                return f"{n}-grams that stood before have {share:.2f} of the characters, more than {limit:.2f}"
+    return None
+
+
+def lines_that_stood_before(lines: Sequence[str]) -> tuple[int, int]:
+    """How many lines equal an earlier one, and their characters."""
+    distinct = set(lines)
+    return len(lines) - len(distinct), sum(map(len, lines)) - sum(map(len, distinct))
+
+
+def top_ngram(grams: Hashes, lengths: Integers, n: int, *, blanks: bool) -> int:
+    """Characters of all occurrences of the n-gram that occurs most, the first one if several do; 0 if all occur once.
+
+    grams   (W - n + 1,) hashes of the n-grams, as they stand
+    blanks  whether one stands between two words
+    """
+    ordered = np.sort(grams)
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    counts = np.diff(ends, prepend=-1)
+    most = int(counts.max())
+    if most == 1:  # a short document is not a repetitive one
+        return 0
+    first = int(np.isin(grams, ordered[ends[counts == most]]).argmax())
+    return most * (int(lengths[first : first + n].sum()) + (n - 1) * blanks)
+
+
+def ngrams_that_stood_before(grams: Hashes, lengths: Integers, n: int, *, at_least: float = 0) -> int:
+    """Characters in n-grams that stood before, none counted twice; 0 where they are certainly not `at_least` so many.
+
+    Goes through the n-grams in order. One that was met before counts, and the walk goes on behind it: those that
+    begin inside it are neither counted nor met.
+    """
+    ordered = np.sort(grams)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return 0
+    order = np.argsort(grams, kind="stable")
+    equal = grams[order[1:]] == grams[order[:-1]]
+    again = np.zeros(len(grams), dtype=np.bool_)
+    again[order[1:][equal]] = True
+    if _covered(again, lengths, n) < at_least:
+        return 0
+    among_several = again.copy()
+    among_several[order[:-1][equal]] = True
+    places = np.flatnonzero(among_several)
+    ends = np.cumsum(lengths)
+    sizes = ends[places + n - 1] - ends[places] + lengths[places]
+    met: set[int] = set()
+    characters = free = 0
+    for place, gram, size in zip(places.tolist(), grams[places].tolist(), sizes.tolist(), strict=True):
+        if place >= free:
+            if gram in met:
+                characters += size
+                free = place + n
+            met.add(gram)
+    return characters
+
+
+def _covered(begins: npt.NDArray[np.bool_], lengths: Integers, n: int) -> int:
+    """Characters of the words that lie in an n-gram that begins where `begins` says."""
+    steps = np.zeros(len(lengths) + 1, dtype=np.int64)
+    steps[: len(begins)] += begins
+    steps[n : n + len(begins)] -= begins
+    return int(lengths[np.cumsum(steps[:-1]) > 0].sum())
