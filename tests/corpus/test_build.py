@@ -442,7 +442,10 @@ def test_another_command_does_not_take_over_what_one_began(
         ("units.jsonl", lambda data: data[:-1]),
         ("units.jsonl", lambda data: data.replace(b".txt", b".csv")),
         ("read/*.json", lambda data: data.replace(b'"documents": 1', b'"documents": 2')),
-        ("read/*.arrow", lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]),
+        (
+            "read/*.arrow",
+            lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+        ),
         ("encoded/00000.json", lambda data: data[:-2]),
         ("encoded/00000.json", lambda data: data.replace(b'"words": ', b'"words": 1')),
     ],
@@ -462,7 +465,9 @@ def test_damage_to_what_was_begun_is_named(
     assert damage(good) != good
     file.write_bytes(damage(good))
     there = sorted(os.listdir(file.parent))
-    with pytest.raises(BadInput, match=rf"{file.name}.* is damaged: restore it, or remove .*c\.partial to begin") as caught:
+    with pytest.raises(
+        BadInput, match=rf"{file.name}.* is damaged: restore it, or remove .*c\.partial to begin"
+    ) as caught:
         build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000)
     assert "\n" not in str(caught.value) and sorted(os.listdir(file.parent)) == there
     file.write_bytes(good)
@@ -538,6 +543,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(text: Path, tokenize
         return subprocess.Popen(command)
 
     assert start("whole").wait() == 0
+
     def finished() -> int:
         return len(list(tmp_path.glob("c.partial/read/*.json"))) + len(list(tmp_path.glob("c.partial/encoded/*")))
 

@@ -82,8 +82,6 @@ def test_processes(folder: Path, whole: dict[str, bytes], tmp_path: Path, worker
     assert contents(build(folder, tmp_path / "c", workers=workers).path) == whole
 
 
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for worker processes")
 def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(folder: Path, tmp_path: Path) -> None:
     made = tmp_path / "c"

@@ -8,8 +8,8 @@ import pytest
 
 from maskwright import load
 from maskwright.cli import main
-from maskwright.corpus.read import Corpus
 from maskwright.corpus.choice import document_hash
+from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.lab import demo
 from maskwright.text.samples import sample

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from maskwright.cli.corpus_parts import PARTS as PARTS
 from maskwright.cli.corpus_parts import described
+from maskwright.cli.overrides import Overrides
 from maskwright.cli.results import AsJson, log, show
 
 SAMPLES: dict[str, Literal["en", "zh"]] = {"austen": "en", "sanguo": "zh"}
@@ -16,7 +17,10 @@ def corpus(
     *inputs: Annotated[str, Parameter(allow_leading_hyphen=True)],
     out: Path,
     language: Literal["en", "zh"] = "en",
-    shape: Literal["auto", "sentences", "paragraphs", "jsonl"] = "auto",
+    shape: Literal[
+        "auto", "sentences", "paragraphs", "jsonl", "csv", "tsv", "parquet", "arrow", "wikipedia", "warc"
+    ] = "auto",
+    text_column: str = "text",
     sample: Literal["austen", "sanguo"] | None = None,
     tokenizer: Path | None = None,
     vocab_size: int | None = None,
@@ -28,19 +32,30 @@ def corpus(
     slurm_options: str | None = None,
     seed: int = 0,
     json: AsJson = False,
+    overrides: Overrides,
 ) -> None:
     """Make a corpus: tokenised, memory-mapped shards, and a manifest of them.
 
     Reads one sentence a line with empty lines between documents (BERT's own
-    format), plain paragraphs, or jsonl with a "text", each also .gz and .zst.
-    Memory stays constant whatever the size; the result is the same for any
-    number of workers. Stopped in the middle, the same command goes on.
+    format), plain paragraphs, jsonl, csv, tsv, Parquet, saved data sets of
+    Hugging Face, dumps of Wikipedia and crawls (WARC), also packed and in .zip
+    archives, from files, folders and URLs. Memory stays constant whatever the
+    size; the result is the same for any number of workers on any engine.
+    Stopped in the middle, the same command goes on.
+
+    Cleaning is off unless asked for, a step at a time, by --clean.STEP VALUE:
+    mojibake, controls, repetition true; unicode NFC|NFKC; width letters|all;
+    script simplified|traditional; language documents|lines; duplicates
+    exact|near (near_threshold 0.8); min_characters, max_characters,
+    min_line_characters, max_line_characters N. What it did stands in README.md
+    of the corpus.
 
     Args:
-        inputs: Files, folders, pipes, or - for the standard input.
+        inputs: Files, folders, URLs, pipes, or - for the standard input.
         out: The folder to make.
         language: Of the text: en or zh. It decides how sentences and words end.
         shape: How documents stand in the files; auto looks at their first lines.
+        text_column: Where tables and rows of JSON have their text.
         sample: Take a text that travels with maskwright instead of inputs.
         tokenizer: A folder, vocab.txt or tokenizer.json to tokenise with.
         vocab_size: Train a vocabulary of this size on the training documents
@@ -59,12 +74,16 @@ def corpus(
         maskwright corpus news.jsonl.zst --out corpora/news --language zh
         maskwright corpus wiki.txt --out corpora/wiki --tokenizer bert-base/
         maskwright corpus --sample austen --out corpora/austen
+        maskwright corpus web.parquet --out corpora/web --clean.duplicates near
+        maskwright corpus info corpora/web
     """
+    from maskwright.config import checked, override
     from maskwright.corpus.build import build_corpus
     from maskwright.corpus.sources import SampleText
     from maskwright.errors import BadInput
     from maskwright.machine import processors
     from maskwright.progress import rich_progress
+    from maskwright.text.cleaning.cleaner import CleaningConfig
 
     if strange := [name for name in inputs if name.startswith("-") and name != "-"]:
         raise BadInput(f"unknown option {strange[0]}. See: maskwright corpus --help")
@@ -72,6 +91,11 @@ def corpus(
         raise BadInput("--tokenizer brings its vocabulary: leave --vocab-size and --cased away, or --tokenizer")
     if slurm_options is not None and engine != "slurm":
         raise BadInput(f"--slurm-options go with --engine slurm, not {engine}")
+    foreign = next((name for name in overrides if not name.startswith("clean.")), None)
+    if foreign is not None:
+        raise BadInput(f"unknown option --{foreign}. See: maskwright corpus --help")
+    wanted = {name.removeprefix("clean."): value for name, value in overrides.items()}
+    cleaning = checked(CleaningConfig, override({}, wanted), "--clean")
     if sample is not None and inputs:
         raise BadInput(f"--sample {sample} and {inputs[0]}: give the one or the other")
     try:
@@ -80,6 +104,7 @@ def corpus(
             out,
             language=language,
             shape=shape,
+            column=text_column,
             tokenizer=tokenizer,
             vocab_size=8000 if vocab_size is None else vocab_size,
             lowercase=not cased,
@@ -88,6 +113,7 @@ def corpus(
             workers=processors() if workers is None else workers,
             engine=engine,
             engine_settings={"options": slurm_options} if slurm_options is not None else None,
+            cleaning=cleaning,
             seed=seed,
             progress=rich_progress(),
         )

@@ -19,10 +19,17 @@ from typing import Any, Literal
 import numpy as np
 
 from maskwright.corpus.card import card
-from maskwright.corpus.choice import SPLITS, TRAIN, Chosen, choose
+from maskwright.corpus.choice import DUPLICATE, NEAR_DUPLICATE, SPLITS, TRAIN, Chosen, choose
 from maskwright.corpus.encode import EXAMPLES
 from maskwright.corpus.engines import Engine, EngineName, open_engine, run_stage
-from maskwright.corpus.manifest import Dropped, Manifest, SplitCounts, TokenizerEntry, content_fingerprint
+from maskwright.corpus.manifest import (
+    FORMAT_VERSION,
+    Dropped,
+    Manifest,
+    SplitCounts,
+    TokenizerEntry,
+    content_fingerprint,
+)
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import Source, TextFiles
 from maskwright.corpus.spool import read_batches, read_facts, texts
@@ -32,7 +39,9 @@ from maskwright.corpus.writer import Finished, added
 from maskwright.durable import staged_folder
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.text.readers import Shape
+from maskwright.text.cleaning.account import Account
+from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig, versions
+from maskwright.text.shapes import Shape
 from maskwright.text.words import CharacterSegmenter, find_segmenter
 from maskwright.tokenizers.wordpiece import WordPiece
 
@@ -47,6 +56,7 @@ def build_corpus(
     *,
     language: Literal["en", "zh"] = "en",
     shape: Shape | Literal["auto"] = "auto",
+    column: str = "text",
     tokenizer: str | Path | WordPiece | None = None,
     vocab_size: int = 8000,
     lowercase: bool = True,
@@ -55,18 +65,22 @@ def build_corpus(
     workers: int = 1,
     engine: EngineName = "local",
     engine_settings: dict[str, Any] | None = None,
+    cleaning: CleaningConfig | None = None,
     seed: int = 0,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = silent,
 ) -> Corpus:
     """Make the corpus `out` and open it; when it is there already, made by the same arguments, just open it.
 
-    inputs      files, folders, pipes, "-" for the standard input; or another source, such as a `SampleText`
+    inputs      files, folders, archives, URLs, pipes, "-" for the standard input; or another source, such as a
+                `SampleText`
+    column      where tables and rows of JSON have their text
     tokenizer   a tokenizer or where one lies; None trains one of `vocab_size` on the training documents
     held_out    share of the documents kept aside, chosen by their content and `seed`
     segmenter   for Chinese: "rjieba", "characters" (no words), or "auto", rjieba where it is installed
     workers     tasks at work at a time; with more than one, call this under `if __name__ == "__main__":`
     engine      where they work: local, ray or slurm
+    cleaning    what is done to each document first; None: nothing
     Raises BadInput for inputs that cannot be read and for an `out` that holds something else. A
     call that was interrupted goes on where it stopped when it is made again.
     """
@@ -75,9 +89,13 @@ def build_corpus(
     if not 0 <= held_out < 1:
         raise BadInput(f"held-out share {held_out} is outside 0 to 1: give the share of documents to keep aside")
     out = Path(out).absolute()
-    source = TextFiles(inputs, language=language, shape=shape) if isinstance(inputs, Sequence) else inputs
+    source = (
+        TextFiles(inputs, language=language, shape=shape, column=column) if isinstance(inputs, Sequence) else inputs
+    )
     given = WordPiece.load(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
     words = _segmenter_name(source.language, segmenter)
+    cleaning = cleaning or CleaningConfig()
+    Cleaner(cleaning, source.language)  # what it needs is there, or the error comes before any work
     arguments = {
         "language": source.language,
         "tokenizer": given.fingerprint if given else None,
@@ -87,13 +105,14 @@ def build_corpus(
         "words": words,
         "seed": seed,
         "shard_tokens": shard_tokens,
+        "cleaning": _asked(cleaning),
     }
     with open_engine(engine, workers, **(engine_settings or {})) as at_work:
         if source.repeatable and _is_there(source, out, {**source.identity(), **arguments}, progress):
             return Corpus.open(out)
         with work_folder(out) as work:
             source.prepare(work.path)
-            build = _Build(source, work, {**source.identity(), **arguments}, at_work, progress)
+            build = _Build(source, work, {**source.identity(), **arguments}, cleaning, at_work, progress)
             build.run(given, out)
     return Corpus.open(out)
 
@@ -128,9 +147,15 @@ class _Build:
     """One call of `build_corpus` at work in its folder."""
 
     def __init__(
-        self, source: Source, work: WorkFolder, arguments: dict[str, Any], engine: Engine, progress: Progress
+        self,
+        source: Source,
+        work: WorkFolder,
+        arguments: dict[str, Any],
+        cleaning: CleaningConfig,
+        engine: Engine,
+        progress: Progress,
     ) -> None:
-        self.source, self.work, self.arguments = source, work, arguments
+        self.source, self.work, self.arguments, self.cleaning = source, work, arguments, cleaning
         self.engine, self.progress = engine, progress
         self.state = source.state()
 
@@ -170,14 +195,47 @@ class _Build:
                 seed=arguments["seed"],
                 shard_tokens=arguments["shard_tokens"],
                 segmenter=_at_work(arguments["words"]),
+                cleaning=self.cleaning,
             )
-            salt = f"{self.source.language} {arguments['seed']}"
+            salt = repr((FORMAT_VERSION, self.source.language, arguments["seed"], arguments["cleaning"]))
             self.work.write_plan(arguments, self.state, settings, self.source.units(salt))
         run_stage(Read(self.work.path), self.engine, self.progress)
-        chosen = choose([self.work.spool(unit) for unit in self.work.units], held_out=arguments["held_out"])
+        spools = [self.work.spool(unit) for unit in self.work.units]
+        chosen = choose(spools, held_out=arguments["held_out"], cleaning=self.cleaning)
         if not len(chosen.fates):
-            raise BadInput("there is no document in the inputs: give text that holds one")
+            raise self._nothing_left()
         return chosen
+
+    def _nothing_left(self) -> BadInput:
+        account = self._account()
+        if not account.documents:
+            return BadInput("there is no document in the inputs: give text that holds one")
+        most, lost = max(account.steps.items(), key=lambda step: step[1].dropped_documents)
+        return BadInput(
+            f"cleaning left none of {account.documents:,} documents; most went by {most} "
+            f"({lost.dropped_documents:,}, such as {lost.examples[0]}): ask for less of it"
+        )
+
+    def _account(self) -> Account:
+        """What cleaning did to the documents of all units, one by one."""
+        return sum((self.work.read_result(unit).account for unit in self.work.units), Account())
+
+    def _stayed_out(self, chosen: Chosen, fate: int) -> Iterator[tuple[int, str]]:
+        """(characters, example) of each document of that fate, in order; the text of the first few alone is read."""
+        shown = 0
+        for number, unit in enumerate(self.work.units):
+            fates = chosen.fates[slice(*chosen.bounds[number : number + 2])]
+            if not (fates == fate).any():
+                continue
+            spool = self.work.spool(unit)
+            sizes = read_facts(spool).characters
+            for first, batch in read_batches(spool):
+                rows = np.flatnonzero(fates[first : first + batch.num_rows] == fate).tolist()
+                examples = texts(batch, rows[: max(0, EXAMPLES - shown)])
+                shown += len(examples)
+                for place, row in enumerate(rows):
+                    example = f"{examples[place][1]}: {examples[place][0][0][:60]!r}" if place < len(examples) else ""
+                    yield int(sizes[first + row]), example
 
     def _tokenizer(self, given: WordPiece | None, chosen: Chosen) -> WordPiece:
         """The tokenizer, in the work folder; trained when none is given and none lies there."""
@@ -219,6 +277,9 @@ class _Build:
         dropped: dict[str, Dropped] = {}
         for part in everything:
             dropped = added(dropped, part.dropped)
+        account = self._account()
+        for step, fate in (("exact duplicates", DUPLICATE), ("near duplicates", NEAR_DUPLICATE)):
+            account = account.without(step, self._stayed_out(chosen, fate))
         words = self.arguments["words"] or "pre-tokenizer"
         words = None if words == CHARACTERS else words
         trained = {
@@ -240,6 +301,8 @@ class _Build:
             unidata_version=unicodedata.unidata_version,
             splits={split: _counted(parts[split]) for split in SPLITS},
             duplicates=chosen.duplicates,
+            cleaning=account,
+            libraries=versions(self.cleaning),
             dropped=dict(sorted(dropped.items())),
             unknown_examples=tuple(dict.fromkeys(word for part in everything for word in part.unknown_examples))[
                 :EXAMPLES
@@ -251,6 +314,11 @@ class _Build:
 def _vocabulary_share(chosen: Chosen) -> float:
     """The share of the training documents that a vocabulary is trained on."""
     return min(1.0, VOCABULARY_CHARACTERS / max(chosen.characters, 1))
+
+
+def _asked(cleaning: CleaningConfig) -> dict[str, Any]:
+    """What of cleaning is not as it is when left alone."""
+    return cleaning.model_dump(mode="json", exclude_defaults=True)
 
 
 def _counted(parts: list[Finished]) -> SplitCounts:

@@ -6,13 +6,15 @@ CARD = "README.md"
 
 
 def card(manifest: Manifest) -> str:
-    """Markdown: where the text came from, how much there is, what was done to it and what was dropped, with examples."""
+    """Markdown: how much there is, what was asked for, what was done to the text and what was lost, with examples."""
     counts = manifest.splits
     lines = [
         "# Corpus",
         "",
-        f"Language {manifest.language}; made by `maskwright corpus`, format {manifest.format_version}, "
-        f"fingerprint `{manifest.fingerprint[:16]}`.",
+        (
+            f"Language {manifest.language}; made by `maskwright corpus`, format {manifest.format_version}, "
+            f"fingerprint `{manifest.fingerprint[:16]}`."
+        ),
         "",
         "| | documents | sentences | words | tokens | characters | unknown tokens |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -22,20 +24,34 @@ def card(manifest: Manifest) -> str:
             for split, c in counts.items()
         ),
         "",
-        f"Vocabulary: {manifest.tokenizer.vocab_size:,} tokens, fingerprint `{manifest.tokenizer.fingerprint[:16]}`. "
-        f"Words: {manifest.words or 'none marked'}. Unicode {manifest.unidata_version}.",
+        (
+            f"Vocabulary: {manifest.tokenizer.vocab_size:,} tokens, fingerprint "
+            f"`{manifest.tokenizer.fingerprint[:16]}`. Words: {manifest.words or 'none marked'}. "
+            f"Unicode {manifest.unidata_version}."
+        ),
         "",
         "## What was asked for",
         "",
         *(f"- {name}: {value}" for name, value in manifest.arguments.items() if value is not None),
         "",
-        "## What was dropped",
+        "## What cleaning did",
+        "",
+        *_libraries(manifest),
+        manifest.cleaning.markdown(examples=5),
+        "",
+        "## What was lost on the way to tokens",
         "",
         *(_dropped(manifest) or ["Nothing."]),
     ]
     if manifest.unknown_examples:
         lines += ["", "## Words that became [UNK]", "", " ".join(f"`{word}`" for word in manifest.unknown_examples)]
     return "\n".join(lines) + "\n"
+
+
+def _libraries(manifest: Manifest) -> list[str]:
+    if not manifest.libraries:
+        return []
+    return ["With " + ", ".join(f"{name} {version}" for name, version in manifest.libraries.items()) + ".", ""]
 
 
 def _dropped(manifest: Manifest) -> list[str]:

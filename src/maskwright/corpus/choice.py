@@ -16,7 +16,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from maskwright.corpus.spool import Facts, read_facts
+from maskwright.corpus.spool import read_facts
+from maskwright.text.cleaning.cleaner import CleaningConfig
+from maskwright.text.cleaning.duplicates import duplicates
+from maskwright.text.cleaning.near_duplicates import near_duplicates
 
 COUNTED = 2**24  # documents whose hashes are compared with each other
 TRAIN, HELD_OUT, DUPLICATE, NEAR_DUPLICATE = range(4)
@@ -31,7 +34,7 @@ class Chosen(NamedTuple):
 
     fates       (documents,) uint8 of all units one after the other: TRAIN, HELD_OUT, DUPLICATE or NEAR_DUPLICATE
     bounds      (units + 1,) where each unit's documents begin and end
-    duplicates  documents whose text stood before; None when there were too many to tell
+    duplicates  documents that are kept though their text stood before; None when there were too many to tell
     digest      of all documents in order: changes with any character of the text
     """
 
@@ -54,62 +57,41 @@ def document_hash(sentences: Sequence[str], seed: int) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
-def choose(
-    spools: Sequence[Path], *, held_out: float, drop_duplicates: bool = False, near_duplicates: float | None = None
-) -> Chosen:
+def choose(spools: Sequence[Path], *, held_out: float, cleaning: CleaningConfig) -> Chosen:
     """Decide over the documents of all units, in order.
 
-    held_out         share of the documents kept aside, those that stay out not counted
-    drop_duplicates  keep only the first of documents with the same text
-    near_duplicates  keep only the first of documents that are at least so alike (Jaccard, 0 to 1); None: do not look
+    held_out   share of the documents kept aside, those that stay out not counted
+    cleaning   says which duplicates stay out
     """
     units = [read_facts(spool) for spool in spools]
     bounds = np.concatenate([[0], np.cumsum([len(unit.side) for unit in units])]).astype(np.int64)
     side = np.concatenate([np.zeros(0, np.uint64), *(unit.side for unit in units)])
     place = np.concatenate([np.zeros(0, np.uint64), *(unit.place for unit in units)])
+    hashes = np.stack([side, place], axis=1)
     fates = np.zeros(len(side), np.uint8)
-    repeated = None
-    if len(side) <= COUNTED or drop_duplicates:
-        again = _stood_before(side, place)
-        repeated = int(again.sum())
-        if drop_duplicates:
-            fates[again] = DUPLICATE
-    if near_duplicates is not None:
-        fates[_nearly_stood_before(units, near_duplicates) & (fates == TRAIN)] = NEAR_DUPLICATE
+    if digests := [unit.digests for unit in units if unit.digests is not None]:
+        fates[duplicates(np.concatenate(digests))] = DUPLICATE
+    if signatures := [unit.signatures for unit in units if unit.signatures is not None]:
+        kept = np.flatnonzero(fates == TRAIN)
+        near = near_duplicates(
+            np.concatenate(signatures)[kept],
+            cleaning.near_threshold,
+            bands=cleaning.near_bands,
+            rows=cleaning.near_rows,
+        )
+        fates[kept[near]] = NEAR_DUPLICATE
     kept = fates == TRAIN
     fates[kept & _held_out(side, kept, held_out)] = HELD_OUT
     return Chosen(
         fates=fates,
         bounds=bounds,
         characters=sum(int(unit.characters.sum(dtype=np.int64)) for unit in units),
-        duplicates=repeated,
-        digest=hashlib.blake2b(np.stack([side, place], axis=1).tobytes(), digest_size=16).hexdigest(),
+        duplicates=int(duplicates(hashes[kept]).sum()) if len(side) <= COUNTED else None,
+        digest=hashlib.blake2b(hashes.tobytes(), digest_size=16).hexdigest(),
     )
 
 
-def _stood_before(side: npt.NDArray[np.uint64], place: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Which documents have the hashes of an earlier one.
-
-    >>> _stood_before(np.array([5, 7, 5, 5], np.uint64), np.array([1, 1, 1, 2], np.uint64)).tolist()
-    [False, False, True, False]
-    """
-    order = np.lexsort((place, side))  # stable: equal ones stay in the order of the text
-    equal = (side[order][1:] == side[order][:-1]) & (place[order][1:] == place[order][:-1])
-    again = np.zeros(len(side), np.bool_)
-    again[order[1:][equal]] = True
-    return again
-
-
-def _nearly_stood_before(units: list[Facts], threshold: float) -> npt.NDArray[np.bool_]:
-    from maskwright.text.cleaning.near_duplicates import near_duplicates
-
-    signatures = [unit.signatures for unit in units if unit.signatures is not None]
-    return near_duplicates(np.concatenate(signatures), threshold)
-
-
-def _held_out(
-    side: npt.NDArray[np.uint64], kept: npt.NDArray[np.bool_], share: float
-) -> npt.NDArray[np.bool_]:
+def _held_out(side: npt.NDArray[np.uint64], kept: npt.NDArray[np.bool_], share: float) -> npt.NDArray[np.bool_]:
     """The share of the documents that are kept, by their hashes; at least one on each side where there are two."""
     if not share:
         return np.zeros(len(side), np.bool_)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maskwright.errors import BadInput
+from maskwright.text.cleaning.account import Account
 
 FORMAT_VERSION = 2  # 1 had no text beside the tokens
 MANIFEST = "manifest.json"
@@ -85,7 +86,12 @@ class Manifest(_Part):
     splits: dict[Literal["train", "held-out"], SplitCounts]
     duplicates: int | None = None
     """Documents whose text stood before. They are kept; equal ones are in the same split. None: too many to tell."""
+    cleaning: Account = Account()
+    """What came in, what each step of cleaning did, and what was left of it."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """The versions of those that cleaning used."""
     dropped: dict[str, Dropped] = Field(default_factory=dict)
+    """What was lost on the way to tokens."""
     unknown_examples: tuple[str, ...] = ()
     """The first words that became [UNK]."""
     shards: tuple[ShardEntry, ...]

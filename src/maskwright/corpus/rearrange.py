@@ -18,7 +18,6 @@ from maskwright.corpus.choice import SPLITS, document_hash
 from maskwright.corpus.manifest import (
     MANIFEST,
     Dropped,
-    Manifest,
     ShardEntry,
     SplitCounts,
     content_fingerprint,
@@ -82,9 +81,7 @@ def split(
     bounds = (np.minimum(np.concatenate([[0.0], np.cumsum(shares)]), 1) * 2.0**64).tolist()
     for out, low, high in zip(outs, bounds[:-1], bounds[1:], strict=True):
 
-        def which(
-            name: str, of: npt.NDArray[np.uint64], low: float = low, high: float = high
-        ) -> npt.NDArray[np.bool_]:
+        def which(name: str, of: npt.NDArray[np.uint64], low: float = low, high: float = high) -> npt.NDArray[np.bool_]:
             place = _mixed(of, seed).astype(np.float64)
             return (place >= low) & ((place < high) | (high >= 2.0**64))
 
@@ -167,7 +164,9 @@ def _write(
         shards = tuple(entries)
         given = first.manifest
         for corpus in corpora:
-            dropped = added(corpus.manifest.dropped, dropped) if corpus is first else added(dropped, corpus.manifest.dropped)
+            dropped = (
+                added(corpus.manifest.dropped, dropped) if corpus is first else added(dropped, corpus.manifest.dropped)
+            )
         manifest = given.model_copy(
             update={
                 "fingerprint": content_fingerprint(given.tokenizer.fingerprint, given.words, shards),

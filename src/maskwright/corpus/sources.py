@@ -153,9 +153,7 @@ class TextFiles:
 
     def state(self) -> list[Any]:
         """As `Source.state`. A pipe is the same when it brings the same bytes again."""
-        return [
-            [file.label, file.size, self._kept.get(place) or stamp(file)] for place, file in enumerate(self._files)
-        ]
+        return [[file.label, file.size, self._kept.get(place) or stamp(file)] for place, file in enumerate(self._files)]
 
     def describe(self) -> Iterator[str]:
         """The shape of each file, or of how many files, and what was passed over."""

@@ -7,7 +7,8 @@ An Arrow IPC file of many record batches, written and read batch by batch, so th
     side        uint64             hash of text and seed: what is held out
     place       uint64             a second one, independent of it: what a vocabulary is trained on, and which are equal
     characters  uint32             of the sentences
-    signature   fixed_size_list<uint32>   MinHash, where near duplicates are looked for
+    digest      fixed_size_binary(16)     what equal documents share, where duplicates are dropped
+    signature   fixed_size_list<uint32>   MinHash, where near ones are dropped too
 """
 # pyarrow ships no types:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -34,6 +35,7 @@ class Spooled(NamedTuple):
     name: str
     side: int
     place: int
+    digest: bytes | None = None
     signature: npt.NDArray[np.uint32] | None = None
 
     @property
@@ -47,24 +49,27 @@ class Facts(NamedTuple):
 
     side, place  (documents,) uint64
     characters   (documents,) uint32
+    digests      (documents, 16) uint8, or None
     signatures   (documents, P) uint32, or None
     """
 
     side: Words
     place: Words
     characters: npt.NDArray[np.uint32]
+    digests: npt.NDArray[np.uint8] | None
     signatures: npt.NDArray[np.uint32] | None
 
 
 class SpoolWriter:
     """Writes documents to an open file, a batch at a time; use it as a context manager.
 
-    width  of the signatures, 0 for none
+    digests  whether documents have them
+    width    of the signatures, 0 for none
     """
 
-    def __init__(self, file: BinaryIO, width: int = 0) -> None:
-        self._schema = _schema(width)
-        self._width = width
+    def __init__(self, file: BinaryIO, *, digests: bool = False, width: int = 0) -> None:
+        self._schema = _schema(digests, width)
+        self._digests, self._width = digests, width
         self._writer: Any = pa.ipc.new_file(file, self._schema)
         self._waiting: list[Spooled] = []
         self._size = 0
@@ -94,6 +99,8 @@ class SpoolWriter:
             pa.array(np.array([document.place for document in documents], np.uint64)),
             pa.array(np.array([document.characters for document in documents], np.uint32)),
         ]
+        if self._digests:
+            columns.append(pa.array([document.digest for document in documents], pa.binary(16)))
         if self._width:
             rows = np.stack([np.asarray(document.signature, np.uint32) for document in documents])
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), self._width))
@@ -101,15 +108,19 @@ class SpoolWriter:
         self._waiting, self._size = [], 0
 
 
-def _schema(width: int) -> Any:
-    fields = [
+def _schema(digests: bool, width: int) -> Any:
+    fields: list[tuple[str, Any]] = [
         ("sentences", pa.list_(pa.large_string())),
         ("name", pa.string()),
         ("side", pa.uint64()),
         ("place", pa.uint64()),
         ("characters", pa.uint32()),
     ]
-    return pa.schema(fields + ([("signature", pa.list_(pa.uint32(), width))] if width else []))
+    if digests:
+        fields.append(("digest", pa.binary(16)))
+    if width:
+        fields.append(("signature", pa.list_(pa.uint32(), width)))
+    return pa.schema(fields)
 
 
 def read_batches(path: Path) -> Iterator[tuple[int, Any]]:
@@ -136,9 +147,19 @@ def read_facts(path: Path) -> Facts:
         parts = [batch.column(name).to_numpy() for batch in batches]
         return np.concatenate([np.zeros(0, kind), *parts]).astype(kind, copy=False)
 
-    signatures = None
-    if batches and "signature" in batches[0].schema.names:
+    digests = signatures = None
+    names = batches[0].schema.names if batches else []
+    if "digest" in names:
+        digests = np.concatenate([_bytes(batch.column("digest"), 16) for batch in batches])
+    if "signature" in names:
         width = batches[0].schema.field("signature").type.list_size
         parts = [batch.column("signature").flatten().to_numpy().reshape(-1, width) for batch in batches]
         signatures = np.concatenate(parts)
-    return Facts(column("side", np.uint64), column("place", np.uint64), column("characters", np.uint32), signatures)
+    return Facts(
+        column("side", np.uint64), column("place", np.uint64), column("characters", np.uint32), digests, signatures
+    )
+
+
+def _bytes(column: Any, width: int) -> npt.NDArray[np.uint8]:
+    """(rows, width) of a column of so many bytes each: a view of the file."""
+    return np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, width)[column.offset : column.offset + len(column)]

@@ -15,11 +15,16 @@ from maskwright.corpus.encode import Encoder
 from maskwright.corpus.engines import Stage
 from maskwright.corpus.manifest import sealed
 from maskwright.corpus.spool import BATCH, Spooled, SpoolWriter, read_batches, texts
-from maskwright.corpus.work import EncodeResult, ReadResult, WorkFolder
+from maskwright.corpus.work import EncodeResult, ReadResult, Settings, WorkFolder
 from maskwright.corpus.writer import ShardWriter
 from maskwright.durable import staged_file, write_file
-from maskwright.text.documents import Document
-from maskwright.text.readers import sentences_of
+from maskwright.text.cleaning.account import Account
+from maskwright.text.cleaning.changes import Cleaned
+from maskwright.text.cleaning.cleaner import Cleaner
+from maskwright.text.cleaning.duplicates import digest
+from maskwright.text.cleaning.minhash import MinHash
+from maskwright.text.documents import Document, RawDocument
+from maskwright.text.readers import lines_of, sentences_of_lines
 from maskwright.text.words import find_segmenter
 from maskwright.tokenizers.wordpiece import WordPiece
 
@@ -45,26 +50,67 @@ class Read(NamedTuple):
         work = WorkFolder(self.work)
         unit, settings = work.unit(task), work.plan.settings
         spool = work.spool(unit)
-        documents = characters = waiting = 0
+        documents = characters = 0
+        account = Account()
+        cleaned: list[Cleaned] = []
+        prepare = Prepare(settings)
+        waiting = 0
         with staged_file(spool) as file:
             hashing = _Hashing(file)
-            with SpoolWriter(cast(BinaryIO, hashing)) as writer:
+            with SpoolWriter(cast(BinaryIO, hashing), digests=prepare.digests, width=prepare.width) as writer:
                 for raw in unit.documents(settings.language):
                     waiting += len(raw.text.encode("utf-8", "surrogatepass"))
-                    if sentences := sentences_of(raw, settings.language):
-                        document = Spooled(sentences, raw.source, *document_hash(sentences, settings.seed))
+                    if document := prepare(raw, cleaned):
                         documents += 1
                         characters += document.characters
                         writer.add(document)
                     if waiting >= BATCH:
+                        account += Account.of(cleaned)
+                        cleaned.clear()
                         yield waiting
                         waiting = 0
-        result = ReadResult(documents=documents, characters=characters, spool=hashing.digest.hexdigest())
+        result = ReadResult(
+            documents=documents,
+            characters=characters,
+            spool=hashing.digest.hexdigest(),
+            account=account + Account.of(cleaned),
+        )
         write_file(spool.with_suffix(".json"), sealed(result.model_dump(mode="json")))
 
     def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> Iterator[int]:
         """As `Stage.__call__`."""
         return self.run(rank)
+
+
+class Prepare:
+    """Makes of a raw document one that is ready to be tokenised."""
+
+    def __init__(self, settings: Settings) -> None:
+        cleaning = settings.cleaning
+        self._language, self._seed = settings.language, settings.seed
+        self._clean = Cleaner(cleaning, settings.language)
+        self._min_hash = None
+        self.digests = cleaning.duplicates != "none"
+        self.width = cleaning.near_bands * cleaning.near_rows if cleaning.duplicates == "near" else 0
+        if self.width:
+            self._min_hash = MinHash(cleaning.near_ngram, self.width)
+
+    def __call__(self, raw: RawDocument, account: list[Cleaned]) -> Spooled | None:
+        """None where nothing is left of it; what cleaning did is added to `account`."""
+        lines = lines_of(raw, self._language)
+        if not lines.lines:
+            return None
+        cleaned = self._clean(lines.lines)
+        account.append(cleaned)
+        if not (sentences := sentences_of_lines(lines._replace(lines=cleaned.lines), self._language)):
+            return None
+        return Spooled(
+            sentences,
+            raw.source,
+            *document_hash(sentences, self._seed),
+            digest=digest(cleaned.lines) if self.digests else None,
+            signature=self._min_hash.signature(cleaned.lines) if self._min_hash else None,
+        )
 
 
 class Encode(NamedTuple):

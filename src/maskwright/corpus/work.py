@@ -32,13 +32,15 @@ from pydantic import BaseModel, ConfigDict
 
 from maskwright.corpus.card import CARD
 from maskwright.corpus.choice import Chosen, Fates
-from maskwright.corpus.manifest import MANIFEST, Dropped, Manifest, manifest_bytes, read_manifest, sealed, unsealed
+from maskwright.corpus.manifest import MANIFEST, Manifest, manifest_bytes, read_manifest, sealed, unsealed
 from maskwright.corpus.sources import SPOOLED, Unit
 from maskwright.corpus.writer import Finished
 from maskwright.draws import key
 from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, remove_leftovers, write_file
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
+from maskwright.text.cleaning.account import Account
+from maskwright.text.cleaning.cleaner import CleaningConfig
 
 PLAN, UNITS, CHOICE, FATES, TOKENIZER = "plan.json", "units.jsonl", "choice.json", "choice.bin", "tokenizer"
 READ, ENCODED = "read", "encoded"
@@ -63,6 +65,7 @@ class Settings(_Part):
     seed: int
     shard_tokens: int
     segmenter: str | None
+    cleaning: CleaningConfig
 
 
 class Plan(_Part):
@@ -75,12 +78,12 @@ class Plan(_Part):
 
 
 class ReadResult(_Part):
-    """What the reading of a unit came to; `spool` is the sha256 of its file."""
+    """What the reading of a unit came to; `spool` is the sha256 of its file, `account` what cleaning did."""
 
     documents: int
     characters: int
     spool: str
-    dropped: dict[str, Dropped] = {}
+    account: Account
 
 
 class EncodeResult(_Part):
@@ -166,9 +169,7 @@ class WorkFolder:
             raise self._damaged(name) from None
 
     def _damaged(self, name: str) -> BadInput:
-        return BadInput(
-            f"{self.path / name} is damaged: restore it, or remove {self.path} to begin the corpus anew"
-        )
+        return BadInput(f"{self.path / name} is damaged: restore it, or remove {self.path} to begin the corpus anew")
 
     # --- what the building process writes -----------------------------------------------------
 

@@ -97,6 +97,5 @@ class SlurmEngine:
             return BadInput(line.strip()) if kind == "BadInput" else MaskwrightError(line.strip())
         reason = said.strip().splitlines()[-1] if said.strip() else f"see {work}/slurm-*.log"
         return MaskwrightError(
-            f"unit {task} was not finished on Slurm ({reason}): "
-            "start the same command again; what is finished is kept"
+            f"unit {task} was not finished on Slurm ({reason}): start the same command again; what is finished is kept"
         )
