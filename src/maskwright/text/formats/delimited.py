@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from maskwright.errors import BadInput
 from maskwright.text import lines as text_lines
+from maskwright.text.formats.tables import without_column
 
 _DELIMITERS = {"csv": ",;|", "tsv": "\t"}
 _HEAD = 200  # lines by which quoting is decided

@@ -19,6 +19,10 @@ _STEP = 1 << 20
 _HTML = re.compile(rb"\r?\ncontent-type:\s*(?:text/html|application/xhtml\+xml|text/plain)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
+_NO_END = b"area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|td|th|tr|track|wbr"
+_TAG = re.compile(rb"<(/?)(?!(?:%s)\b)[a-z]" % _NO_END, re.IGNORECASE)
+_DEEPEST = 1000  # elements inside one another: extraction goes through them again and again; browsers stop at 512
+
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # of zlib, for each packing
 
 _Fields = dict[bytes, bytes]
@@ -156,8 +160,26 @@ def _body(answer: Any, content: bytes) -> bytes:
 def _main_text(body: bytes, encoding: str | None, *, plain: bool, where: str) -> str:
     try:
         from resiliparse.extract.html2text import extract_plain_text
-        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+        from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
     except ImportError:
         raise BadInput(f"{where} is a page of HTML: to read it, run `pip install 'maskwright[web]'`") from None
-    text = bytes_to_str(body, encoding or detect_encoding(body) or "utf-8")
-    return text if plain else extract_plain_text(text, main_content=True, alt_texts=False, links=False)
+    if plain:
+        return bytes_to_str(body, encoding or detect_encoding(body) or "utf-8", "replace")
+    if _depth(body) > _DEEPEST:
+        return ""
+    encoding = map_encoding_to_html5(encoding) if encoding else detect_encoding(body, from_html_meta=True)
+    text = bytes_to_str(body, encoding or "utf-8", "replace")
+    return extract_plain_text(text, main_content=True, alt_texts=False, links=False)
+
+
+def _depth(body: bytes) -> int:
+    """How many elements lie inside one another, those left out that need no end.
+
+    >>> _depth(b"<html><body><div>a<br>b</div><p>c</body></html>")
+    3
+    """
+    depth = deepest = 0
+    for tag in _TAG.finditer(body):
+        depth += -1 if tag[1] else 1
+        deepest = max(deepest, depth)
+    return deepest
