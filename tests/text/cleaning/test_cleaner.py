@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from maskwright.config import checked, plain, read_toml, write_toml
 from maskwright.errors import BadInput
+from maskwright.text.cleaning.account import Account
 from maskwright.text.cleaning.changes import STEPS
 from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig, versions
+from maskwright.text.cleaning.duplicates import digest
+from maskwright.text.cleaning.minhash import MinHash
 from maskwright.text.samples import sample
 
 EVERYTHING = CleaningConfig(
@@ -61,6 +64,19 @@ def test_what_is_left_has_no_empty_line_and_is_clean(
         assert [line.split() for line in cleaned.lines] == [line.split(" ") for line in cleaned.lines]
     if unicode != "none":
         assert all(unicodedata.is_normalized(unicode, line) for line in cleaned.lines)
+
+
+EVERY_STEP = [Cleaner(EVERYTHING, "zh"), Cleaner(EVERYTHING.with_changes(controls=False, language="lines"), "en")]
+
+
+@given(st.lists(st.text(st.characters())), st.sampled_from(EVERY_STEP))
+def test_any_text_can_be_cleaned_digested_and_signed(lines: list[str], cleaner: Cleaner) -> None:
+    """Halves of surrogate pairs too."""
+    cleaned = cleaner(lines)
+    assert all(cleaned.lines) and bool(cleaned.lines) == (cleaned.dropped is None)
+    assert len(digest(lines)) == 16 and MinHash().signature(lines).shape == (120,)
+    account = Account.of([cleaned])
+    assert Account.model_validate_json(account.model_dump_json()) == account
 
 
 def test_steps_run_in_their_order() -> None:

@@ -12,8 +12,10 @@ from maskwright.text.cleaning.repetition import (
     REPEATED_NGRAMS,
     TOP_NGRAM,
     Words,
+    covered,
     lines_that_stood_before,
-    ngrams_that_stood_before,
+    repeated_ngrams,
+    stood_before,
     too_repetitive,
     top_ngram,
 )
@@ -53,8 +55,10 @@ def test_ngrams_that_stood_before(words: list[str], n: int) -> None:
             place += 1
     found = Words.of(words)
     grams = ngram_hashes(found.hashes, n)
-    assert ngrams_that_stood_before(grams, found.lengths, n) == expected
-    assert ngrams_that_stood_before(grams, found.lengths, n, at_least=expected) == expected
+    again = stood_before(grams)
+    assert repeated_ngrams(grams, again, found.lengths, n) == expected <= covered(again, found.lengths, n)
+    longer = ngram_hashes(found.hashes, n + 1)
+    assert covered(stood_before(longer), found.lengths, n + 1) <= covered(again, found.lengths, n)
 
 
 @given(st.lists(st.sampled_from(["one", "two", "three", "四"]), min_size=1))
@@ -105,9 +109,29 @@ def test_the_shares_are_datatroves(language: str) -> None:
             characters = top_ngram(ngram_hashes(found.hashes, n), found.lengths, n, blanks=True)
             assert characters == theirs.find_top_duplicate(theirs.get_n_grams(words, n))
         for n in REPEATED_NGRAMS:
-            characters = ngrams_that_stood_before(ngram_hashes(found.hashes, n), found.lengths, n)
-            assert characters == theirs.find_all_duplicate(words, n)
+            grams = ngram_hashes(found.hashes, n)
+            assert repeated_ngrams(grams, stood_before(grams), found.lengths, n) == theirs.find_all_duplicate(words, n)
         assert lines_that_stood_before(document.sentences) == theirs.find_duplicates(list(document.sentences))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_documents_are_dropped_as_datatrove_drops_them(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a passage repeated more and more often, and phrases of all lengths said again after each sentence."""
+    theirs = pytest.importorskip("datatrove.pipeline.filters.gopher_repetition_filter")
+    data = pytest.importorskip("datatrove.data")
+    monkeypatch.setattr(theirs, "split_into_words", lambda text, language: units(text))
+    gopher = theirs.GopherRepetitionFilter()
+    faults = Counter[str | None]()
+    for number, document in enumerate(sample(language)[::6]):
+        phrase = units(document.sentences[-1])[: 2 + number % 12]
+        joint = "" if language == "zh" else " "
+        lines = [line + joint + joint.join(phrase) * (number % 3) for line in document.sentences[:60]]
+        lines += lines[: number % 25]
+        answer = gopher.filter(data.Document(text="\n".join(lines), id="1"))
+        fault = too_repetitive(lines, "en")  # datatrove sets blanks between words in every language
+        assert (fault is None) == (answer is True)
+        faults[fault and fault.split(" ")[-1]] += 1
+    assert len(faults) >= 4, faults
 
 
 def test_equal_words_have_equal_hashes_and_others_have_not() -> None:

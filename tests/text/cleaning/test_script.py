@@ -35,6 +35,10 @@ def test_other_text_stays() -> None:
     assert converter("simplified")(text) == text
 
 
+def test_halves_of_surrogate_pairs_and_nul_stay_where_they_are() -> None:
+    assert converter("simplified")("語\ud800言\udfff\udfff\0語") == "语\ud800言\udfff\udfff\0语"
+
+
 def test_without_opencc_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opencc", None)
     with pytest.raises(BadInput, match=r"pip install 'maskwright\[clean\]'"):

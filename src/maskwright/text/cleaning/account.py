@@ -109,7 +109,7 @@ class Account(_Part):
         """A table with a row for each step that did something, and a last one for what is left.
 
         >>> print(Account.of([Cleaned(("BERT",), None, (Change("width", 4, "ＢＥＲＴ", "BERT"),), 4)]).markdown())
-        | step | documents changed | characters | documents dropped | characters | examples |
+        | step | documents changed | characters changed | documents dropped | characters dropped | examples |
         | --- | ---: | ---: | ---: | ---: | --- |
         | width | 1 | 4 | 0 | 0 | `'ＢＥＲＴ' → 'BERT'` |
         | kept: 1 of 1 documents, 4 of 4 characters | | | | | |
@@ -125,7 +125,7 @@ class Account(_Part):
         )
         return "\n".join(
             [
-                "| step | documents changed | characters | documents dropped | characters | examples |",
+                "| step | documents changed | characters changed | documents dropped | characters dropped | examples |",
                 "| --- | ---: | ---: | ---: | ---: | --- |",
                 *rows,
                 f"| kept: {kept} | | | | | |",

@@ -8,7 +8,7 @@ near duplicates form one group, of which the first in the order of the documents
 
 In each band a candidate is compared with the first document of its bucket and with the one before it, not with all of
 them: the work grows as the documents do, even where half of them are the same page. Beside the signatures this takes
-some fifty bytes a document. The outcome depends on the signatures and their order alone.
+less than a hundred bytes a document. The outcome depends on the signatures and their order alone.
 """
 
 import math

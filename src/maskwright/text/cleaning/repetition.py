@@ -17,6 +17,7 @@ import numpy.typing as npt
 from maskwright.draws import mixed
 from maskwright.text.cleaning.ngrams import Hashes, ngram_hashes, units
 
+Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
 REPEATED_LINES = 0.30  # of the lines
@@ -53,26 +54,41 @@ def too_repetitive(lines: Sequence[str], language: str) -> str | None:
     'the 2-gram that occurs most has 0.43 of the characters, more than 0.20'
     """
     text = "\n".join(lines)
+    if (fault := _lines_fault(lines, len(text))) is not None:
+        return fault
+    words = Words.of(units(text))
+    fault = _top_ngram_fault(words, len(text), blanks=language != "zh")
+    return _repeated_ngrams_fault(words, len(text)) if fault is None else fault
+
+
+def _lines_fault(lines: Sequence[str], size: int) -> str | None:
     before, characters = lines_that_stood_before(lines)
     if before / len(lines) > REPEATED_LINES:
         return f"{before / len(lines):.2f} of the lines stood before, more than {REPEATED_LINES:.2f}"
-    if characters / len(text) > REPEATED_LINE_CHARACTERS:
-        share = characters / len(text)
+    if (share := characters / size) > REPEATED_LINE_CHARACTERS:
         return f"lines that stood before have {share:.2f} of the characters, more than {REPEATED_LINE_CHARACTERS:.2f}"
-    words = Words.of(units(text))
-    for n in (*TOP_NGRAM, *REPEATED_NGRAMS):
+    return None
+
+
+def _top_ngram_fault(words: Words, size: int, *, blanks: bool) -> str | None:
+    for n, limit in TOP_NGRAM.items():
         if len(words.hashes) < n:
-            break
+            return None
+        share = top_ngram(ngram_hashes(words.hashes, n), words.lengths, n, blanks=blanks) / size
+        if share > limit:
+            return f"the {n}-gram that occurs most has {share:.2f} of the characters, more than {limit:.2f}"
+    return None
+
+
+def _repeated_ngrams_fault(words: Words, size: int) -> str | None:
+    for n, limit in REPEATED_NGRAMS.items():
         grams = ngram_hashes(words.hashes, n)
-        if n in TOP_NGRAM:
-            share = top_ngram(grams, words.lengths, n, blanks=language != "zh") / len(text)
-            if share > TOP_NGRAM[n]:
-                return f"the {n}-gram that occurs most has {share:.2f} of the characters, more than {TOP_NGRAM[n]:.2f}"
-        else:
-            limit = REPEATED_NGRAMS[n]
-            share = ngrams_that_stood_before(grams, words.lengths, n, at_least=limit * len(text)) / len(text)
-            if share > limit:
-                return f"{n}-grams that stood before have {share:.2f} of the characters, more than {limit:.2f}"
+        again = stood_before(grams)
+        most = covered(again, words.lengths, n)
+        if most <= min(REPEATED_NGRAMS.values()) * size:  # what longer n-grams cover lies in what these cover
+            return None
+        if most > limit * size and (share := repeated_ngrams(grams, again, words.lengths, n) / size) > limit:
+            return f"{n}-grams that stood before have {share:.2f} of the characters, more than {limit:.2f}"
     return None
 
 
@@ -98,24 +114,29 @@ def top_ngram(grams: Hashes, lengths: Integers, n: int, *, blanks: bool) -> int:
     return most * (int(lengths[first : first + n].sum()) + (n - 1) * blanks)
 
 
-def ngrams_that_stood_before(grams: Hashes, lengths: Integers, n: int, *, at_least: float = 0) -> int:
-    """Characters in n-grams that stood before, none counted twice; 0 where they are certainly not `at_least` so many.
+def stood_before(grams: Hashes) -> Booleans:
+    """Which n-grams equal an earlier one."""
+    order = np.argsort(grams, kind="stable")
+    again = np.zeros(len(grams), dtype=np.bool_)
+    again[order[1:]] = grams[order[1:]] == grams[order[:-1]]
+    return again
+
+
+def covered(begins: Booleans, lengths: Integers, n: int) -> int:
+    """Characters of the words that lie in an n-gram that begins where `begins` says."""
+    steps = np.zeros(len(lengths) + 1, dtype=np.int64)
+    steps[: len(begins)] += begins
+    steps[n : n + len(begins)] -= begins
+    return int(lengths[np.cumsum(steps[:-1]) > 0].sum())
+
+
+def repeated_ngrams(grams: Hashes, again: Booleans, lengths: Integers, n: int) -> int:
+    """Characters in n-grams that stood before, none counted twice; at most those that `covered` counts.
 
     Goes through the n-grams in order. One that was met before counts, and the walk goes on behind it: those that
-    begin inside it are neither counted nor met.
+    begin inside it are neither counted nor met. Only n-grams that occur several times are looked at.
     """
-    ordered = np.sort(grams)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return 0
-    order = np.argsort(grams, kind="stable")
-    equal = grams[order[1:]] == grams[order[:-1]]
-    again = np.zeros(len(grams), dtype=np.bool_)
-    again[order[1:][equal]] = True
-    if _covered(again, lengths, n) < at_least:
-        return 0
-    among_several = again.copy()
-    among_several[order[:-1][equal]] = True
-    places = np.flatnonzero(among_several)
+    places = np.flatnonzero(np.isin(grams, grams[again]))
     ends = np.cumsum(lengths)
     sizes = ends[places + n - 1] - ends[places] + lengths[places]
     met: set[int] = set()
@@ -127,11 +148,3 @@ def ngrams_that_stood_before(grams: Hashes, lengths: Integers, n: int, *, at_lea
                 free = place + n
             met.add(gram)
     return characters
-
-
-def _covered(begins: npt.NDArray[np.bool_], lengths: Integers, n: int) -> int:
-    """Characters of the words that lie in an n-gram that begins where `begins` says."""
-    steps = np.zeros(len(lengths) + 1, dtype=np.int64)
-    steps[: len(begins)] += begins
-    steps[n : n + len(begins)] -= begins
-    return int(lengths[np.cumsum(steps[:-1]) > 0].sum())

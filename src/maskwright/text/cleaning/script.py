@@ -3,12 +3,14 @@
 Its dictionaries know phrases, so that 頭髮 and 發現 become 头发 and 发现, and 头发 and 发现 become 頭髮 and 發現 again.
 """
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
 from maskwright.errors import BadInput
 
 Script = Literal["simplified", "traditional"]
+_HALVES = re.compile("([\ud800-\udfff]+)")
 _TABLES = {"simplified": "t2s", "traditional": "s2t"}
 
 
@@ -25,6 +27,11 @@ def converter(script: Script) -> Callable[[str], str]:
     convert = OpenCC(_TABLES[script]).convert
 
     def converted(text: str) -> str:
-        return text if text.isascii() else convert(text)
+        if text.isascii():
+            return text
+        try:
+            return convert(text)
+        except UnicodeEncodeError:  # half a surrogate pair, which is no character: OpenCC takes UTF-8
+            return "".join(part if number % 2 else convert(part) for number, part in enumerate(_HALVES.split(text)))
 
     return converted
