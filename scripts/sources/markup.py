@@ -29,7 +29,7 @@ class _Paragraphs(HTMLParser):
         classes = frozenset((dict(attrs).get("class") or "").split())
         if (tag in _DROPPED or classes & self.dropped_classes) and tag not in _VOID:
             self.dropping, self.depth = tag, 1
-        if tag in _BLOCKS or self.dropping:
+        if tag in _BLOCKS or tag == "pre":  # a dropped word leaves its sentence whole
             self.finish()
 
     def handle_endtag(self, tag: str) -> None:
@@ -67,8 +67,9 @@ _FONTS = re.compile(r"\\f(?:[BIRPC]|\(..|\[[^\]]*\])|\\s[+-]?\d|\\[&%/,|^)]")
 _SIGNS = {
     "-": "-", "e": "\\", "(co": "©", "(em": "—", "(en": "–", "(bu": "•", "(lq": "“", "(rq": "”", "(aq": "'", "(oq": "‘",
     "(cq": "’", "(dq": '"', "'": "'", "`": "`", " ": " ", "~": " ", "0": " ", ".": ".", "(ha": "^", "(ti": "~",
+    '*(L"': '"', '*(R"': '"',
 }  # fmt: skip
-_SIGN = re.compile(r"\\(\(..|\[[^\]]*\]|.)")
+_SIGN = re.compile(r"\\(\*?\(..|\[[^\]]*\]|.)")
 _SHOWN = frozenset("B I R BR BI IB IR RB RI SM SB Nm Fl Ar Pa Em Sy Li Xr Fn Va Ic Cm Dq Sq Qq Ql Dv Ev".split())
 _LISTINGS = {"nf": "fi", "TS": "TE", "EX": "EE", "Bd": "Ed", "ig": ".", "de": ".", "PS": "PE", "EQ": "EN"}
 _WORDS = re.compile(r'"([^"]*)"|(\S+)')
@@ -111,7 +112,8 @@ def untroff(text: str) -> str:
     >>> untroff(r"\fBls\fR \-l \(co")
     'ls -l ©'
     """
-    return _SIGN.sub(lambda found: _SIGNS.get(found[1], ""), _FONTS.sub("", text))
+    text = _SIGN.sub(lambda found: _SIGNS.get(found[1], ""), _FONTS.sub("", text))
+    return text.replace("``", '"').replace("''", '"')
 
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*(?:\([^()]*\))?[^()]*\)")

@@ -112,9 +112,8 @@ _CLIENTS = {"PyPI": _from_pypi, "npm": _from_npm, "Debian": _from_debian}
 
 def _run(command: Sequence[str], package: Package, folder: Path, environment: dict[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True
-        )
+        variables = {**os.environ, **(environment or {})}
+        done = subprocess.run(command, check=False, cwd=folder, env=variables, capture_output=True, text=True)
     except OSError as error:
         raise NotFetched(f"{package} needs {command[0]}, which cannot be run here: {error.strerror}") from None
     if done.returncode:

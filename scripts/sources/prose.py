@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 
 _ENDS = {
-    "en": re.compile(r"[.!?:;…][\"'”’)\]*]*$"),
+    "en": re.compile(r"[.!?:…][\"'”’)\]*]*$"),
     "zh": re.compile(r"[。！？：；…．.!?:][”’」』）》)\"']*$"),
 }
 _LETTERS = re.compile(r"[^\W\d_]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_SPACED_MARK = re.compile(r"(?<=[\u4e00-\u9fff)\"]) +(?=[,.;:!?)，。；：！？）])")
 _GAPS = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 
 
@@ -30,13 +31,13 @@ def is_prose(paragraph: str, language: str) -> bool:
 
 
 def one_line(text: str, language: str) -> str:
-    """The lines of a paragraph as one; no blank where a Chinese line was broken.
+    """The lines of a paragraph as one; no blank where a Chinese line was broken, or before a mark.
 
-    >>> one_line("It is\\n  so.", "en"), one_line("这个选项\\n默认是打开的。", "zh")
+    >>> one_line("It is\\n  so.", "en"), one_line("这个选项\\n默认是打开的 。", "zh")
     ('It is so.', '这个选项默认是打开的。')
     """
     joined = " ".join(text.split())
-    return _GAPS.sub("", joined) if language == "zh" else joined
+    return _SPACED_MARK.sub("", _GAPS.sub("", joined)) if language == "zh" else joined
 
 
 def prose(paragraphs: Iterable[str], language: str) -> str:

@@ -24,9 +24,10 @@ _INLINE = [
 
 
 def rst_paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a document, without markup, in order. Items of lists are paragraphs of their own.
+    r"""The paragraphs of a document, without markup, in order. Items of lists are paragraphs of their own.
 
-    >>> list(rst_paragraphs("Title\\n=====\\n\\nUse ``dd`` (see :doc:`/io`)::\\n\\n   dd if=x\\n\\n- One `item\\n  <x>`_."))
+    >>> page = "Title\n=====\n\nUse ``dd`` (see :doc:`/io`)::\n\n   dd if=x\n\n- One `item\n  <x>`_."
+    >>> list(rst_paragraphs(page))
     ['Title', 'Use dd (see /io):', 'One item.']
     """
     skipped: int | None = None  # lines indented deeper than this belong to something passed over

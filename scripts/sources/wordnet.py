@@ -12,7 +12,7 @@ _MARK = re.compile(r"\((?:a|p|ip)\)$")  # where an adjective may stand
 def entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """The first word and the text of every synset: its words, the gloss, the examples.
 
-    >>> line = '00019046 29 v 02 fall_asleep 0 doze_off 0 001 @ 0 v 0 00 | pass into sleep; "He fell asleep"; "Doze off!"'
+    >>> line = '00019046 29 v 02 fall_asleep 0 doze_off 0 000 00 | pass into sleep; "He fell asleep"; "Doze off!"'
     >>> list(entries([line]))
     [('fall asleep', 'Fall asleep, doze off: pass into sleep. He fell asleep. Doze off!')]
     """

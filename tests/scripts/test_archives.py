@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from sources import archives
 from sources.archives import BadArchive, member, members, unzipped
 from sources.pickles import read_plain_pickle
@@ -104,7 +105,17 @@ class Extended:
 
 @pytest.mark.parametrize(
     "thing",
-    [Shell(), Extended(), np.arange(3), np.float64(1), OrderedDict(a=1), Path("x"), complex(1, 2), [1, Shell()], range(3)],
+    [
+        Shell(),
+        Extended(),
+        np.arange(3),
+        np.float64(1),
+        OrderedDict(a=1),
+        Path("x"),
+        complex(1, 2),
+        [1, Shell()],
+        range(3),
+    ],
 )
 @pytest.mark.parametrize("protocol", [0, 2, 5])
 def test_anything_else_is_refused_before_it_is_looked_up(thing: Any, protocol: int) -> None:
