@@ -19,12 +19,15 @@ from sources.source import Documents, Source, grouped, is_test, without_repeats
 PEOPLES_DAILY_TRAINING = 17_535  # paragraphs: the first 90 % of 19,484; on the last of them tasks may test
 
 _PAGE_END = re.compile(
-    r"责任编辑|相关新闻|相关阅读|相关推荐|关键字 ?[:：]|我要反馈|点击加载|阅读排行|延伸阅读|推荐阅读|热门推荐|扫描二维码|免责声明|版权声明"
+    "责任编辑|相关(?:新闻|阅读|推荐)|关键字 ?[:：]|我要反馈|点击加载|阅读排行|(?:延伸|推荐)阅读|热门推荐|扫描二维码|"
+    "(?:免责|版权)声明"
 )
-_CREDIT = re.compile(r"^(?:原标题|来源|作者|编辑|记者|图片来源|责编|文/|图/|本文来源|声明)\S{0,3}[:：/]")
-_LOST = re.compile(r"(?:\? ?){2,}(?=[\u4e00-\u9fff])")  # spaces that became question marks
+_CREDIT = re.compile(r"(?:原标题|(?:图片|本文)?来源|作者|责?编辑?|记者|[文图]/|声明)\S{0,3}[:：/]")
+_LAST_STOP = re.compile(r"(?<=[。！？])([”’）)]*)[^。！？]*$")
+_LOST = re.compile(r"(?: \?|\? )[? ]*(?=[\u4e00-\u9fff])")  # spaces that became question marks
 _NEWS_BEGINS = re.compile(r"(?:据?新华社|本报|又?讯|据本报).{0,24}?(?:电|讯|报道)")
-_ASCII_FORMS = str.maketrans({code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]} | {ord(wide): sign for wide, sign in zip("％∶／＋－", "%:/+-", strict=True)})  # fmt: skip
+_WIDE = [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), *map(ord, "％／＋－")]
+_ASCII_FORMS = {wide: wide - 0xFEE0 for wide in _WIDE} | {ord("∶"): ":"}
 _POINT = re.compile(r"(?<=\d)[．·](?=\d)")
 
 
@@ -46,6 +49,8 @@ def article_paragraphs(page: str) -> Iterator[str]:
         end = _PAGE_END.search(paragraph)
         paragraph = paragraph[: end.start() if end else None].strip(" \u3000（(【[")
         if (len(paragraph) > 60 or not _CREDIT.match(paragraph)) and not paragraph.endswith(".."):
+            if len(paragraph) > 80:  # a whole article in one line: credits stand behind its last sentence
+                paragraph = _LAST_STOP.sub(r"\1", paragraph)
             yield _LOST.sub("", paragraph)
         if end:
             return
@@ -99,8 +104,8 @@ def _clauses(package: Path, part: str) -> Iterator[str]:
 def by_headline(paragraphs: Iterable[str]) -> Documents:
     """Joins the paragraphs that follow a headline into a document, and leaves headlines and bylines out.
 
-    >>> list(by_headline(["新年讲话", "江某某", "我们都十分高兴。", "新年来了", "大家都为此高兴。", "据新华社电，他走了。"]))
-    [('3', '我们都十分高兴。'), ('5', '大家都为此高兴。'), ('6', '据新华社电，他走了。')]
+    >>> list(by_headline(["新年讲话", "江某某", "我们都十分高兴。", "大家也都很高兴。", "据新华社电，他走了。"]))
+    [('3', '我们都十分高兴。\\n大家也都很高兴。'), ('5', '据新华社电，他走了。')]
     """
     lines: list[str] = []
     begun = 0

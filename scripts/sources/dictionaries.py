@@ -84,7 +84,7 @@ _ADDRESS = re.compile(r"\s*\(?(?:https?|ftp)://[^\s)]*\)?")
 def computing(dictionary: str) -> Iterator[tuple[str, str]]:
     r"""Headword and paragraphs of each entry of FOLDOC and of the Jargon File.
 
-    >>> entry = "chm\n\n   <filename extension> A {Microsoft} file format for\n   help (http://x.y/z).\n\n   (2003-05-17)"
+    >>> entry = "chm\n\n   <filename extension> A {Microsoft} file format for\n   help (http://x.y/z).\n\n   (2003)"
     >>> list(computing(entry))
     [('chm', 'chm: A Microsoft file format for help.')]
     """

