@@ -41,7 +41,8 @@ def rst_paragraphs(text: str) -> Iterator[str]:
             if (directive[1] or "").lower() not in _PROSE:
                 skipped = indent
                 continue
-            block = [" " * indent + directive[2], *block[1:]]
+            block = [directive[2], *(line.strip() for line in block[1:])]
+            block = [" " * indent + line for line in block if line]
         block = [line for line in block if not _RULE.match(line.strip()) and not _FIELD.match(line.strip())]
         if not block or any(_TABLE.match(line) for line in block):
             continue

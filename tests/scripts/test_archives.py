@@ -1,12 +1,9 @@
 """Packages are read without unpacking them, and without running what is in them."""
 
 import gzip
-import io
 import os
 import pickle
-import subprocess
 import tarfile
-import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -17,26 +14,7 @@ import pytest
 from sources import archives
 from sources.archives import BadArchive, member, members, unzipped
 from sources.pickles import read_plain_pickle
-
-
-def a_tar(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
-    with tarfile.open(path, "w:gz") as packed:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            packed.addfile(entry, io.BytesIO(content))
-        for name, target in (links or {}).items():
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.linkname = tarfile.SYMTYPE, target
-            packed.addfile(entry)
-    return path
-
-
-def a_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as packed:
-        for name, content in files.items():
-            packed.writestr(name, content)
-    return path
+from tests.scripts.tiny_packages import a_debian_package, a_tar, a_zip
 
 
 def test_wanted_files_come_in_the_order_of_the_archive(tmp_path: Path) -> None:
@@ -50,17 +28,11 @@ def test_wanted_files_come_in_the_order_of_the_archive(tmp_path: Path) -> None:
 
 
 def test_a_debian_package_is_read_as_dpkg_unpacks_it(tmp_path: Path) -> None:
-    control = tmp_path / "tree/DEBIAN/control"
-    control.parent.mkdir(parents=True)
-    control.write_text("Package: x\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: x\n")
-    text = tmp_path / "tree/usr/share/x/a.txt"
-    text.parent.mkdir(parents=True)
-    text.write_text("It rained.")
-    subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", tmp_path / "x.deb"], check=True, capture_output=True)
-    assert list(members(tmp_path / "x.deb", ".*")) == [("usr/share/x/a.txt", b"It rained.")]
-    (tmp_path / "x.deb").write_bytes((tmp_path / "x.deb").read_bytes()[:-100])
+    archive = a_debian_package(tmp_path / "x.deb", {"usr/share/x/a.txt": b"It rained."})
+    assert list(members(archive, ".*")) == [("usr/share/x/a.txt", b"It rained.")]
+    archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises((BadArchive, tarfile.TarError)):
-        list(members(tmp_path / "x.deb", ".*"))
+        list(members(archive, ".*"))
 
 
 @pytest.mark.parametrize("name", ["../a.txt", "p/../../a.txt", "/etc/a.txt", "p\\..\\a.txt"])
