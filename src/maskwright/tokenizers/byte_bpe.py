@@ -29,7 +29,7 @@ from tokenizers import Tokenizer as Library
 from maskwright.errors import BadInput
 from maskwright.text.words import Segmenter
 from maskwright.tokenizers.byte_bpe_files import (
-    ALPHABET,
+    BYTES,
     STYLES,
     ByteBPEOptions,
     Merge,
@@ -66,8 +66,7 @@ class ByteBPE(Tokenizer):
         self.options = self._parts.options
         self._style = style_of(tokens, where)
         self.layout = self._style.layout
-        more = () if self._style.roles else self._style.special
-        self.vocabulary = Vocabulary(tokens, self._style.roles, more, where=where)
+        self.vocabulary = Vocabulary(tokens, self._style.roles, self._style.special, where=where)
         check_parts(self._parts, where)
 
     @staticmethod
@@ -85,13 +84,13 @@ class ByteBPE(Tokenizer):
         min_count  pairs of pieces that occur less often are not merged
         """
         special = list(STYLES[style].special)
-        if vocab_size < (least := len(special) + len(ALPHABET)):
+        if vocab_size < (least := len(special) + len(BYTES)):
             raise BadInput(f"no byte-level vocabulary of {vocab_size} tokens: the bytes alone take {least}")
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=min_count,
             special_tokens=special,
-            initial_alphabet=list(ALPHABET),
+            initial_alphabet=list(BYTES),
             show_progress=False,
         )
         library = Library(models.BPE())
@@ -147,7 +146,7 @@ class ByteBPE(Tokenizer):
     ) -> Encoded:
         """As `Tokenizer.encode_sentences`; `unknown` stays as it is, since nothing is unknown.
 
-        >>> tokenizer = ByteBPE([*ALPHABET, "<|endoftext|>", "Ġt", "Ġto"], [("Ġ", "t"), ("Ġt", "o")])
+        >>> tokenizer = ByteBPE([*BYTES, "<|endoftext|>", "Ġt", "Ġto"], [("Ġ", "t"), ("Ġt", "o")])
         >>> encoded = tokenizer.encode_sentences(["a to 使用"])
         >>> [tokenizer.id_to_token(i) for i in encoded.token_ids.tolist()]
         ['a', 'Ġto', 'Ġ', 'ä', '½', '¿', 'ç', 'Ķ', '¨']
@@ -161,11 +160,9 @@ class ByteBPE(Tokenizer):
         library = self._marked if special_in_text else self._plain
         special = set(self.special_ids.tolist()) if special_in_text else set[int]()
         encodings = library.encode_batch(list(texts), add_special_tokens=False)
-        return [self._side(text, e.ids, e.offsets, e.tokens, special) for text, e in zip(texts, encodings, strict=True)]
+        return [self._side(text, e.ids, e.offsets, special) for text, e in zip(texts, encodings, strict=True)]
 
-    def _side(
-        self, text: str, ids: list[int], offsets: list[tuple[int, int]], tokens: list[str], special: set[int]
-    ) -> Side:
+    def _side(self, text: str, ids: list[int], offsets: list[tuple[int, int]], special: set[int]) -> Side:
         if not ids:
             return Side([], [], [], [])
         shift = int(self.options.add_prefix_space and text[0] != " ")
@@ -183,7 +180,7 @@ class ByteBPE(Tokenizer):
         starts, _ = mark_pieces(first, end, begin_words(points, at, spaced), in_front)
         spans[:, 0] = np.where(first < spans[:, 1], first, spans[:, 0])
         trimmed = [(begin, end) for begin, end in (spans - shift).tolist()]
-        return Side(ids, (np.cumsum(starts) - 1).tolist(), trimmed, tokens)
+        return Side(ids, (np.cumsum(starts) - 1).tolist(), trimmed, [self.tokens[index] for index in ids])
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The very text that was encoded, special tokens written out; a space that was put before it stays."""

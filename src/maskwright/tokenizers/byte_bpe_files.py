@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from tokenizers import pre_tokenizers
-
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.tokenizers.json_file import Table, added_tokens, as_json, check_added, flag, part_of, read_json, read_text, template, tokens_by_id
 from maskwright.tokenizers.pairs import A, B, Layout
 from maskwright.tokenizers.tokenizer import Role
 
-ALPHABET: tuple[str, ...] = tuple(sorted(pre_tokenizers.ByteLevel.alphabet()))
-"""The 256 characters that stand for bytes."""
+_PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
+BYTES = tuple(chr(byte if byte in _PRINTABLE else 256 + _OTHERS.index(byte)) for byte in range(256))
+"""The characters that stand for the bytes 0 to 255 (openai/gpt-2, encoder.py, `bytes_to_unicode`)."""
 Merge = tuple[str, str]
 
 
@@ -74,7 +74,7 @@ def style_of(tokens: Sequence[str], where: str | Path) -> Style:
 def check_parts(parts: Parts, where: str | Path) -> None:
     """Raise BadInput unless every byte can be written and every merge makes a token out of tokens."""
     known = set(parts.tokens)
-    if missing := [token for token in ALPHABET if token not in known]:
+    if missing := [token for token in BYTES if token not in known]:
         raise BadInput(f"{where}: {len(missing)} bytes have no token, the first is {missing[0]!r}; there must be 256")
     for number, (left, right) in enumerate(parts.merges, start=1):
         if unknown := [piece for piece in (left, right, left + right) if piece not in known]:

@@ -28,17 +28,17 @@ _LONE = re.compile("[\ud800-\udfff]")  # halves of surrogate pairs are no text; 
 class Vocabulary:
     """Tokens in order of their ids, and which of them are special.
 
-    roles  which special token does what; a kind may lack some
-    more   special tokens without a role of ours, such as XLNet's <eop>
+    roles    which special token does what; a kind may lack some
+    special  all special tokens; some have no role of ours, such as XLNet's <eop>
     """
 
     def __init__(
-        self, tokens: Sequence[str], roles: Mapping[Role, str], more: Sequence[str] = (), *, where: str | Path
+        self, tokens: Sequence[str], roles: Mapping[Role, str], special: Sequence[str], *, where: str | Path
     ) -> None:
         """Raises BadInput for a token that stands twice or is no text, and for a special token that is missing."""
         self.tokens = tuple(tokens)
         self.roles = dict(roles)
-        self.special = tuple(dict.fromkeys([*roles.values(), *more]))
+        self.special = tuple(special)
         self.ids: dict[str, int] = {}
         for index, token in enumerate(self.tokens):
             if (first := self.ids.setdefault(token, index)) != index:

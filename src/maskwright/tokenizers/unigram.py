@@ -72,7 +72,7 @@ class Unigram(Tokenizer):
         self._parts = Parts(list(scored), charsmap, options or self._style.options)
         self.options = self._parts.options
         self.layout = self._style.layout
-        self.vocabulary = Vocabulary(tokens, self._style.roles, self._style.more, where=where)
+        self.vocabulary = Vocabulary(tokens, self._style.roles, self._style.special, where=where)
         check_parts(self._parts, where)
 
     @staticmethod
@@ -94,7 +94,7 @@ class Unigram(Tokenizer):
         """
         base = STYLES[style]
         options = base.options if lowercase is None else base.options.with_changes(lowercase=lowercase)
-        data = _trained(_normalized(sentences, options), vocab_size, [*base.roles.values(), *base.more], coverage)
+        data = _trained(_normalized(sentences, options), vocab_size, base.special, coverage)
         parts = from_sentencepiece(data, options, "the trained model")
         return Unigram(parts.scored, parts.charsmap, options)
 
@@ -220,7 +220,7 @@ def _normalized(sentences: Iterable[str], options: UnigramOptions) -> Iterator[s
     return (normalize(sentence) for sentence in sentences)
 
 
-def _trained(sentences: Iterator[str], vocab_size: int, special: list[str], coverage: float) -> bytes:
+def _trained(sentences: Iterator[str], vocab_size: int, special: Sequence[str], coverage: float) -> bytes:
     try:
         import sentencepiece
     except ImportError:

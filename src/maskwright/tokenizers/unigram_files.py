@@ -40,7 +40,7 @@ class Style(NamedTuple):
 
     name: str
     roles: dict[Role, str]
-    more: tuple[str, ...]
+    special: tuple[str, ...]
     layout: Layout
     options: UnigramOptions
     tokenizer_class: str
@@ -49,7 +49,7 @@ class Style(NamedTuple):
 ALBERT = Style(
     "albert",
     {"pad": "<pad>", "unk": "<unk>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
-    (),
+    ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
     Layout(single=(("[CLS]", 0), (A, 0), ("[SEP]", 0)), pair=(("[CLS]", 0), (A, 0), ("[SEP]", 0), (B, 1), ("[SEP]", 1))),
     UnigramOptions(),
     "AlbertTokenizer",
@@ -57,7 +57,7 @@ ALBERT = Style(
 XLNET = Style(
     "xlnet",
     {"unk": "<unk>", "cls": "<cls>", "sep": "<sep>", "pad": "<pad>", "mask": "<mask>"},
-    ("<s>", "</s>", "<eod>", "<eop>"),
+    ("<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"),
     Layout(single=((A, 0), ("<sep>", 0), ("<cls>", 2)), pair=((A, 0), ("<sep>", 0), (B, 1), ("<sep>", 1), ("<cls>", 2))),
     UnigramOptions(lowercase=False),
     "XLNetTokenizer",
@@ -65,7 +65,7 @@ XLNET = Style(
 PLAIN = Style(
     "sentencepiece",
     {"unk": "<unk>"},
-    ("<s>", "</s>"),
+    ("<unk>", "<s>", "</s>"),
     Layout(single=((A, 0),), pair=((A, 0), (B, 1))),
     UnigramOptions(lowercase=False, strip_accents=False, join_quotes=False),
     "PreTrainedTokenizerFast",
@@ -89,11 +89,11 @@ def style_of(tokens: Sequence[str], where: str | Path) -> Style:
     """ALBERT's or XLNet's when their special tokens are there, SentencePiece's own when its are; else BadInput."""
     known = set(tokens)
     for style in (ALBERT, XLNET, PLAIN):
-        if known.issuperset((*style.roles.values(), *style.more)):
+        if known.issuperset(style.special):
             return style
-    near = max((ALBERT, XLNET, PLAIN), key=lambda style: len(known.intersection(style.roles.values())))
-    missing = " ".join(token for token in (*near.roles.values(), *near.more) if token not in known)
-    raise BadInput(f"{where}: {missing} missing; {near.name} has {' '.join((*near.roles.values(), *near.more))}")
+    near = max((ALBERT, XLNET, PLAIN), key=lambda style: len(known.intersection(style.special)))
+    missing = " ".join(token for token in near.special if token not in known)
+    raise BadInput(f"{where}: {missing} missing; {near.name} has {' '.join(near.special)}")
 
 
 def check_parts(parts: Parts, where: str | Path) -> None:
@@ -131,9 +131,8 @@ def from_sentencepiece(data: bytes, options: UnigramOptions, where: str) -> Part
 def _parts(model: SentencePieceModel, where: str) -> Parts:
     scored = [(piece.text, piece.score) for piece in model.pieces]
     style = style_of([piece for piece, _ in scored], where)
-    special = {*style.roles.values(), *style.more}
     for index, piece in enumerate(model.pieces):
-        if piece.type == UNUSED or (piece.type == CONTROL and piece.text not in special):
+        if piece.type == UNUSED or (piece.type == CONTROL and piece.text not in style.special):
             raise BadInput(f"{where}: piece {index}, {piece.text!r}, never stands for text and is none of {style.name}'s")
     if model.pieces[model.unk_id].text != style.roles["unk"]:
         raise BadInput(f"{where}: the unknown piece is {model.pieces[model.unk_id].text!r}, not {style.roles['unk']}")
@@ -152,7 +151,7 @@ def read_tokenizer_json(path: Path) -> Parts:
     scored = _scored(model.get("vocab"), path)
     tokens = [piece for piece, _ in scored]
     style = style_of(tokens, path)
-    check_added(data, tokens, (*style.roles.values(), *style.more), path, takes_space=(style.roles.get("mask", ""),))
+    check_added(data, tokens, style.special, path, takes_space=(style.roles.get("mask", ""),))
     if len(tokens) != len(scored) or model.get("unk_id") != tokens.index(style.roles["unk"]):
         raise BadInput(f"{path}: unk_id is {model.get('unk_id')!r}, which is not the place of {style.roles['unk']}")
     _check_cut(data.get("pre_tokenizer"), path)
@@ -240,7 +239,6 @@ def _decoded(step: Table, path: Path) -> bytes:
 def tokenizer_json(parts: Parts, style: Style) -> bytes:
     """tokenizer.json in one canonical form: equal tokenizers have equal bytes, whatever wrote them."""
     ids = {piece: index for index, (piece, _) in enumerate(parts.scored)}
-    special = (*style.roles.values(), *style.more)
     flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
     around = {"type": "TemplateProcessing", "single": template(style.layout.single), "pair": template(style.layout.pair)}
@@ -252,7 +250,7 @@ def tokenizer_json(parts: Parts, style: Style) -> bytes:
             "padding": None,
             "added_tokens": [
                 {"id": index, "content": name, "lstrip": name == "<mask>", **flags}
-                for index, name in sorted((ids[name], name) for name in special)
+                for index, name in sorted((ids[name], name) for name in style.special)
             ],
             "normalizer": normalizer_json(parts),
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},

@@ -15,7 +15,7 @@ Chinese they are the segmenter's.
 >>> tokenizer = WordPiece([*SPECIAL_TOKENS, "don", "'", "t", "-", "预", "测", "prob", "##ability"])
 >>> encoded = tokenizer.encode_sentences(["don't - 预测probability"])
 >>> [tokenizer.id_to_token(i) for i in encoded.token_ids[encoded.word_starts == 1].tolist()]
-['don', "'", 't', '-', '预', '测', '[UNK]']
+['don', "'", 't', '-', '预', '测', 'prob']
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,7 +59,7 @@ class WordPiece(Tokenizer):
         if options.strip_accents == options.lowercase:
             options = options.with_changes(strip_accents=None)  # one way to say it, so equal ones look equal
         self.options = options
-        self.vocabulary = Vocabulary(tokens, ROLES, where=where)
+        self.vocabulary = Vocabulary(tokens, ROLES, SPECIAL_TOKENS, where=where)
 
     @staticmethod
     def train(
