@@ -52,7 +52,7 @@ class SpaceWords:
         """Where words begin: at units, at marks and Chinese characters, and behind these."""
         inside, alone = self._marks.of(points)
         begins = alone | are_ideographs(points)
-        begins[1:] |= (begins | ~inside)[:-1]
+        begins[1:] |= (begins | ~inside)[:-1] & inside[1:]
         begins[at] = True
         return begins
 

@@ -91,7 +91,7 @@ def style_of(tokens: Sequence[str], where: str | Path) -> Style:
     for style in (ALBERT, XLNET, PLAIN):
         if known.issuperset(style.special):
             return style
-    near = max((ALBERT, XLNET, PLAIN), key=lambda style: len(known.intersection(style.special)))
+    near = max((ALBERT, XLNET, PLAIN), key=lambda style: len(known.intersection(style.special)) / len(style.special))
     missing = " ".join(token for token in near.special if token not in known)
     raise BadInput(f"{where}: {missing} missing; {near.name} has {' '.join(near.special)}")
 
