@@ -77,7 +77,9 @@ def test_malformed_lines_of_a_dictionary_are_named(tmp_path: Path, line: str) ->
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("data", "message"), [(b"\xff\xfe", "byte 0"), (b"\n\n", "no words"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"\xff\xfe", "byte 0"), (b"\n\n", "no words"), (None, "cannot be read")]
+)
 def test_what_is_no_dictionary(tmp_path: Path, data: bytes | None, message: str) -> None:
     if data is not None:
         (tmp_path / "words.txt").write_bytes(data)

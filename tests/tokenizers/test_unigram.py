@@ -111,7 +111,9 @@ def test_ids_equal_the_librarys_on_real_lines(albert: Unigram, xlnet: Unigram, l
 
 odd = st.one_of(
     st.characters(exclude_categories=["Cs"]),
-    st.sampled_from("aAzé1,² \t\n\r，。,.'`\"sT-_中文语𠀀\u0301\u0308\u200d\u200b\u3000\u00a0\u00a8½ﬁ\u2028\u0085ßİΣ가がﾞ\ufffd\0🙂\u2581\u0600"),
+    st.sampled_from(
+        "aAzé1,² \t\n\r，。,.'`\"sT-_中文语𠀀\u0301\u0308\u200d\u200b\u3000\u00a0\u00a8½ﬁ\u2028\u0085ßİΣ가がﾞ\ufffd\0🙂\u2581\u0600"
+    ),
 )
 
 
@@ -148,7 +150,12 @@ def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(
 
 
 def chinese(character: str) -> bool:
-    return 0x4E00 <= ord(character) <= 0x9FFF or 0x3400 <= ord(character) <= 0x4DBF or ord(character) in range(0x20000, 0x2CEB0) or character in "豈"
+    return (
+        0x4E00 <= ord(character) <= 0x9FFF
+        or 0x3400 <= ord(character) <= 0x4DBF
+        or ord(character) in range(0x20000, 0x2CEB0)
+        or character in "豈"
+    )
 
 
 def word_begins(tokenizer: Unigram, text: str) -> set[int]:
@@ -170,7 +177,12 @@ def test_words_are_berts(albert: Unigram) -> None:
     begins = word_begins(albert, text)
     cuts = sorted(begins | {len(text)})
     words = [text[a:b].strip() for a, b in zip(cuts, cuts[1:])]
-    assert words == [*["don", "'", "t", "(", "well", "-", "known", ")", "½", "and"], *"使用语言模型来预测下一个词的", "probability", "。"]
+    assert words == [
+        *["don", "'", "t", "(", "well", "-", "known", ")", "½", "and"],
+        *"使用语言模型来预测下一个词的",
+        "probability",
+        "。",
+    ]
 
 
 @pytest.mark.parametrize("style", ["albert", "xlnet"])

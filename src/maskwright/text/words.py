@@ -112,7 +112,9 @@ class OwnSegmenter:
     [(0, 2), (2, 4)]
     """
 
-    def __init__(self, spans: Callable[[str], Iterable[Span]], name: str, version: str = "", dictionary: str = "") -> None:
+    def __init__(
+        self, spans: Callable[[str], Iterable[Span]], name: str, version: str = "", dictionary: str = ""
+    ) -> None:
         self._spans = spans
         self.name, self.version, self.dictionary = name, version, dictionary
 
@@ -157,7 +159,11 @@ def read_dictionary(path: str | Path) -> list[tuple[str, int | None, str | None]
             continue
         counted = bool(rest) and rest[0].isdecimal()
         tags = rest[1:] if counted else rest
-        if len(tags) > 1 or (counted and not 0 < int(rest[0]) < 2**31) or (rest and not counted and not rest[0].isalpha()):
+        if (
+            len(tags) > 1
+            or (counted and not 0 < int(rest[0]) < 2**31)
+            or (rest and not counted and not rest[0].isalpha())
+        ):
             raise BadInput(
                 f"dictionary {path}: line {number} is {line[:40]!r}; a line has a word, and perhaps a frequency and a tag"
             )

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple, cast
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
-from maskwright.tokenizers.json_file import Table, added_tokens, as_json, check_added, flag, part_of, read_json, read_text, template, tokens_by_id
+from maskwright.tokenizers.json_file import (
+    Table,
+    added_tokens,
+    as_json,
+    check_added,
+    flag,
+    part_of,
+    read_json,
+    read_text,
+    template,
+    tokens_by_id,
+)
 from maskwright.tokenizers.pairs import A, B, Layout
 from maskwright.tokenizers.tokenizer import Role
 
@@ -45,7 +56,11 @@ ROBERTA = Style(
     "RobertaTokenizer",
 )
 GPT2 = Style(
-    "gpt2", {"sep": "<|endoftext|>"}, ("<|endoftext|>",), Layout(single=((A, 0),), pair=((A, 0), (B, 0))), "GPT2Tokenizer"
+    "gpt2",
+    {"sep": "<|endoftext|>"},
+    ("<|endoftext|>",),
+    Layout(single=((A, 0),), pair=((A, 0), (B, 0))),
+    "GPT2Tokenizer",
 )
 STYLES = {style.name: style for style in (ROBERTA, GPT2)}
 
@@ -109,7 +124,9 @@ def read_tokenizer_json(path: Path) -> Parts:
     if model.get("type", "BPE") != "BPE" or "merges" not in model:
         raise BadInput(f"{path}: model {model.get('type')!r} is not byte-level BPE's")
     for name in ("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-        if model.get(name) not in (None, "", False) and not (name == "unk_token" and model[name] in ROBERTA.special + GPT2.special):
+        if model.get(name) not in (None, "", False) and not (
+            name == "unk_token" and model[name] in ROBERTA.special + GPT2.special
+        ):
             raise BadInput(f"{path}: {name} {model[name]!r} of the model is not byte-level BPE's")
     if data.get("normalizer") is not None:
         raise BadInput(f"{path}: byte-level BPE has no normalizer, this file has one")
@@ -137,9 +154,14 @@ def _style_with_added(data: Table, tokens: list[str], path: Path) -> Style:
 def _check_post_processor(data: Table, style: Style, path: Path) -> None:
     if data.get("post_processor") is None:
         return
-    part = part_of(data, "post_processor", {"RobertaProcessing", "ByteLevel", "TemplateProcessing"}, path, "byte-level BPE")
+    part = part_of(
+        data, "post_processor", {"RobertaProcessing", "ByteLevel", "TemplateProcessing"}, path, "byte-level BPE"
+    )
     if part["type"] == "RobertaProcessing":
-        ends = [cast("list[object]", part.get(name))[:1] if isinstance(part.get(name), list) else [] for name in ("cls", "sep")]
+        ends = [
+            cast("list[object]", part.get(name))[:1] if isinstance(part.get(name), list) else []
+            for name in ("cls", "sep")
+        ]
         if style is not ROBERTA or ends != [["<s>"], ["</s>"]]:
             raise BadInput(f"{path}: post_processor is not RoBERTa's <s> A </s></s> B </s>")
     if part["type"] == "TemplateProcessing" and (
@@ -149,7 +171,9 @@ def _check_post_processor(data: Table, style: Style, path: Path) -> None:
 
 
 def _merge(given: object, where: str) -> Merge:
-    pieces = given.split(" ") if isinstance(given, str) else cast("list[object]", given) if isinstance(given, list) else []
+    pieces = (
+        given.split(" ") if isinstance(given, str) else cast("list[object]", given) if isinstance(given, list) else []
+    )
     if len(pieces) != 2 or not all(isinstance(piece, str) and piece for piece in pieces):
         raise BadInput(f"{where}: {given!r} is no merge; it takes two pieces with a space between")
     return cast(Merge, tuple(pieces))

@@ -75,7 +75,11 @@ class PreTokens:
         if (unseen := classes == _UNSEEN).any():
             ask = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
             for point in np.unique(points[unseen]).tolist():
-                alike = [kind for kind, one in ((_LETTER, "a"), (_NUMBER, "1"), (_OTHER, "!")) if len(ask(one + chr(point))) == 1]
+                alike = [
+                    kind
+                    for kind, one in ((_LETTER, "a"), (_NUMBER, "1"), (_OTHER, "!"))
+                    if len(ask(one + chr(point))) == 1
+                ]
                 self._class[point] = alike[0] if alike else _SPACE
             classes = self._class[points]
         return classes

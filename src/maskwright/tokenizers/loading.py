@@ -18,6 +18,7 @@ from maskwright.tokenizers.unigram import Unigram
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.tokenizers.words import Words
 
+_NAMES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
 _FILES = "tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model"
 
 
@@ -44,8 +45,7 @@ def kind_of(path: Path) -> Kind:
     """Which kind the files at `path` are of; BadInput when it is none."""
     file = path
     if path.is_dir():
-        names = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
-        file = next((path / name for name in names if (path / name).is_file()), path)
+        file = next((path / name for name in _NAMES if (path / name).is_file()), path)
         if file == path:
             raise BadInput(f"{path} has no tokenizer: it takes {_FILES}")
     if not file.is_file():
@@ -55,6 +55,13 @@ def kind_of(path: Path) -> Kind:
     if file.suffix == ".model":
         return "unigram"
     return _kind_of_json(file) if file.suffix == ".json" else "wordpiece"
+
+
+def is_tokenizer(path: Path) -> bool:
+    """Whether there is a tokenizer at `path`, by its files' names alone."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in _NAMES)
+    return path.is_file() and (path.name in _NAMES or path.suffix == ".model")
 
 
 def _kind_of_json(path: Path) -> Kind:

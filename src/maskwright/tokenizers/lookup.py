@@ -147,7 +147,10 @@ class Lookup:
             unknown += self._texts(owners, units[np.searchsorted(last, is_unknown, side="right")], rows[is_unknown])
         joined = np.searchsorted(tokens_before, np.flatnonzero(inner > 0), side="right") - 1
         return Encoded(
-            token_ids, word_starts, np.diff(tokens_before), np.bincount(joined, minlength=len(sentences)).astype(np.int64)
+            token_ids,
+            word_starts,
+            np.diff(tokens_before),
+            np.bincount(joined, minlength=len(sentences)).astype(np.int64),
         )
 
     def _laid_out(self, sentences: Sequence[str]) -> tuple[str, Array, Array, Array]:

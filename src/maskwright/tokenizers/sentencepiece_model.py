@@ -63,7 +63,9 @@ def parse_model(data: bytes, where: str) -> SentencePieceModel:
     if (kind := trainer.get(3, _UNIGRAM)) != _UNIGRAM:
         raise BadInput(f"{where}: model type {kind} is not Unigram (1), the only one that is read")
     if trainer.get(24) or trainer.get(35):
-        raise BadInput(f"{where}: white space as a suffix and fallback to bytes are not read; ALBERT and XLNet have neither")
+        raise BadInput(
+            f"{where}: white space as a suffix and fallback to bytes are not read; ALBERT and XLNet have neither"
+        )
     if not all(normalizer.get(field, 1) for field in (3, 4, 5)):
         raise BadInput(f"{where}: only models that put a space in front and make several spaces one are read")
     unknown = [index for index, piece in enumerate(pieces) if piece.type == UNKNOWN]
@@ -151,7 +153,9 @@ def _fields(data: bytes, where: str) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise BadInput(f"{where}: byte {at} begins no field; a SentencePiece model was expected")
         if key >> 3 == 0 or size > len(data) - at:
-            raise BadInput(f"{where}: cut short, or no SentencePiece model: a field of {size} bytes with {len(data) - at} left")
+            raise BadInput(
+                f"{where}: cut short, or no SentencePiece model: a field of {size} bytes with {len(data) - at} left"
+            )
         yield key >> 3, data[at : at + size]
         at += size
 

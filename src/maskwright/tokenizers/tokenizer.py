@@ -46,7 +46,9 @@ class Vocabulary:
             if not token or not token.isprintable():
                 _check_text(token, index, where)
         if missing := [token for token in self.special if token not in self.ids]:
-            raise BadInput(f"{where}: {', '.join(missing)} missing; the vocabulary has to have {' '.join(self.special)}")
+            raise BadInput(
+                f"{where}: {', '.join(missing)} missing; the vocabulary has to have {' '.join(self.special)}"
+            )
 
     def id_of(self, role: Role) -> int | None:
         """The id of the token with that role; None where there is none."""

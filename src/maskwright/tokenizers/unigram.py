@@ -15,6 +15,7 @@ piece that spans several, as 语言模型 may, begins with the first of them.
 """
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -125,7 +126,9 @@ class Unigram(Tokenizer):
     def _plain(self) -> Library:
         """Knows no special token: their names begin with a space here, and no word does."""
         special = set(self.vocabulary.special)
-        return self._library([(" " + piece if piece in special else piece, score) for piece, score in self._parts.scored])
+        return self._library(
+            [(" " + piece if piece in special else piece, score) for piece, score in self._parts.scored]
+        )
 
     @cached_property
     def _marked(self) -> Library:
@@ -243,6 +246,7 @@ def _trained(sentences: Iterator[str], vocab_size: int, special: Sequence[str], 
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        reason = str(error).split("] ")[-1].strip() or str(error)
-        raise BadInput(f"no Unigram vocabulary of {vocab_size} pieces from this text: {reason}") from None
+        least = re.search(rf"required_chars.*{vocab_size} vs (\d+)", str(error))
+        why = f"its characters alone take {least[1]}" if least else "there is too little of it"
+        raise BadInput(f"no Unigram vocabulary of {vocab_size} pieces from this text: {why}") from None
     return model.getvalue()

@@ -50,7 +50,9 @@ ALBERT = Style(
     "albert",
     {"pad": "<pad>", "unk": "<unk>", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
     ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
-    Layout(single=(("[CLS]", 0), (A, 0), ("[SEP]", 0)), pair=(("[CLS]", 0), (A, 0), ("[SEP]", 0), (B, 1), ("[SEP]", 1))),
+    Layout(
+        single=(("[CLS]", 0), (A, 0), ("[SEP]", 0)), pair=(("[CLS]", 0), (A, 0), ("[SEP]", 0), (B, 1), ("[SEP]", 1))
+    ),
     UnigramOptions(),
     "AlbertTokenizer",
 )
@@ -58,7 +60,9 @@ XLNET = Style(
     "xlnet",
     {"unk": "<unk>", "cls": "<cls>", "sep": "<sep>", "pad": "<pad>", "mask": "<mask>"},
     ("<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"),
-    Layout(single=((A, 0), ("<sep>", 0), ("<cls>", 2)), pair=((A, 0), ("<sep>", 0), (B, 1), ("<sep>", 1), ("<cls>", 2))),
+    Layout(
+        single=((A, 0), ("<sep>", 0), ("<cls>", 2)), pair=((A, 0), ("<sep>", 0), (B, 1), ("<sep>", 1), ("<cls>", 2))
+    ),
     UnigramOptions(lowercase=False),
     "XLNetTokenizer",
 )
@@ -133,7 +137,9 @@ def _parts(model: SentencePieceModel, where: str) -> Parts:
     style = style_of([piece for piece, _ in scored], where)
     for index, piece in enumerate(model.pieces):
         if piece.type == UNUSED or (piece.type == CONTROL and piece.text not in style.special):
-            raise BadInput(f"{where}: piece {index}, {piece.text!r}, never stands for text and is none of {style.name}'s")
+            raise BadInput(
+                f"{where}: piece {index}, {piece.text!r}, never stands for text and is none of {style.name}'s"
+            )
     if model.pieces[model.unk_id].text != style.roles["unk"]:
         raise BadInput(f"{where}: the unknown piece is {model.pieces[model.unk_id].text!r}, not {style.roles['unk']}")
     return Parts(scored if style is PLAIN else split_digit_comma(scored), model.charsmap, style.options)
@@ -172,7 +178,9 @@ def _scored(vocab: object, path: Path) -> list[Scored]:
     for index, item in enumerate(cast("list[object]", vocab)):
         pair = cast("list[object]", item) if isinstance(item, list) else []
         if len(pair) != 2 or not isinstance(pair[0], str) or type(pair[1]) not in (int, float):
-            raise BadInput(f"{path}: entry {index} of model.vocab is {str(item)[:60]}; a piece and its score were expected")
+            raise BadInput(
+                f"{path}: entry {index} of model.vocab is {str(item)[:60]}; a piece and its score were expected"
+            )
         scored.append((pair[0], float(cast(float, pair[1]))))
     return scored
 
@@ -182,7 +190,9 @@ def _check_cut(value: object, path: Path) -> None:
     space = parts[1] if parts else {}
     always = space.get("prepend_scheme", "always" if space.get("add_prefix_space", True) else "never") == "always"
     if parts is None or space.get("replacement") != "\u2581" or not always:
-        raise BadInput(f"{path}: pre_tokenizer is not ALBERT's: only WhitespaceSplit and Metaspace, always prepended, are read")
+        raise BadInput(
+            f"{path}: pre_tokenizer is not ALBERT's: only WhitespaceSplit and Metaspace, always prepended, are read"
+        )
 
 
 _QUOTES = ({"String": "``"}, {"String": "''"})
@@ -241,7 +251,11 @@ def tokenizer_json(parts: Parts, style: Style) -> bytes:
     ids = {piece: index for index, (piece, _) in enumerate(parts.scored)}
     flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
-    around = {"type": "TemplateProcessing", "single": template(style.layout.single), "pair": template(style.layout.pair)}
+    around = {
+        "type": "TemplateProcessing",
+        "single": template(style.layout.single),
+        "pair": template(style.layout.pair),
+    }
     named = {n: {"id": n, "ids": [ids[n]], "tokens": [n]} for n in style.layout.special}
     return as_json(
         {
