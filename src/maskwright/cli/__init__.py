@@ -78,7 +78,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Prepare": {
         "corpus": "Make a corpus: tokenised, memory-mapped shards, and a manifest of them.",
-        "tokenizer": "Train a WordPiece vocabulary, or show the pieces of a text.",
+        "tokenizer": "Train a vocabulary, show the pieces of a text, or compare tokenizers.",
     },
     "Pretrain": {
         "plan": "Say what a run will take: memory, speed, hours, disk, the micro-batch to use.",

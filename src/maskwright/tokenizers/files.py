@@ -4,7 +4,6 @@ A file from elsewhere is data, read with a closed schema: WordPiece over BERT's 
 pre-tokenizer, and nothing else. No path, class or expression named inside a file is ever followed.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,27 +12,30 @@ from pydantic import Field
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
+from maskwright.tokenizers.json_file import (
+    Table,
+    as_json,
+    check_added,
+    part_of,
+    read_json,
+    read_text,
+    template,
+    tokens_by_id,
+)
+from maskwright.tokenizers.pairs import A, B, Layout
+from maskwright.tokenizers.tokenizer import Role
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_ROLES = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}
+ROLES: dict[Role, str] = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+LAYOUT = Layout(
+    single=(("[CLS]", 0), (A, 0), ("[SEP]", 0)), pair=(("[CLS]", 0), (A, 0), ("[SEP]", 0), (B, 1), ("[SEP]", 1))
+)
+_NAMES = {f"{role}_token": name for role, name in ROLES.items()}
 _CLASSES = (
     *("BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"),
     *("ElectraTokenizer", "ElectraTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"),
 )
-_LIMIT = 256 * 2**20  # bytes of a vocabulary file; the largest published ones are a few MB
-Table = dict[str, Any]
-_SINGLE: list[Table] = [
-    {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
-    {"Sequence": {"id": "A", "type_id": 0}},
-    {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
-]
-_PAIR = [*_SINGLE, {"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}]
+_SINGLE, _PAIR = template(LAYOUT.single), template(LAYOUT.pair)
 
 
 class WordPieceOptions(Config):
@@ -53,12 +55,7 @@ class WordPieceOptions(Config):
 
 def read_vocab(path: Path) -> list[str]:
     """The tokens of a vocab.txt: one a line, the line's number is the id. BadInput names the line."""
-    data = _read(path)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is not UTF-8; a vocab.txt is UTF-8 text") from None
-    tokens = text.removesuffix("\n").split("\n")
+    tokens = read_text(path).removesuffix("\n").split("\n")
     for number, token in enumerate(tokens, start=1):
         if token.endswith("\r"):
             raise BadInput(f"{path}: line {number} ends with a carriage return; save it with Unix line ends (LF)")
@@ -72,20 +69,24 @@ def read_tokenizer_json(path: Path) -> tuple[list[str], WordPieceOptions]:
 
     Padding and truncation set in the file are not taken over.
     """
-    data = _read_json(path)
-    model = _typed(data, "model", {"WordPiece"}, path)
-    normalizer = _typed(data, "normalizer", {"BertNormalizer"}, path)
-    _typed(data, "pre_tokenizer", {"BertPreTokenizer"}, path)
+    data = read_json(path)
+    model = data.get("model")
+    if isinstance(model, dict) and "type" not in model and "max_input_chars_per_word" in model:
+        data["model"] = {**cast(Table, model), "type": "WordPiece"}  # written so by old versions
+    model = part_of(data, "model", {"WordPiece"}, path, "BERT")
+    normalizer = part_of(data, "normalizer", {"BertNormalizer"}, path, "BERT")
+    part_of(data, "pre_tokenizer", {"BertPreTokenizer"}, path, "BERT")
     if data.get("post_processor") is not None:
-        _check_post_processor(_typed(data, "post_processor", {"BertProcessing", "TemplateProcessing"}, path), path)
+        known = {"BertProcessing", "TemplateProcessing"}
+        _check_post_processor(part_of(data, "post_processor", known, path, "BERT"), path)
     if data.get("decoder") is not None:
-        _typed(data, "decoder", {"WordPiece"}, path)
+        part_of(data, "decoder", {"WordPiece"}, path, "BERT")
     if model.get("continuing_subword_prefix", "##") != "##" or model.get("unk_token", "[UNK]") != "[UNK]":
         raise BadInput(
             f"{path}: pieces that do not continue with ## or an unknown token other than [UNK] are not BERT's"
         )
-    tokens = _tokens_by_id(model.get("vocab"), path)
-    _check_added_tokens(data.get("added_tokens"), tokens, path)
+    tokens = tokens_by_id(model.get("vocab"), path)
+    check_added(data, tokens, SPECIAL_TOKENS, path)
     wanted = {
         "lowercase": normalizer.get("lowercase"),
         "strip_accents": normalizer.get("strip_accents"),
@@ -98,13 +99,13 @@ def read_tokenizer_json(path: Path) -> tuple[list[str], WordPieceOptions]:
 
 def read_tokenizer_config(path: Path, options: WordPieceOptions) -> WordPieceOptions:
     """`options` with what a tokenizer_config.json says about lower case, accents and Chinese characters."""
-    data = _read_json(path)
+    data = read_json(path)
     kind = data.get("tokenizer_class")
     if kind is not None and kind not in _CLASSES:
         raise BadInput(
             f"{path}: tokenizer_class {kind!r} is not a BERT WordPiece tokenizer; there are {', '.join(_CLASSES)}"
         )
-    for role, name in _ROLES.items():
+    for role, name in _NAMES.items():
         value = data.get(role, name)
         content: Any = cast(Table, value).get("content") if isinstance(value, Mapping) else value
         if content not in (name, None):
@@ -115,26 +116,6 @@ def read_tokenizer_config(path: Path, options: WordPieceOptions) -> WordPieceOpt
         "tokenize_chinese_chars": data.get("tokenize_chinese_chars"),
     }
     return _options(wanted, options, path)
-
-
-def check_tokens(tokens: list[str], where: str | Path) -> None:
-    """Raise BadInput unless every token is there once, can be written, and the special ones are there."""
-    seen: dict[str, int] = {}
-    for index, token in enumerate(tokens):
-        if token in seen:
-            raise BadInput(f"{where}: token {token!r} stands twice, as {seen[token]} and {index}; keep one of them")
-        seen[token] = index
-        if not token or not token.isprintable():
-            try:
-                token.encode()
-            except UnicodeEncodeError:
-                raise BadInput(
-                    f"{where}: token {index} is no text ({token!r}): it cannot be written as UTF-8"
-                ) from None
-            if not token or "\n" in token:
-                raise BadInput(f"{where}: token {index} is {token!r}; a token is a line of text") from None
-    if missing := [token for token in SPECIAL_TOKENS if token not in seen]:
-        raise BadInput(f"{where}: {', '.join(missing)} missing; a BERT vocabulary has {' '.join(SPECIAL_TOKENS)}")
 
 
 def tokenizer_json(tokens: list[str], options: WordPieceOptions) -> bytes:
@@ -171,13 +152,13 @@ def tokenizer_json(tokens: list[str], options: WordPieceOptions) -> bytes:
             "vocab": ids,
         },
     }
-    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()
+    return as_json(data)
 
 
 def folder_files(tokens: list[str], options: WordPieceOptions) -> dict[str, bytes]:
     """Every file of a tokenizer in the Hugging Face layout, by name."""
     settings = {
-        **_ROLES,
+        **_NAMES,
         "do_lower_case": options.lowercase,
         "strip_accents": options.strip_accents,
         "tokenize_chinese_chars": options.tokenize_chinese_chars,
@@ -185,39 +166,10 @@ def folder_files(tokens: list[str], options: WordPieceOptions) -> dict[str, byte
     }
     return {
         "tokenizer.json": tokenizer_json(tokens, options),
-        "tokenizer_config.json": (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode(),
-        "special_tokens_map.json": (json.dumps(_ROLES, indent=1, sort_keys=True) + "\n").encode(),
+        "tokenizer_config.json": as_json(dict(sorted(settings.items()))),
+        "special_tokens_map.json": as_json(dict(sorted(_NAMES.items()))),
         "vocab.txt": "".join(token + "\n" for token in tokens).encode(),
     }
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise BadInput(f"{path} is no file: name a vocab.txt, a tokenizer.json or a folder that has one")
-    if (size := path.stat().st_size) > _LIMIT:
-        raise BadInput(f"{path} has {size} bytes, a vocabulary at most {_LIMIT}")
-    return path.read_bytes()
-
-
-def _read_json(path: Path) -> Table:
-    try:
-        data: object = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: no readable JSON ({str(error) or 'nested too deep'})") from None
-    if not isinstance(data, dict):
-        raise BadInput(f"{path}: a JSON object was expected")
-    return cast(Table, data)
-
-
-def _typed(data: Table, part: str, known: set[str], path: Path) -> Table:
-    """One part of a tokenizer.json, when it is of a known type."""
-    value: object = data.get(part)
-    kind: object = cast(Table, value).get("type") if isinstance(value, dict) else None
-    if kind is None and part == "model" and isinstance(value, dict) and "max_input_chars_per_word" in value:
-        kind = "WordPiece"  # written so by old versions
-    if kind not in known:
-        raise BadInput(f"{path}: {part} {kind or value!r} is not BERT's: only {' or '.join(sorted(known))} is read")
-    return cast(Table, value)
 
 
 def _options(wanted: Mapping[str, object], base: WordPieceOptions, path: Path) -> WordPieceOptions:
@@ -229,29 +181,6 @@ def _options(wanted: Mapping[str, object], base: WordPieceOptions, path: Path) -
                 f"{path}: {key} is {value!r}; {'a number from 1' if counts else 'true or false'} was expected"
             )
     return base.with_changes(**given)
-
-
-def _tokens_by_id(vocab: object, path: Path) -> list[str]:
-    if not isinstance(vocab, dict):
-        raise BadInput(f"{path}: model.vocab is no table of tokens and ids")
-    by_id: dict[int, str] = {}
-    for token, index in cast(Table, vocab).items():
-        if type(index) is not int or not 0 <= index < len(cast(Table, vocab)) or index in by_id:
-            raise BadInput(f"{path}: token {token!r} has the id {index!r}; ids run from 0 to the last without a gap")
-        by_id[index] = token
-    return [by_id[index] for index in range(len(by_id))]
-
-
-def _check_added_tokens(added: object, tokens: list[str], path: Path) -> None:
-    for item in cast("list[object]", added) if isinstance(added, list) else []:
-        entry = cast(Table, item) if isinstance(item, dict) else {}
-        content, index = entry.get("content"), entry.get("id")
-        if content not in SPECIAL_TOKENS:
-            raise BadInput(f"{path}: added token {content!r} is none of BERT's {' '.join(SPECIAL_TOKENS)}")
-        if type(index) is not int or not 0 <= index < len(tokens) or tokens[index] != content:
-            raise BadInput(f"{path}: added token {content} has the id {index!r}, not its id in the vocabulary")
-        if entry.get("lstrip") or entry.get("rstrip") or entry.get("single_word"):
-            raise BadInput(f"{path}: added token {content} takes the space beside it or whole words; BERT's do not")
 
 
 def _check_post_processor(part: Table, path: Path) -> None:

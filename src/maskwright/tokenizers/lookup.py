@@ -1,27 +1,19 @@
-"""Text to pieces by looking words up: what a word's pieces are is asked of `tokenizers` once.
+"""Text to pieces by looking units up: what a unit's pieces are is asked of `tokenizers` once.
 
-Natural text repeats its words. So the text of many sentences becomes one row of code points; numpy
-finds the units in it, which are runs of letters and single characters that always stand alone
-(punctuation, Chinese); and each unit is a row of a table. Units that are new go through `tokenizers`
-itself, which therefore decides everything: ids are equal to its own, several times faster.
-
-That a character ends the run beside it is also asked of `tokenizers` (does it split `aca`?), once for
-each character seen. It holds for a unit inside any text because nothing in BERT's normalizer
-looks across such a character: cleaning, lower-casing and the spaces around Chinese work on single
-characters, and canonical decomposition reorders combining marks only.
+Natural text repeats its words. So the text of many sentences becomes one row of code points; numpy finds the units in
+it, by the rules of the kind (`Units`); and each unit is a row of a table. Units that are new go through `tokenizers`
+itself, which therefore decides what their pieces are: ids are equal to its own, several times faster.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from maskwright.text.characters import are_ideographs
 from maskwright.text.words import Segmenter
 
-_UNSEEN, _SPACE, _ALONE, _INSIDE = 0, 1, 2, 3
 _MOST_UNITS = 2**18  # then the table starts anew: memory stays bounded whatever the text
 _CHUNK = 2**18  # characters worked on at a time
 Array = npt.NDArray[Any]
@@ -33,36 +25,78 @@ class Encoded(NamedTuple):
     token_ids    (T,) uint32
     word_starts  (T,) uint8, 1 where a token begins a word
     lengths      (number of sentences,) int64, tokens of each; 0 for a sentence that has none
+    joined       (number of sentences,) int64, tokens of each that hold more than one word, such as 语言模型 as one piece
     """
 
     token_ids: npt.NDArray[np.uint32]
     word_starts: npt.NDArray[np.uint8]
     lengths: npt.NDArray[np.int64]
+    joined: npt.NDArray[np.int64]
 
 
-class WordLookup:
+class Pieces(NamedTuple):
+    """The pieces of several units, in one flat row. Places count characters from the beginning of the unit.
+
+    counts  (units,) how many pieces each has
+    ids     their ids
+    starts  1 where a piece begins a word, each ideograph taken for a word
+    first   the character each begins with; of white space before a word, the word's first
+    end     behind the last character it has a part of
+    inner   how many words begin inside it, behind `first`
+    """
+
+    counts: Array
+    ids: Array
+    starts: Array
+    first: Array
+    end: Array
+    inner: Array
+
+
+class Units(Protocol):
+    """How a kind finds its units: parts of a text whose pieces do not depend on what is around them."""
+
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
+        """Begin and end of each unit among the code points, in order.
+
+        borders  places of the line feeds that stand between sentences, the last one included
+        """
+        ...
+
+    def pieces(self, units: list[str]) -> Pieces:
+        """What each is made of, by `tokenizers`."""
+        ...
+
+
+class Lookup:
     """The table of units, filled as text goes by. Not to be shared between threads."""
 
-    def __init__(self, tokenizer: Tokenizer, unk_id: int) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, units: Units, unk_id: int | None, *, prefix_space: bool = False) -> None:
+        """prefix_space  puts a space before each sentence that does not begin with one"""
+        self._units = units
         self._unk_id = unk_id
-        self._class = np.zeros(0x110000, dtype=np.uint8)
+        self._prefix_space = prefix_space
         self._forget()
 
     def _forget(self) -> None:
-        self._unit_of_run: dict[str, int] = {}
+        self._unit_of: dict[str, int] = {}
         self._unit_of_character = np.full(0x110000, -1, dtype=np.int32)
         self._names: list[str] = []
-        self._first = np.zeros(1024, dtype=np.int64)  # of each unit, its pieces in the rows below
+        self._row = np.zeros(1024, dtype=np.int64)  # of each unit, its pieces in the rows below
         self._count = np.zeros(1024, dtype=np.int64)
-        self._ids = np.zeros(1024, dtype=np.uint32)
-        self._starts = np.zeros(1024, dtype=np.uint8)
+        self._columns = {
+            "ids": np.zeros(1024, dtype=np.uint32),
+            "starts": np.zeros(1024, dtype=np.uint8),
+            "first": np.zeros(1024, dtype=np.int32),
+            "end": np.zeros(1024, dtype=np.int32),
+            "inner": np.zeros(1024, dtype=np.int32),
+        }
         self._used = 0
 
     def encode(
         self, sentences: Sequence[str], segmenter: Segmenter | None, unknown: list[tuple[int, str]] | None
     ) -> Encoded:
-        """See `WordPiece.encode_sentences`."""
+        """See `Tokenizer.encode_sentences`."""
         parts: list[Encoded] = []
         first, size = 0, 0
         for i, sentence in enumerate(sentences):
@@ -72,7 +106,7 @@ class WordLookup:
                 first, size = i + 1, 0
         if len(parts) == 1:
             return parts[0]
-        none = Encoded(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+        none = Encoded(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
         joined = [np.concatenate(arrays) for arrays in zip(none, *parts, strict=True)]
         return Encoded(*joined)
 
@@ -85,124 +119,114 @@ class WordLookup:
     ) -> Encoded:
         if len(self._names) > _MOST_UNITS:
             self._forget()
+        text, points, begins, borders = self._laid_out(sentences)
+        at, ends = self._units.find(points, borders)
+        units = self._looked_up(text, points, at, ends)
+
+        counts = self._count[units]
+        last = np.cumsum(counts)
+        rows = np.repeat(self._row[units] - (last - counts), counts)
+        rows += np.arange(len(rows))
+        token_ids, word_starts = self._columns["ids"][rows], self._columns["starts"][rows]
+        inner = self._columns["inner"][rows]
+        tokens_before = np.concatenate([[0], last])[np.searchsorted(at, np.concatenate([[0], borders + 1]))]
+
+        if segmenter is not None:
+            no_word = _no_word_begins(segmenter, sentences, begins, points)
+            if no_word.any():
+                unit_at = np.repeat(at, counts)
+                begin, end = unit_at + self._columns["first"][rows], unit_at + self._columns["end"][rows]
+                word_starts &= ~no_word[begin]
+                several = np.flatnonzero(inner)
+                if len(several):
+                    before = np.concatenate([[0], np.cumsum(no_word)])
+                    inner[several] -= before[end[several]] - before[begin[several] + 1]
+        if unknown is not None and self._unk_id is not None:
+            is_unknown = np.flatnonzero(token_ids == self._unk_id)
+            owners = np.searchsorted(tokens_before, is_unknown, side="right") - 1 + first_sentence
+            unknown += self._texts(owners, units[np.searchsorted(last, is_unknown, side="right")], rows[is_unknown])
+        joined = np.searchsorted(tokens_before, np.flatnonzero(inner > 0), side="right") - 1
+        return Encoded(
+            token_ids,
+            word_starts,
+            np.diff(tokens_before),
+            np.bincount(joined, minlength=len(sentences)).astype(np.int64),
+        )
+
+    def _laid_out(self, sentences: Sequence[str]) -> tuple[str, Array, Array, Array]:
+        """One text, a line each sentence: as a string and as code points; where sentences and line ends lie in it.
+
+        A sentence begins behind the space that may have been put before it.
+        """
+        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        if self._prefix_space:
+            spaces = np.fromiter((bool(s) and s[0] != " " for s in sentences), dtype=np.int64, count=len(sentences))
+            sentences = [" " + s if space else s for s, space in zip(sentences, spaces.tolist(), strict=True)]
+        else:
+            spaces = np.zeros(len(sentences), dtype=np.int64)
         text = "\n".join(sentences) + "\n"
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         if (lone := (points >= 0xD800) & (points <= 0xDFFF)).any():  # no text; U+FFFD is what stands for it
             points = np.where(lone, np.uint32(0xFFFD), points)
             text = points.tobytes().decode("utf-32-le")
-        at, units = self._units(text, points)
+        borders = np.cumsum(lengths + spaces + 1) - 1
+        return text, points, borders - lengths, borders
 
-        counts = self._count[units]
-        ends = np.cumsum(counts)
-        rows = np.repeat(self._first[units] - (ends - counts), counts)
-        rows += np.arange(len(rows))
-        token_ids, word_starts = self._ids[rows], self._starts[rows]
-
-        lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
-        begins = np.cumsum(lengths + 1) - (lengths + 1)
-        tokens_before = np.concatenate([[0], ends])[np.searchsorted(at, begins)]
-        if segmenter is not None:
-            _mark_chinese_words(segmenter, sentences, begins, points, at, ends - counts, word_starts)
-        if unknown is not None:
-            is_unknown = np.flatnonzero(token_ids == self._unk_id)
-            owners = np.searchsorted(tokens_before, is_unknown, side="right") - 1 + first_sentence
-            unknown += self._words(owners, units[np.searchsorted(ends, is_unknown, side="right")])
-        return Encoded(token_ids, word_starts, np.diff(tokens_before, append=len(token_ids)))
-
-    def _units(self, text: str, points: Array) -> tuple[Array, Array]:
-        """Where each unit of `text` begins, and its row in the table."""
-        classes = self._class[points]
-        if (unseen := classes == _UNSEEN).any():
-            self._classify(np.unique(points[unseen]))
-            classes = self._class[points]
-        inside, alone = classes == _INSIDE, classes == _ALONE
-        edges = np.diff(inside.view(np.int8), prepend=0, append=0)
-        run_begins = edges[:-1] == 1
-        at = np.flatnonzero(run_begins | alone)
-
-        firsts, lasts = np.flatnonzero(run_begins).tolist(), np.flatnonzero(edges == -1).tolist()
-        runs = [text[first:last] for first, last in zip(firsts, lasts, strict=True)]
-        if new := set(runs).difference(self._unit_of_run):
-            self._unit_of_run.update(self._add(sorted(new)))
-        characters = points[alone]
-        alone_units = self._unit_of_character[characters]
-        if (missing := alone_units < 0).any():
-            self._add_characters(np.unique(characters[missing]))
-            alone_units = self._unit_of_character[characters]
-
+    def _looked_up(self, text: str, points: Array, at: Array, ends: Array) -> Array:
+        """The row of each unit in the table."""
+        single = ends - at == 1
+        firsts, lasts = at[~single].tolist(), ends[~single].tolist()
+        names = [text[first:last] for first, last in zip(firsts, lasts, strict=True)]
+        if new := set(names).difference(self._unit_of):
+            self._unit_of.update(self._add(sorted(new)))
+        characters = points[at[single]]
+        units_of_single = self._unit_of_character[characters]
+        if (missing := units_of_single < 0).any():
+            added = np.unique(characters[missing])
+            self._unit_of_character[added] = list(self._add([chr(point) for point in added.tolist()]).values())
+            units_of_single = self._unit_of_character[characters]
         units = np.empty(len(at), dtype=np.int64)
-        is_alone = alone[at]
-        units[is_alone] = alone_units
-        units[~is_alone] = list(map(self._unit_of_run.__getitem__, runs))
-        return at, units
-
-    def _classify(self, points: Array) -> None:
-        normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
-        assert normalizer is not None and pre_tokenizer is not None
-        for point in points.tolist():
-            probe = normalizer.normalize_str(f"a{chr(point)}a")
-            words = [word for word, _ in pre_tokenizer.pre_tokenize_str(probe)]
-            if words == ["a", "a"]:
-                kind = _SPACE
-            else:
-                kind = _ALONE if len(words) > 2 and words[0] == words[-1] == "a" else _INSIDE
-            self._class[point] = kind
-
-    def _add_characters(self, points: Array) -> None:
-        rows = self._add([chr(point) for point in points.tolist()])
-        self._unit_of_character[points] = list(rows.values())
+        units[single] = units_of_single
+        units[~single] = list(map(self._unit_of.__getitem__, names))
+        return units
 
     def _add(self, names: list[str]) -> dict[str, int]:
-        """New rows of the table, made by `tokenizers`; where each lies."""
-        encodings = self._tokenizer.encode_batch(names, add_special_tokens=False)
-        ids = [encoding.ids for encoding in encodings]
-        words = [encoding.word_ids for encoding in encodings]
-        starts = [[int(i == 0 or row[i] != row[i - 1]) for i in range(len(row))] for row in words]
-        counts = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+        """New rows of the table; where each lies."""
+        pieces = self._units.pieces(names)
         unit, used = len(self._names), self._used
         self._names += names
-        self._used = used + int(counts.sum())
-        self._first, self._count = (_grown(rows, len(self._names)) for rows in (self._first, self._count))
-        self._ids, self._starts = (_grown(rows, self._used) for rows in (self._ids, self._starts))
-        self._first[unit : unit + len(names)] = used + np.cumsum(counts) - counts
-        self._count[unit : unit + len(names)] = counts
-        self._ids[used : self._used] = [piece for row in ids for piece in row]
-        self._starts[used : self._used] = [start for row in starts for start in row]
+        self._used = used + len(pieces.ids)
+        self._row, self._count = (_grown(rows, len(self._names)) for rows in (self._row, self._count))
+        self._row[unit : unit + len(names)] = used + np.cumsum(pieces.counts) - pieces.counts
+        self._count[unit : unit + len(names)] = pieces.counts
+        for name, column in self._columns.items():
+            self._columns[name] = _grown(column, self._used)
+            self._columns[name][used : self._used] = getattr(pieces, name)
         return dict(zip(names, range(unit, unit + len(names)), strict=True))
 
-    def _words(self, owners: Array, units: Array) -> list[tuple[int, str]]:
-        """(sentence, word) of each unit, in order, each pair once."""
-        _, first = np.unique(owners * len(self._names) + units, return_index=True)
-        first.sort()
-        pairs = zip(owners[first].tolist(), units[first].tolist(), strict=True)
-        return [(sentence, self._names[unit]) for sentence, unit in pairs]
+    def _texts(self, owners: Array, units: Array, rows: Array) -> list[tuple[int, str]]:
+        """(sentence, text) of each piece, in order, each pair once."""
+        _, place = np.unique(owners * self._used + rows, return_index=True)
+        place.sort()
+        first, end = self._columns["first"][rows[place]].tolist(), self._columns["end"][rows[place]].tolist()
+        names = (self._names[unit] for unit in units[place].tolist())
+        found = zip(owners[place].tolist(), names, first, end, strict=True)
+        return list(dict.fromkeys((sentence, name[a:b]) for sentence, name, a, b in found))
 
 
-def _mark_chinese_words(
-    segmenter: Segmenter,
-    sentences: Sequence[str],
-    begins: Array,
-    points: Array,
-    at: Array,
-    first_token: Array,
-    word_starts: Array,
-) -> None:
-    """Let Chinese characters begin a word only where the segmenter says so.
+def _no_word_begins(segmenter: Segmenter, sentences: Sequence[str], begins: Array, points: Array) -> Array:
+    """Where a Chinese character follows another and the segmenter begins no word, for each character.
 
     A character after something that is no Chinese character begins a word in any case, and what is
     no Chinese character keeps the word of the pre-tokenizer.
     """
-    chinese = are_ideographs(points[at])
-    if not chinese.any():
-        return
-    begins_word = np.zeros(len(points), dtype=np.bool_)
-    spans = [start + base for sentence, base in zip(sentences, begins.tolist(), strict=True)
-             for start, _ in segmenter.spans(sentence)]  # fmt: skip
-    begins_word[spans] = True
-    follows = np.zeros(len(at), dtype=np.bool_)
-    follows[1:] = chinese[1:] & chinese[:-1] & (np.diff(at) == 1)
-    inner = follows & ~begins_word[at]
-    word_starts[first_token[inner]] = 0
+    chinese = are_ideographs(points)
+    follows = np.zeros(len(points), dtype=np.bool_)
+    follows[1:] = chinese[1:] & chinese[:-1]
+    if follows.any():
+        follows[[start + base for sentence, base in zip(sentences, begins.tolist(), strict=True)
+                 for start, _ in segmenter.spans(sentence)]] = False  # fmt: skip
+    return follows
 
 
 def _grown(rows: Array, size: int) -> Array:

@@ -69,7 +69,7 @@ def train_tokens(
 def _distinct(sentences: Iterable[str], options: WordPieceOptions) -> Iterator[str]:
     """What stands between white space, and between Chinese characters, each once: all that the first pass needs."""
     seen: set[str] = set()
-    for text in _joined(sentences):
+    for text in in_chunks(sentences):
         if options.tokenize_chinese_chars:
             text = _IDEOGRAPHS.sub(" ", text)
         new = set(text.split()) - seen
@@ -82,7 +82,7 @@ def _alphabet(sentences: Iterable[str], room: int, min_count: int, options: Word
     normalizer = new_tokenizer(models.WordPiece(unk_token="[UNK]"), options).normalizer
     assert normalizer is not None
     counts = np.zeros(0x110000, dtype=np.int64)
-    for text in _joined(sentences):
+    for text in in_chunks(sentences):
         points = np.frombuffer(normalizer.normalize_str(text).encode("utf-32-le"), dtype=np.uint32)
         found = np.bincount(points)
         counts[: len(found)] += found
@@ -104,7 +104,8 @@ def _alphabet(sentences: Iterable[str], room: int, min_count: int, options: Word
     return sorted(map(chr, kept.tolist()))
 
 
-def _joined(sentences: Iterable[str]) -> Iterator[str]:
+def in_chunks(sentences: Iterable[str]) -> Iterator[str]:
+    """The sentences in larger texts, a line each."""
     chunk: list[str] = []
     size = 0
     for sentence in sentences:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
+from maskwright.lab.columns import aligned_columns
 from maskwright.report.figures import Bar, bar_chart
 from maskwright.report.page import Page
 
@@ -27,16 +28,6 @@ def table(results: Sequence[Result]) -> str:
             cells += [_spread(speed[name]), f"{ratio[name]['median']:.2f}x"] if name in speed else ["-", "-"]
         rows.append([*cells, " / ".join(f"{peak:,.0f}" for peak in peaks.values())])
     return "\n".join([*aligned_columns(rows), "", *_notes(results)])
-
-
-def aligned_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with their cells below each other.
-
-    >>> aligned_columns([["a", "b"], ["long", "c"]])
-    ['a     b', 'long  c']
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def parts_table(results: Sequence[Result]) -> str:

@@ -1,0 +1,252 @@
+"""Unigram, the tokenizer of ALBERT (arXiv 1909.11942) and XLNet (arXiv 1906.08237); Kudo 2018, arXiv 1804.10959.
+
+Text is normalized, white space becomes ▁ in front of what follows it, and each word is cut into the pieces whose
+probabilities have the greatest product. ALBERT lower-cases, XLNet does not; both strip accents, make `` and '' one
+quotation mark, and take a comma off the digits before it. Ids are those of `tokenizers`. SentencePiece's own differ
+in that it computes in single precision, and takes fewer characters for white space.
+
+Words are BERT's: every mark is one (don ' t, well - known), white space ends one, Chinese is the segmenter's. A
+piece that spans several, as 语言模型 may, begins with the first of them.
+
+>>> scored = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁well", -2.0), ("-", -2.0), ("kno", -2.0), ("wn", -2.0)]
+>>> encoded = Unigram(scored).encode_sentences(["well-known"])
+>>> encoded.token_ids.tolist(), encoded.word_starts.tolist()
+([3, 4, 5, 6], [1, 1, 1, 0])
+"""
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Library
+
+from maskwright.errors import BadInput
+from maskwright.text.words import Segmenter
+from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces
+from maskwright.tokenizers.pairs import Side
+from maskwright.tokenizers.space_words import SpaceWords
+from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
+from maskwright.tokenizers.unigram_files import (
+    STYLES,
+    Parts,
+    Scored,
+    UnigramOptions,
+    check_parts,
+    folder_files,
+    from_sentencepiece,
+    read_sentencepiece,
+    read_tokenizer_json,
+    style_of,
+)
+from maskwright.tokenizers.words_of_pieces import mark_pieces
+
+_TRAINING_THREADS = 4  # sums depend on how they are shared out: a fixed number, so that every machine agrees
+Array = npt.NDArray[Any]
+
+
+class Unigram(Tokenizer):
+    """Pieces with their probabilities, and the rules that apply them."""
+
+    kind: ClassVar[Kind] = "unigram"
+
+    def __init__(
+        self,
+        scored: Sequence[Scored],
+        charsmap: bytes = b"",
+        options: UnigramOptions | None = None,
+        where: str | Path = "vocabulary",
+    ) -> None:
+        """scored   (piece, logarithm of its probability), in order of ids
+        charsmap    normalization rules as SentencePiece compiles them; none when empty
+        options     by default those of the style whose special tokens the pieces have
+
+        Raises BadInput for a piece that stands twice, missing special tokens, and scores that are no numbers.
+        """
+        tokens = [piece for piece, _ in scored]
+        self._style = style_of(tokens, where)
+        self._parts = Parts(list(scored), charsmap, options or self._style.options)
+        self.options = self._parts.options
+        self.layout = self._style.layout
+        self.vocabulary = Vocabulary(tokens, self._style.roles, self._style.special, where=where)
+        check_parts(self._parts, where)
+
+    @staticmethod
+    def train(
+        sentences: Iterable[str],
+        vocab_size: int,
+        *,
+        style: Literal["albert", "xlnet"] = "albert",
+        lowercase: bool | None = None,
+        coverage: float = 0.9995,
+    ) -> "Unigram":
+        """A tokenizer with at most `vocab_size` pieces, trained by SentencePiece (the extra `unigram`).
+
+        style      whose special tokens and normalization it gets
+        lowercase  other than the style's
+        coverage   share of the text's characters that get a piece; the rarest are unknown
+
+        The same text gives the same one everywhere.
+        """
+        base = STYLES[style]
+        options = base.options if lowercase is None else base.options.with_changes(lowercase=lowercase)
+        data = _trained(_normalized(sentences, options), vocab_size, base.special, coverage)
+        parts = from_sentencepiece(data, options, "the trained model")
+        return Unigram(parts.scored, parts.charsmap, options)
+
+    @staticmethod
+    def load(path: str | Path) -> "Unigram":
+        """From a tokenizer.json, a SentencePiece .model, or a folder with one of them; BadInput if neither."""
+        path = Path(path)
+        file = path
+        if path.is_dir():
+            file = next((path / name for name in ("tokenizer.json", "spiece.model") if (path / name).is_file()), path)
+        parts = read_tokenizer_json(file) if file.suffix == ".json" else read_sentencepiece(file)
+        return Unigram(parts.scored, parts.charsmap, parts.options, file)
+
+    def files(self) -> dict[str, bytes]:
+        """As `Tokenizer.files`."""
+        return folder_files(self._parts, self._style)
+
+    def _library(self, scored: list[Scored]) -> Library:
+        library = Library(models.Unigram(scored, unk_id=self.vocabulary.ids[self._style.roles["unk"]]))
+        library.normalizer = _normalizer(self._parts.options, self._parts.charsmap)
+        library.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")]
+        )
+        library.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+        return library
+
+    @cached_property
+    def _plain(self) -> Library:
+        """Knows no special token: their names begin with a space here, and no word does."""
+        special = set(self.vocabulary.special)
+        return self._library(
+            [(" " + piece if piece in special else piece, score) for piece, score in self._parts.scored]
+        )
+
+    @cached_property
+    def _marked(self) -> Library:
+        """Takes [MASK] and its like in a text for the special tokens; XLNet's <mask> takes the space before it along."""
+        library = self._library(self._parts.scored)
+        library.add_special_tokens(
+            [AddedToken(n, normalized=False, special=True, lstrip=n == "<mask>") for n in self.vocabulary.special]
+        )
+        return library
+
+    @cached_property
+    def _words(self) -> SpaceWords:
+        return SpaceWords(self._plain)
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(_UnigramUnits(self._words, self._plain), self.unk_id)
+
+    def encode_sentences(
+        self, sentences: Sequence[str], segmenter: Segmenter | None = None, unknown: list[tuple[int, str]] | None = None
+    ) -> Encoded:
+        """As `Tokenizer.encode_sentences`."""
+        return self._lookup.encode(sentences, segmenter, unknown)
+
+    def sides(self, texts: Sequence[str], *, special_in_text: bool) -> list[Side]:
+        """As `Tokenizer.sides`."""
+        library = self._marked if special_in_text else self._plain
+        special = self.special_ids[self.special_ids != self.unk_id] if special_in_text else np.zeros(0)
+        encodings = library.encode_batch(list(texts), add_special_tokens=False)
+        return [self._side(t, e.ids, e.offsets, special) for t, e in zip(texts, encodings, strict=True)]
+
+    def _side(self, text: str, ids: list[int], offsets: list[tuple[int, int]], special: Array) -> Side:
+        if not ids:
+            return Side([], [], [], [])
+        points = np.frombuffer((text + "\n").encode("utf-32-le"), dtype=np.uint32)
+        at, _ = self._words.find(points, np.array([len(text)]))
+        spans = np.array(offsets, dtype=np.int64)
+        marks = np.isin(ids, special)
+        in_front = marks.copy()
+        in_front[1:] |= marks[:-1]
+        in_front[0] = True
+        starts, _ = mark_pieces(spans[:, 0], spans[:, 1], self._words.begin_words(points, at), in_front)
+        return Side(ids, (np.cumsum(starts) - 1).tolist(), offsets, [self.tokens[index] for index in ids])
+
+    def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
+        """Pieces joined to text: what was lost on the way in, such as capitals, does not come back."""
+        return self._marked.decode([int(index) for index in ids], skip_special_tokens=skip_special)
+
+
+class _UnigramUnits:
+    """What stands between white space as units; see `lookup.Units`."""
+
+    def __init__(self, words: SpaceWords, library: Library) -> None:
+        self._words = words
+        self._library = library
+
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
+        """As `Units.find`."""
+        return self._words.find(points, borders)
+
+    def pieces(self, units: list[str]) -> Pieces:
+        """As `Units.pieces`."""
+        encodings = self._library.encode_batch(units, add_special_tokens=False)
+        counts = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
+        ids = np.array([piece for encoding in encodings for piece in encoding.ids], dtype=np.int64)
+        spans = np.array([span for encoding in encodings for span in encoding.offsets], dtype=np.int64).reshape(-1, 2)
+        points = np.frombuffer("".join(units).encode("utf-32-le"), dtype=np.uint32)
+        ends = np.cumsum(np.fromiter(map(len, units), dtype=np.int64, count=len(units)))
+        at = np.concatenate([[0], ends[:-1]])
+        in_front = np.zeros(len(ids), dtype=np.bool_)
+        in_front[(np.cumsum(counts) - counts)[counts > 0]] = True
+        first, end = (spans + np.repeat(at, counts)[:, None]).T
+        starts, inner = mark_pieces(first, np.maximum(end, first + 1), self._words.begin_words(points, at), in_front)
+        return Pieces(counts, ids, starts, spans[:, 0], np.maximum(spans[:, 1], spans[:, 0] + 1), inner)
+
+
+def _normalizer(options: UnigramOptions, charsmap: bytes) -> normalizers.Normalizer:
+    steps: list[normalizers.Normalizer] = []
+    if options.join_quotes:
+        steps += [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
+    if options.strip_accents:
+        steps += [normalizers.NFKD(), normalizers.StripAccents()]
+    if options.lowercase:
+        steps.append(normalizers.Lowercase())
+    if charsmap:
+        steps.append(normalizers.Precompiled(charsmap))
+    return normalizers.Sequence(steps)
+
+
+def _normalized(sentences: Iterable[str], options: UnigramOptions) -> Iterator[str]:
+    normalize = _normalizer(options, b"").normalize_str
+    return (normalize(sentence) for sentence in sentences)
+
+
+def _trained(sentences: Iterator[str], vocab_size: int, special: Sequence[str], coverage: float) -> bytes:
+    try:
+        import sentencepiece
+    except ImportError:
+        raise BadInput("sentencepiece is not installed: run `pip install 'maskwright[unigram]'`") from None
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=sentences,
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=vocab_size,
+            hard_vocab_limit=False,
+            character_coverage=coverage,
+            unk_id=special.index("<unk>"),
+            pad_id=-1,
+            bos_id=-1,
+            eos_id=-1,
+            control_symbols=[token for token in special if token != "<unk>"],
+            num_threads=_TRAINING_THREADS,
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        least = re.search(rf"required_chars.*{vocab_size} vs (\d+)", str(error))
+        why = f"its characters alone take {least[1]}" if least else "there is too little of it"
+        raise BadInput(f"no Unigram vocabulary of {vocab_size} pieces from this text: {why}") from None
+    return model.getvalue()
