@@ -60,7 +60,7 @@ def test_a_sample_text_and_two_workers(tmp_path: Path, capsys: pytest.CaptureFix
         (["nowhere"], "nowhere does not exist"),
         (["--sample", "austen", "in"], "--sample austen and in"),
         (["in", "--tokenizer", "in", "--vocab-size", "100"], "--tokenizer brings its vocabulary"),
-        (["in", "--tokenizer", "in"], "neither tokenizer.json nor vocab.txt"),
+        (["in", "--tokenizer", "in"], "in has no tokenizer"),
         (["in", "--held-out", "2"], "held-out share 2.0"),
         (["in", "--shape", "jsonl"], "is not of shape jsonl"),
         (["in", "--vocabsize", "7"], "unknown option --vocabsize"),

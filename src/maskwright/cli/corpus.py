@@ -23,10 +23,12 @@ def corpus(
     text_column: str = "text",
     sample: Literal["austen", "sanguo"] | None = None,
     tokenizer: Path | None = None,
+    kind: Literal["wordpiece", "byte_bpe", "unigram", "characters", "words"] | None = None,
     vocab_size: int | None = None,
     cased: bool = False,
     held_out: Annotated[float, Parameter(name="--held-out")] = 0.05,
-    segmenter: Literal["auto", "rjieba", "characters"] = "auto",
+    segmenter: str = "auto",
+    dictionary: Path | None = None,
     workers: int | None = None,
     engine: Literal["local", "ray", "slurm"] = "local",
     slurm_options: str | None = None,
@@ -57,12 +59,17 @@ def corpus(
         shape: How documents stand in the files; auto looks at their first lines.
         text_column: Where tables and rows of JSON have their text.
         sample: Take a text that travels with maskwright instead of inputs.
-        tokenizer: A folder, vocab.txt or tokenizer.json to tokenise with.
+        tokenizer: A folder, vocab.txt, tokenizer.json, vocab.json beside
+            merges.txt, or spiece.model to tokenise with.
+        kind: Of the vocabulary that is trained; wordpiece unless said otherwise.
         vocab_size: Train a vocabulary of this size on the training documents
             (8000 unless a tokenizer is given; BERT's have 30,522 and 21,128).
         cased: Keep capitals and accents in the vocabulary that is trained.
         held_out: The share of documents kept aside to judge by.
-        segmenter: Who finds Chinese words; with characters there are no words.
+        segmenter: Who finds Chinese words: rjieba, characters (there are no
+            words), or module:attribute, a function of your own from a string to
+            spans. auto is rjieba where it is installed.
+        dictionary: More words for rjieba, a line each: word, frequency, tag.
         workers: Tasks at work at a time; all cores unless said otherwise.
         engine: Where they work: processes of this machine, a Ray cluster, or
             Slurm job arrays. The result is the same.
@@ -87,8 +94,8 @@ def corpus(
 
     if strange := [name for name in inputs if name.startswith("-") and name != "-"]:
         raise BadInput(f"unknown option {strange[0]}. See: maskwright corpus --help")
-    if tokenizer is not None and (vocab_size is not None or cased):
-        raise BadInput("--tokenizer brings its vocabulary: leave --vocab-size and --cased away, or --tokenizer")
+    if tokenizer is not None and (kind is not None or vocab_size is not None or cased):
+        raise BadInput("--tokenizer brings its vocabulary: leave --kind, --vocab-size and --cased away, or --tokenizer")
     if slurm_options is not None and engine != "slurm":
         raise BadInput(f"--slurm-options go with --engine slurm, not {engine}")
     foreign = next((name for name in overrides if not name.startswith("clean.")), None)
@@ -106,10 +113,12 @@ def corpus(
             shape=shape,
             column=text_column,
             tokenizer=tokenizer,
+            kind=kind or "wordpiece",
             vocab_size=8000 if vocab_size is None else vocab_size,
-            lowercase=not cased,
+            lowercase=False if cased else None,
             held_out=held_out,
             segmenter=segmenter,
+            dictionary=dictionary,
             workers=processors() if workers is None else workers,
             engine=engine,
             engine_settings={"options": slurm_options} if slurm_options is not None else None,

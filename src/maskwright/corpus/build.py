@@ -43,7 +43,8 @@ from maskwright.text.cleaning.account import Account
 from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig, versions
 from maskwright.text.shapes import Shape
 from maskwright.text.words import CharacterSegmenter, find_segmenter
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.loading import load_tokenizer, train
+from maskwright.tokenizers.tokenizer import Kind, Tokenizer
 
 CHARACTERS = CharacterSegmenter.name
 SHARD_TOKENS = 2**24
@@ -57,11 +58,13 @@ def build_corpus(
     language: Literal["en", "zh"] = "en",
     shape: Shape | Literal["auto"] = "auto",
     column: str = "text",
-    tokenizer: str | Path | WordPiece | None = None,
+    tokenizer: str | Path | Tokenizer | None = None,
+    kind: Kind = "wordpiece",
     vocab_size: int = 8000,
-    lowercase: bool = True,
+    lowercase: bool | None = None,
     held_out: float = 0.05,
     segmenter: str = "auto",
+    dictionary: str | Path | None = None,
     workers: int = 1,
     engine: EngineName = "local",
     engine_settings: dict[str, Any] | None = None,
@@ -75,9 +78,11 @@ def build_corpus(
     inputs      files, folders, archives, URLs, pipes, "-" for the standard input; or another source, such as a
                 `SampleText`
     column      where tables and rows of JSON have their text
-    tokenizer   a tokenizer or where one lies; None trains one of `vocab_size` on the training documents
+    tokenizer   a tokenizer or where one lies; None trains one of that `kind` and `vocab_size` on the training documents
     held_out    share of the documents kept aside, chosen by their content and `seed`
-    segmenter   for Chinese: "rjieba", "characters" (no words), or "auto", rjieba where it is installed
+    segmenter   for Chinese: "rjieba", "characters" (no words), "auto", which is rjieba where it is installed, or
+                "module:attribute", anything there that maps a string to spans
+    dictionary  more words for rjieba, a line each
     workers     tasks at work at a time; with more than one, call this under `if __name__ == "__main__":`
     engine      where they work: local, ray or slurm
     cleaning    what is done to each document first; None: nothing
@@ -92,13 +97,14 @@ def build_corpus(
     source = (
         TextFiles(inputs, language=language, shape=shape, column=column) if isinstance(inputs, Sequence) else inputs
     )
-    given = WordPiece.load(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
-    words = _segmenter_name(source.language, segmenter)
+    given = load_tokenizer(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
+    words = _words(source.language, segmenter, dictionary)
     cleaning = cleaning or CleaningConfig()
     Cleaner(cleaning, source.language)  # what it needs is there, or the error comes before any work
     arguments = {
         "language": source.language,
         "tokenizer": given.fingerprint if given else None,
+        "kind": given.kind if given else kind,
         "vocab_size": None if given else vocab_size,
         "lowercase": None if given else lowercase,
         "held_out": held_out,
@@ -107,12 +113,20 @@ def build_corpus(
         "shard_tokens": shard_tokens,
         "cleaning": _asked(cleaning),
     }
+    settings = Settings(
+        language=source.language,
+        seed=seed,
+        shard_tokens=shard_tokens,
+        segmenter=None if words in (None, CHARACTERS) else segmenter,
+        dictionary=None if dictionary is None else str(Path(dictionary).absolute()),
+        cleaning=cleaning,
+    )
     with open_engine(engine, workers, **(engine_settings or {})) as at_work:
         if source.repeatable and _is_there(source, out, {**source.identity(), **arguments}, progress):
             return Corpus.open(out)
         with work_folder(out) as work:
             source.prepare(work.path)
-            build = _Build(source, work, {**source.identity(), **arguments}, cleaning, at_work, progress)
+            build = _Build(source, work, {**source.identity(), **arguments}, settings, at_work, progress)
             build.run(given, out)
     return Corpus.open(out)
 
@@ -130,17 +144,12 @@ def _say_finished(out: Path, progress: Progress) -> None:
     progress.say(f"{out} is finished already: the same text and arguments made it")
 
 
-def _segmenter_name(language: str, segmenter: str) -> str | None:
-    """The segmenter that will be at work, with its version; None where words come from the pre-tokenizer."""
-    if language != "zh":
+def _words(language: str, segmenter: str, dictionary: str | Path | None) -> str | None:
+    """Who marks the words: the segmenter, its version and its dictionary; None where the tokenizer's rules do."""
+    if language != "zh" and segmenter == "auto" and dictionary is None:
         return None
-    found = find_segmenter(segmenter)
-    return f"{found.name} {found.version}".strip()
-
-
-def _at_work(words: str | None) -> str | None:
-    """Who marks the words; None where they are marked already: by the pre-tokenizer, or each character a word."""
-    return None if words in (None, CHARACTERS) else words.split()[0]
+    found = find_segmenter(segmenter, dictionary)
+    return " ".join(filter(None, (found.name, found.version, found.dictionary[:16])))
 
 
 class _Build:
@@ -151,15 +160,15 @@ class _Build:
         source: Source,
         work: WorkFolder,
         arguments: dict[str, Any],
-        cleaning: CleaningConfig,
+        settings: Settings,
         engine: Engine,
         progress: Progress,
     ) -> None:
-        self.source, self.work, self.arguments, self.cleaning = source, work, arguments, cleaning
+        self.source, self.work, self.arguments, self.settings = source, work, arguments, settings
         self.engine, self.progress = engine, progress
         self.state = source.state()
 
-    def run(self, given: WordPiece | None, out: Path) -> None:
+    def run(self, given: Tokenizer | None, out: Path) -> None:
         """From the first reading, or from where an earlier call stopped, to the finished folder."""
         made = check_out(out, self.arguments)
         if made is None and self.work.publish_if_complete(self.arguments, digest_of(self.state), out):
@@ -190,18 +199,11 @@ class _Build:
         else:
             for line in self.source.describe():
                 self.progress.say(line)
-            settings = Settings(
-                language=self.source.language,
-                seed=arguments["seed"],
-                shard_tokens=arguments["shard_tokens"],
-                segmenter=_at_work(arguments["words"]),
-                cleaning=self.cleaning,
-            )
             salt = repr((FORMAT_VERSION, self.source.language, arguments["seed"], arguments["cleaning"]))
-            self.work.write_plan(arguments, self.state, settings, self.source.units(salt))
+            self.work.write_plan(arguments, self.state, self.settings, self.source.units(salt))
         run_stage(Read(self.work.path), self.engine, self.progress)
         spools = [self.work.spool(unit) for unit in self.work.units]
-        chosen = choose(spools, held_out=arguments["held_out"], cleaning=self.cleaning)
+        chosen = choose(spools, held_out=arguments["held_out"], cleaning=self.settings.cleaning)
         if not len(chosen.fates):
             raise self._nothing_left()
         return chosen
@@ -237,16 +239,19 @@ class _Build:
                     example = f"{examples[place][1]}: {examples[place][0][0][:60]!r}" if place < len(examples) else ""
                     yield int(sizes[first + row]), example
 
-    def _tokenizer(self, given: WordPiece | None, chosen: Chosen) -> WordPiece:
+    def _tokenizer(self, given: Tokenizer | None, chosen: Chosen) -> Tokenizer:
         """The tokenizer, in the work folder; trained when none is given and none lies there."""
         if self.work.tokenizer.exists():
-            return WordPiece.load(self.work.tokenizer)
+            return load_tokenizer(self.work.tokenizer)
         if given is None:
             with self.progress.stage("Training the vocabulary", None, "characters") as stage:
                 text = [sentence for sentences in self._sampled(chosen) for sentence in sentences]
                 stage.advance(sum(map(len, text)))
-                size, lowercase = self.arguments["vocab_size"], self.arguments["lowercase"]
-                given = WordPiece.train(text, size, lowercase=lowercase)
+                asked, settings = self.arguments, self.settings
+                segmenter = find_segmenter(settings.segmenter, settings.dictionary) if settings.segmenter else None
+                given = train(
+                    asked["kind"], text, asked["vocab_size"], lowercase=asked["lowercase"], segmenter=segmenter
+                )
         with staged_folder(self.work.tokenizer) as folder:
             given.save_into(folder)
         return given
@@ -267,7 +272,7 @@ class _Build:
                         room -= int(facts.characters[first + row])
                         yield sentences
 
-    def _manifest(self, tokenizer: WordPiece, chosen: Chosen) -> Manifest:
+    def _manifest(self, tokenizer: Tokenizer, chosen: Chosen) -> Manifest:
         results = [self.work.encode_result(number).splits for number in range(len(self.work.units))]
         parts = {split: [result[split] for result in results] for split in SPLITS}
         shards = tuple(shard for split in SPLITS for part in parts[split] for shard in part.shards)
@@ -295,6 +300,7 @@ class _Build:
             tokenizer=TokenizerEntry(
                 fingerprint=tokenizer.fingerprint,
                 vocab_size=tokenizer.vocab_size,
+                kind=tokenizer.kind,
                 trained=trained if self.arguments["tokenizer"] is None else None,
             ),
             words=words,
@@ -302,7 +308,7 @@ class _Build:
             splits={split: _counted(parts[split]) for split in SPLITS},
             duplicates=chosen.duplicates,
             cleaning=account,
-            libraries=versions(self.cleaning),
+            libraries=versions(self.settings.cleaning),
             dropped=dict(sorted(dropped.items())),
             unknown_examples=tuple(dict.fromkeys(word for part in everything for word in part.unknown_examples))[
                 :EXAMPLES

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from maskwright.corpus.shards import Array, token_type
 from maskwright.text.documents import Document
 from maskwright.text.words import Segmenter
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.tokenizer import Tokenizer
 
 EXAMPLES = 20
 _SHOWN = 80  # characters of an example
 
-STATISTICS = ("sentences", "tokens", "words", "characters", "unknown")
+STATISTICS = ("sentences", "tokens", "words", "characters", "unknown", "joined")
 
 
 class Loss(NamedTuple):
@@ -36,7 +36,7 @@ class Chunk(NamedTuple):
     word_starts     (T,) uint8
     lengths         (sentences,) tokens of each sentence kept
     text            of each sentence kept
-    statistics      (documents, 5) int64, columns as STATISTICS
+    statistics      (documents, 6) int64, columns as STATISTICS
     names           one a document
     losses          what was dropped
     unknown         (document, word) for words that became [UNK]
@@ -55,10 +55,11 @@ class Chunk(NamedTuple):
 class Encoder:
     """A tokenizer and a segmenter at work."""
 
-    def __init__(self, tokenizer: WordPiece, segmenter: Segmenter | None) -> None:
+    def __init__(self, tokenizer: Tokenizer, segmenter: Segmenter | None) -> None:
         self._tokenizer = tokenizer
         self._segmenter = segmenter
         self._dtype = token_type(tokenizer.vocab_size)
+        self._unk_id = -1 if tokenizer.unk_id is None else tokenizer.unk_id
 
     def __call__(self, documents: Sequence[Document]) -> Chunk:
         """Encode the documents of one chunk."""
@@ -78,7 +79,8 @@ class Encoder:
             summed(of_token),
             summed(of_token[encoded.word_starts == 1]),
             summed(owner[kept], sizes[kept]),
-            summed(of_token[encoded.token_ids == self._tokenizer.unk_id]),
+            summed(of_token[encoded.token_ids == self._unk_id]),
+            summed(owner, encoded.joined),
         ]
         return Chunk(
             token_ids=encoded.token_ids.astype(self._dtype),

@@ -45,7 +45,9 @@ class SplitCounts(_Part):
     words: Count = 0
     characters: Count = 0
     unknown: Count = 0
-    """Tokens that are [UNK]."""
+    """Tokens that stand for what the vocabulary has not."""
+    joined: Count = 0
+    """Tokens that hold more than one word."""
 
 
 class Dropped(_Part):
@@ -61,6 +63,7 @@ class TokenizerEntry(_Part):
 
     fingerprint: str
     vocab_size: Count
+    kind: str = "wordpiece"
     trained: dict[str, Any] | None = None
     """How its vocabulary was trained in the same call, or None when it was given."""
 

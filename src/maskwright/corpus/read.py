@@ -18,7 +18,8 @@ from maskwright.corpus.shards import Array, Shard, check_offsets, damaged, open_
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
 from maskwright.progress import Progress, silent
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.loading import load_tokenizer
+from maskwright.tokenizers.tokenizer import Tokenizer
 
 Integers = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -217,9 +218,9 @@ class Corpus:
         return self.manifest.fingerprint
 
     @cached_property
-    def tokenizer(self) -> WordPiece:
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the ids."""
-        tokenizer = WordPiece.load(self.path / "tokenizer")
+        tokenizer = load_tokenizer(self.path / "tokenizer")
         if tokenizer.fingerprint != self.manifest.tokenizer.fingerprint:
             raise BadInput(
                 f"{self.path / 'tokenizer'} is not the tokenizer that made this corpus "

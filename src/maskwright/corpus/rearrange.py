@@ -189,17 +189,17 @@ def _write(
 def _left_out(shard: Shard, which: npt.NDArray[np.bool_]) -> Dropped:
     part = taken(shard, np.flatnonzero(which))
     names = tuple(str(name) for name in part.names[:EXAMPLES])
-    return Dropped(count=int(which.sum()), characters=_counted(part, -1).characters, examples=names)
+    return Dropped(count=int(which.sum()), characters=_counted(part, None).characters, examples=names)
 
 
-def _counted(shard: Shard, unk_id: int) -> SplitCounts:
+def _counted(shard: Shard, unk_id: int | None) -> SplitCounts:
     return SplitCounts(
         documents=len(shard.document_offsets) - 1,
         sentences=len(shard.sentence_offsets) - 1,
         tokens=len(shard.token_ids),
         words=int(shard.word_starts.sum(dtype=np.int64)),
         characters=sum(len(str(sentence)) for sentence in shard.text),
-        unknown=int((shard.token_ids == unk_id).sum()) if unk_id >= 0 else 0,
+        unknown=int((shard.token_ids == unk_id).sum()) if unk_id is not None else 0,
     )
 
 

@@ -26,7 +26,7 @@ from maskwright.text.cleaning.minhash import MinHash
 from maskwright.text.documents import Document, RawDocument
 from maskwright.text.readers import lines_of, sentences_of_lines
 from maskwright.text.words import find_segmenter
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.loading import load_tokenizer
 
 
 class Read(NamedTuple):
@@ -133,8 +133,8 @@ class Encode(NamedTuple):
         """As `Stage.run`."""
         work = WorkFolder(self.work)
         settings = work.plan.settings
-        segmenter = find_segmenter(settings.segmenter) if settings.segmenter else None
-        encoder = Encoder(WordPiece.load(work.tokenizer), segmenter)
+        segmenter = find_segmenter(settings.segmenter, settings.dictionary) if settings.segmenter else None
+        encoder = Encoder(load_tokenizer(work.tokenizer), segmenter)
         writers = {
             fate: ShardWriter(self.work, SPLITS[fate], task, settings.shard_tokens) for fate in (TRAIN, HELD_OUT)
         }

@@ -58,13 +58,15 @@ class _Part(BaseModel):
 class Settings(_Part):
     """What the stages are told.
 
-    segmenter  who marks the words; None where the tokenizer's rules do
+    segmenter   who marks the words; None where the tokenizer's rules do
+    dictionary  where more words for it lie
     """
 
     language: str
     seed: int
     shard_tokens: int
     segmenter: str | None
+    dictionary: str | None
     cleaning: CleaningConfig
 
 

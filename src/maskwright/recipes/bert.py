@@ -19,6 +19,7 @@ from maskwright.objectives.masked_pairs import MaskedPairs
 from maskwright.objectives.next_sentence import NextSentenceHead, PairsConfig
 from maskwright.progress import Progress, silent
 from maskwright.report.runs import write_report
+from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.training.finish import write_model
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
@@ -66,6 +67,7 @@ def recipe(size: str, corpus: str, vocab_size: int) -> Recipe:
 def check(recipe: Recipe, corpus: Corpus) -> None:
     """BadInput where the recipe does not go with itself or with the corpus."""
     model = recipe.model
+    _wordpiece(corpus)
     if recipe.pairs.max_length > model.max_position_embeddings:
         raise BadInput(
             f"pairs.max_length {recipe.pairs.max_length} is more than the model's {model.max_position_embeddings} "
@@ -78,13 +80,23 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
         )
 
 
+def _wordpiece(corpus: Corpus) -> WordPiece:
+    """BERT's tokenizer; BadInput where the corpus was made with one of another kind."""
+    if not isinstance(tokenizer := corpus.tokenizer, WordPiece):
+        raise BadInput(
+            f"{corpus.path} was made with a tokenizer of kind {tokenizer.kind}, and BERT takes wordpiece: "
+            "build the corpus with that one"
+        )
+    return tokenizer
+
+
 def data(recipe: Recipe, corpus: Corpus) -> MaskedPairs:
     """What the recipe learns from, as arithmetic."""
     training = recipe.training
     return MaskedPairs(
         corpus.train,
         corpus.held_out,
-        corpus.tokenizer,
+        _wordpiece(corpus),
         recipe.pairs,
         recipe.masks,
         batch_sequences=training.batch_sequences,

@@ -11,6 +11,7 @@ What comes out cannot depend on the engine, as no task knows which one runs it.
 
 import importlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -25,6 +26,11 @@ class Stage(Protocol):
     A stage is also a step of a datatrove pipeline, which is anything that is called with data, rank and world size:
     `LocalPipelineExecutor(pipeline=[stage], tasks=len(stage.sizes()))` runs it.
     """
+
+    @property
+    def work(self) -> Path:
+        """The work folder."""
+        ...
 
     @property
     def name(self) -> str:

@@ -27,7 +27,7 @@ class RayEngine:
         if workers < 1:
             raise BadInput(f"workers is {workers}: give a number from 1")
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports] - an extra
         except ImportError:
             raise BadInput("--engine ray needs Ray: run `pip install 'maskwright[ray]'`") from None
         self._ray: Any = ray
@@ -75,8 +75,8 @@ class RayEngine:
                 raise _cause(error) from None
             except self._ray.exceptions.RayError as error:
                 raise MaskwrightError(
-                    f"unit {task} was lost {RETRIES + 1} times on Ray ({type(error).__name__}), most likely for want of "
-                    "memory: start the same command again with fewer --workers; what is finished is kept"
+                    f"unit {task} was lost {RETRIES + 1} times on Ray ({type(error).__name__}), most likely for want "
+                    "of memory: start the same command again with fewer --workers; what is finished is kept"
                 ) from None
             yield task, WHOLE
 
