@@ -48,7 +48,7 @@ def test_other_languages_are_told_apart(found: str, wanted: str) -> None:
 
 
 def test_what_stands_in_the_middle_of_a_document_counts() -> None:
-    english = "This eBook is for the use of anyone anywhere at no cost and with almost no restrictions. " * 5
+    english = "This eBook is for the use of anyone anywhere at no cost and with almost no restrictions. " * 12
     assert language_judge("en")(english + OTHERS["de"] * 30 + english) is not None
 
 

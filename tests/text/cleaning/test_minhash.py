@@ -35,6 +35,11 @@ def test_the_estimate_is_right_on_average_and_as_spread_as_it_should_be(language
     assert np.std(errors) <= 1.4 * expected + 1e-9
 
 
+def test_the_order_of_letters_and_of_words_counts() -> None:
+    different = ["stop it", "pots it", "stop ti", "it stop", "sto pit", "下雨", "雨下"]
+    assert len({int(shingles(text, NGRAM)[0]) for text in different}) == len(different)
+
+
 def test_a_document_without_letters_has_the_empty_signature() -> None:
     assert (MinHash().signature(["…… ?!", ""]) == EMPTY).all()
     assert (MinHash().signature([]) == EMPTY).all()

@@ -69,6 +69,16 @@ def test_near_duplicates_of_near_duplicates_go_too() -> None:
     assert np.flatnonzero(near_duplicates(rows)).tolist() == [41, 52]
 
 
+def test_a_stranger_in_the_bucket_does_not_hide_a_copy() -> None:
+    """Second and third share 101 of 120 places but one band alone, and the first is in their bucket of that band."""
+    draws = np.random.default_rng(3)
+    second = draws.integers(2**32, size=120, dtype=np.uint32)
+    third, first = second.copy(), draws.integers(2**32, size=120, dtype=np.uint32)
+    third[ROWS::ROWS] += 1
+    first[:ROWS] = second[:ROWS]
+    assert near_duplicates(np.stack([first, second, third])).tolist() == [False, False, True]
+
+
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_exact_copies_are_marked_but_for_the_first(which: list[int]) -> None:
     pages = np.random.default_rng(2).integers(2**32, size=(6, 120), dtype=np.uint32)

@@ -103,8 +103,7 @@ class Cleaner:
     def __call__(self, lines: Sequence[str]) -> Cleaned:
         """Clean one document, given by its paragraphs or sentences."""
         given = sum(map(len, lines))
-        changes: list[Change] = []
-        kept = self._rewritten(lines, changes)
+        kept, changes = self._rewritten(lines)
         for step, stays in self._sieves:
             staying = [stays(line) for line in kept]
             if not all(staying):
@@ -117,17 +116,18 @@ class Cleaner:
         nothing = None if kept else f"{changes[-1].step}: nothing is left" if changes else "empty: it holds no text"
         return Cleaned(tuple(kept), nothing, tuple(changes), given)
 
-    def _rewritten(self, lines: Sequence[str], changes: list[Change]) -> Sequence[str]:
-        """The lines after the steps that rewrite text; they see a whole document at a time."""
-        before = text = "\n".join(lines)
+    def _rewritten(self, lines: Sequence[str]) -> tuple[list[str], list[Change]]:
+        """The lines after the steps that rewrite text, which see a whole document at a time."""
+        text = "\n".join(lines)
+        changes: list[Change] = []
         for step, rewrite in self._rewrites:
             after = rewrite(text)
             if after != text:
                 changes.append(rewritten(step, text, after))
                 text = after
-        if text is before:
-            return [line for line in lines if line]
-        return [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
+        if not changes:
+            return [line for line in lines if line.strip()], changes
+        return [line for line in (" ".join(line.split()) for line in text.split("\n")) if line], changes
 
 
 def versions(config: CleaningConfig) -> dict[str, str]:
@@ -142,7 +142,7 @@ def versions(config: CleaningConfig) -> dict[str, str]:
         "py3langid": config.language != "none",
     }
     found = {name: metadata.version(name) for name, is_used in used.items() if is_used}
-    if config.unicode != "none" or config.width != "none" or config.duplicates != "none":
+    if config.repetition or {config.unicode, config.width, config.duplicates} != {"none"}:
         found["unicodedata"] = unicodedata.unidata_version
     return found
 
