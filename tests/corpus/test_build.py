@@ -513,7 +513,9 @@ def test_inputs_that_changed_meanwhile_are_read_anew(
 
 BUILD = """
 import sys
+from maskwright.corpus import sources
 from maskwright.corpus.build import build_corpus
+sources.UNIT_BYTES = 40_000
 if __name__ == "__main__":
     text, tokenizer, out = sys.argv[1:]
     build_corpus([text], out, tokenizer=tokenizer, workers=2, shard_tokens=4000)

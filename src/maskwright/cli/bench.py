@@ -34,7 +34,9 @@ def bench(
     share of what the matrix products alone would allow. parts: where the time of
     our step goes. batches: laying out and masking pairs of segments, on one
     processor. corpus: raw text to a corpus, on one processor, and the memory it
-    takes. start: help and import.
+    takes; then beside `datasets.map` (if it is installed) and Google's script (if
+    MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
+    import.
 
     Args:
         what: pretrain, parts, batches, corpus or start.
@@ -43,7 +45,7 @@ def bench(
         seconds: Of each measurement.
         rounds: How often each side has its turn.
         threads: For pretrain and parts. Default: OMP_NUM_THREADS, or the processors there are.
-        alone: For pretrain: leave transformers out.
+        alone: For pretrain and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
         corpus: For batches: a corpus to make them from. Default: the sample text.
         gigabyte: For corpus: measure at a gigabyte too (needs 2 GB of disk).
@@ -89,9 +91,17 @@ def bench(
             show(made, json=json, text=lambda: tables.batches_table(made))
         case "corpus":
             from maskwright.lab.bench import corpus as builds
+            from maskwright.lab.bench import preparing
 
             built = builds.compare([*builds.MEGABYTES, *([builds.GIGABYTE] if gigabyte else [])], progress=progress)
-            show(built, json=json, text=lambda: tables.corpus_table(built))
+            beside = [] if alone else preparing.compare(rounds=rounds, workers=threads, progress=progress)
+            show(
+                {"builds": built, "beside": beside},
+                json=json,
+                text=lambda: "\n\n".join(
+                    [tables.corpus_table(built), *([tables.preparing_table(beside)] if beside else [])]
+                ),
+            )
         case "start":
             from maskwright.lab.bench import start
 

@@ -1,7 +1,7 @@
 """`maskwright corpus info|head|verify|merge|split`: looking at finished corpora, and making others of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -9,6 +9,7 @@ from maskwright.cli.results import AsJson, show
 
 if TYPE_CHECKING:
     from maskwright.corpus.read import Corpus
+    from maskwright.text.cleaning.account import StepAccount
 
 
 def info(corpus: Path, /, *, json: AsJson = False) -> None:
@@ -173,6 +174,7 @@ def described(made: "Corpus") -> dict[str, Any]:
         "vocabulary": manifest.tokenizer.vocab_size,
         "words": manifest.words or "none: whole-word masking will refuse this corpus",
         **splits,
+        "cleaning": {step: _told(done) for step, done in manifest.cleaning.steps.items()} or "nothing to do",
         "duplicate documents (kept)": manifest.duplicates,
         "unknown tokens": f"{unknown / max(tokens, 1):.3%}",
         "such as": " ".join(manifest.unknown_examples[:10]) or None,
@@ -181,5 +183,10 @@ def described(made: "Corpus") -> dict[str, Any]:
     }
 
 
-Part = Literal["info", "head", "verify", "merge", "split"]
+def _told(done: "StepAccount") -> str:
+    dropped = f"{done.dropped_documents:,} documents dropped" if done.dropped_documents else ""
+    changed = f"{done.characters:,} characters changed in {done.documents:,} documents" if done.documents else ""
+    return ", ".join(filter(None, (dropped, changed, f"such as {done.examples[0]}" if done.examples else "")))
+
+
 PARTS = {"info": info, "head": head, "verify": verify, "merge": merge, "split": split}

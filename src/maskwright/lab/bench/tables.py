@@ -4,6 +4,8 @@ import platform
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
 from maskwright.lab.columns import aligned_columns
 from maskwright.report.figures import Bar, bar_chart
@@ -78,6 +80,32 @@ def corpus_table(results: Sequence[Result]) -> str:
         for result in results
     ]
     return "\n".join(aligned_columns(rows))
+
+
+def preparing_table(results: Sequence[Result]) -> str:
+    """Megabytes and characters a second of each side, by language, and how many times ours is its rival's."""
+    rows = [["", "language", "processes", "MB/s", "million characters/s", "ours, times it", "million tokens"]]
+    medians = {(r["side"], r["language"]): float(np.median(r["megabytes_per_second"])) for r in results}
+    for result in results:
+        side, language = result["side"], result["language"]
+        beside = {"datasets": "ours", "google": "ours beside google"}.get(side)
+        ratio = medians[beside, language] / medians[side, language] if beside else None
+        rows.append(
+            [
+                side,
+                language,
+                str(result["workers"]),
+                _few(result["megabytes_per_second"]),
+                _few([speed / 1e6 for speed in result["characters_per_second"]]),
+                "-" if ratio is None else f"{ratio:.1f}x",
+                f"{result['tokens'][0] / 1e6:,.2f}",
+            ]
+        )
+    return "\n".join(aligned_columns(rows))
+
+
+def _few(values: Sequence[float]) -> str:
+    return f"{np.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def start_table(results: Sequence[Result]) -> str:

@@ -1,0 +1,186 @@
+"""`bench corpus`: how fast others prepare text, beside `maskwright corpus`, on the same text with the same tokenizer.
+
+datasets   `datasets.map` over `tokenizers`, batched, in as many processes, for ids alone; the time of reading the
+           jsonl into its cache is left out
+google     create_training_instances of google-research/bert, as published (dupe_factor 10: each text with ten masks),
+           the script itself, if MASKWRIGHT_GOOGLE_BERT names a clone of it; one process, as it has no more
+ours       the whole: sentences, words, ids, text, checksums, manifest; beside google also ten epochs of masked batches
+
+The text is that of `bench corpus` in English, drawn sentences of the sample in Chinese.
+"""
+
+import importlib.util
+import json
+import os
+import random  # noqa: TID251 - Google's script draws from one
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+from maskwright.draws import generator
+from maskwright.errors import BadInput
+from maskwright.lab.bench.clock import told
+from maskwright.lab.bench.corpus import SENTENCES, write_text
+from maskwright.lab.bench.turns import Result, Side, in_turn
+from maskwright.progress import Progress, silent
+from maskwright.text.samples import sample
+
+CLONE = "MASKWRIGHT_GOOGLE_BERT"
+MEGABYTES = {"ours": 48, "datasets": 48, "ours beside google": 2, "google": 2}
+VOCABULARY = 8000
+DUPE_FACTOR = 10
+
+
+def compare(*, rounds: int, workers: int, progress: Progress = silent) -> list[Result]:
+    """A row for each side and language: megabytes and characters a second, round by round, in strict turn."""
+    from maskwright.corpus.build import build_corpus
+    from maskwright.corpus.sources import SampleText
+
+    names = ["ours"]
+    if importlib.util.find_spec("datasets") is not None:
+        names.append("datasets")
+    if os.environ.get(CLONE):
+        names += ["ours beside google", "google"]
+    rows: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
+        for language in ("en", "zh"):
+            made = build_corpus(SampleText(language), Path(folder) / f"sample-{language}", vocab_size=VOCABULARY)
+            sides: list[Side] = []
+            for name in names:
+                text = Path(folder) / f"{language}-{MEGABYTES[name]}.jsonl"
+                if not text.exists():
+                    (write_text if language == "en" else write_chinese)(text, MEGABYTES[name] * 1_000_000)
+                given = {
+                    "side": name,
+                    "language": language,
+                    "text": str(text),
+                    "tokenizer": str(made.path / "tokenizer"),
+                    "workers": 1 if "google" in name else workers,
+                }
+                sides.append(Side(name, "preparing", given, {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}))
+            found = in_turn(sides, rounds, workers, name=f"preparing {language}", progress=progress)
+            rows += [
+                {
+                    "side": side.name,
+                    "language": language,
+                    "workers": side.given["workers"],
+                    **{key: [one[key] for one in found[side.name]] for key in found[side.name][0]},
+                }
+                for side in sides
+            ]
+    return rows
+
+
+def write_chinese(path: Path, size: int) -> int:
+    """jsonl of at least `size` bytes of drawn Chinese sentences; how many bytes it has."""
+    sentences = [sentence for chapter in sample("zh") for sentence in chapter.sentences]
+    written = document = 0
+    with path.open("wb") as file:
+        while written < size:
+            drawn = generator(0, "bench text", document).integers(0, len(sentences), SENTENCES)
+            text = "".join(sentences[i] for i in drawn.tolist())
+            written += file.write(json.dumps({"text": text}, ensure_ascii=False).encode() + b"\n")
+            document += 1
+    return written
+
+
+def measure(*, side: str, language: str, text: str, tokenizer: str, workers: int) -> dict[str, Any]:
+    """One side at work on one text."""
+    run = {"ours": _ours, "ours beside google": _ours_masked, "datasets": _datasets, "google": _google}[side]
+    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
+        seconds, tokens = run(language, text, tokenizer, workers, Path(folder))
+    characters = sum(len(json.loads(line)["text"]) for line in Path(text).read_bytes().splitlines())
+    return {
+        "megabytes_per_second": Path(text).stat().st_size / 1e6 / seconds,
+        "characters_per_second": characters / seconds,
+        "tokens": tokens,
+    }
+
+
+def _ours(language: Any, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
+    from maskwright.corpus.build import build_corpus
+
+    begin = time.perf_counter()
+    made = build_corpus([text], folder / "c", language=language, tokenizer=tokenizer, workers=workers)
+    return time.perf_counter() - begin, sum(split.tokens for split in made.manifest.splits.values())
+
+
+def _ours_masked(language: Any, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
+    from maskwright.corpus.read import Corpus
+    from maskwright.objectives.masked_lm import MasksConfig
+    from maskwright.objectives.masked_pairs import MaskedPairs
+    from maskwright.objectives.next_sentence import PairsConfig
+    from maskwright.tokenizers.wordpiece import WordPiece
+
+    building, _ = _ours(language, text, tokenizer, workers, folder)
+    begin = time.perf_counter()
+    made = Corpus.open(folder / "c")
+    assert isinstance(made.tokenizer, WordPiece)
+    data = MaskedPairs(
+        made.train, made.held_out, made.tokenizer, PairsConfig(), MasksConfig(),
+        batch_sequences=256, micro_sequences=256, held_out_sequences=0, seed=0,
+    )  # fmt: skip
+    steps = sum(data.pairs.epoch_pairs(epoch) for epoch in range(DUPE_FACTOR)) // 256 + 1
+    masked = sum(batch.num_tokens for step in range(steps) for batch in data.batches(step))
+    return building + time.perf_counter() - begin, masked
+
+
+def _datasets(language: str, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
+    from datasets import disable_progress_bars, load_dataset  # pyright: ignore[reportMissingTypeStubs]
+    from tokenizers import Tokenizer
+
+    disable_progress_bars()
+    rows: Any = load_dataset("json", data_files=text, split="train", cache_dir=str(folder))
+    known = Tokenizer.from_file(f"{tokenizer}/tokenizer.json")
+
+    def ids(batch: dict[str, list[str]]) -> dict[str, list[list[int]]]:
+        found = known.encode_batch_fast(batch["text"], add_special_tokens=False)
+        return {"token_ids": [encoding.ids for encoding in found]}
+
+    begin = time.perf_counter()
+    mapped: Any = rows.map(ids, batched=True, num_proc=workers, remove_columns=["text"])
+    seconds = time.perf_counter() - begin
+    return seconds, sum(len(row) for row in mapped["token_ids"])
+
+
+def _google(language: str, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
+    rules, script = _script("tokenization"), _script("create_pretraining_data")
+    lines = folder / "text.txt"
+    _as_sentences(Path(text), lines, language)
+    known = rules.FullTokenizer(f"{tokenizer}/vocab.txt", do_lower_case=True)
+    begin = time.perf_counter()
+    made = script.create_training_instances([str(lines)], known, 128, DUPE_FACTOR, 0.1, 0.15, 20, random.Random(0))
+    return time.perf_counter() - begin, sum(len(instance.tokens) for instance in made)
+
+
+def _as_sentences(text: Path, lines: Path, language: str) -> None:
+    """Google's script wants a sentence a line; finding them is not in its time."""
+    from maskwright.text.sentences import split_sentences
+
+    with lines.open("w", encoding="utf-8") as file:
+        for row in text.read_bytes().splitlines():
+            file.write("\n".join(split_sentences(json.loads(row)["text"], language)) + "\n\n")
+
+
+def _script(name: str) -> ModuleType:
+    """A script of the clone, its TensorFlow standing in for no more than opening files."""
+    place = Path(os.environ[CLONE]) / f"{name}.py"
+    if not place.is_file():
+        raise BadInput(f"{CLONE} is {place.parent}, and there is no {place.name}: name a clone of google-research/bert")
+    tensorflow = sys.modules.setdefault("tensorflow", MagicMock())
+    tensorflow.gfile.GFile = lambda path, mode: Path(path).open(mode, encoding="utf-8")
+    sys.modules.setdefault("six", MagicMock(PY2=False, PY3=True))
+    spec = importlib.util.spec_from_file_location(name, place)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    told(measure)
