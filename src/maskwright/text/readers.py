@@ -195,7 +195,7 @@ def _lines(
     if not any(line.strip() for _, line in head):  # white space, at least that far
         following = next(((number, line) for number, line in lines if line.strip()), None)
         if following is None:
-            if file.named and part.begin == 0:
+            if file.named and part.begin == 0 and part.end in (None, file.size):
                 raise BadInput(f"{file.name} is empty: it holds no character but white space")
             return "paragraphs", iter(())
         head = [following, *_head(lines)]
