@@ -5,6 +5,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -146,7 +147,7 @@ def test_small_files_are_gathered_in_order(file: Callable[..., Path], tmp_path: 
     assert [raw.source for piece in made for raw in read_piece(piece, "en")] == [f"{n:02}.txt:1" for n in range(20)]
     assert 4 < len(made) < 12
     assert all(piece.size <= 500 for piece in made)
-    assert all(before.size + after.parts[0].file.size > 500 for before, after in zip(made, made[1:], strict=False))
+    assert all(before.size + after.parts[0].file.size > 500 for before, after in pairwise(made))
 
 
 def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:

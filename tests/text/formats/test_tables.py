@@ -206,7 +206,7 @@ def test_a_bad_csv(tmp_path: Path, content: str | bytes, message: str) -> None:
 
 
 def test_a_quote_that_never_closes_is_found_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskwright.text.lines.LONGEST_LINE", 1 << 16)
+    monkeypatch.setattr("maskwright.text.formats.delimited.LONGEST_FIELD", 1 << 16)
     (tmp_path / "a.csv").write_text('id,text\n1,"It rained.\n' + "2,She smiled.\n" * 20_000)
     assert "a.csv line 2 is no row of csv: field larger than field limit (65536)" in refusal(tmp_path / "a.csv")
 

@@ -182,8 +182,8 @@ def test_a_page_or_a_tag_without_end(file: Callable[..., Path], monkeypatch: pyt
     monkeypatch.setattr("maskwright.text.lines.LONGEST_LINE", 1 << 20)
     path = file(dump(page("Rain", "x" * (2 << 20))))
     assert "is in a page of more than 1 Mi" in refusal(path)
-    path = file(HEAD + "<page a='" + "x" * (3 << 20))
-    assert "holds a tag that does not end within 1 MiB" in refusal(path)
+    path = file(HEAD + "<page a='" + "x" * (6 << 20))
+    assert "holds a tag that does not end within 4 MiB" in refusal(path)
 
 
 def test_wikicode_without_its_library(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

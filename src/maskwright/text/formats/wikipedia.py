@@ -14,6 +14,7 @@ from maskwright.errors import BadInput
 from maskwright.text import lines as text_lines
 
 _DEEPEST = 64  # elements inside one another; dumps have 5
+_LONGEST_TAG = 4 << 20  # bytes
 
 _PAGES_BESIDE = "File|Image|Media|Category|Template|文件|檔案|档案|图像|圖像|图片|圖片|媒体|媒體|分类|分類"
 _LINK_BESIDE = re.compile(rf"\s*(?:{_PAGES_BESIDE})\s*:", re.IGNORECASE)  # shows a picture, or nothing
@@ -70,8 +71,8 @@ class _Dump:
     def feed(self, piece: bytes) -> None:
         self._parse(piece, False)
         self.fed += len(piece)
-        if self.fed - max(self.parser.CurrentByteIndex, 0) > text_lines.LONGEST_LINE:
-            raise BadInput(f"{self.where()} holds a tag that does not end within {text_lines.LONGEST_LINE >> 20} MiB")
+        if self.fed - max(self.parser.CurrentByteIndex, 0) > _LONGEST_TAG:  # expat keeps what is no whole tag yet
+            raise BadInput(f"{self.where()} holds a tag that does not end within {_LONGEST_TAG >> 20} MiB")
 
     def close(self) -> None:
         self._parse(b"", True)
