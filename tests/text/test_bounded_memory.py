@@ -6,7 +6,7 @@ import csv
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,7 +32,7 @@ print(characters, early, int(peak_mib()), message)
 """
 
 
-def outcome(path: str | Path, shape: str, stdin: Iterator[bytes] = iter(())) -> tuple[int, int, int, str]:
+def outcome(path: str | Path, shape: str, stdin: Iterable[bytes] = ()) -> tuple[int, int, int, str]:
     """Characters read, the peak of memory (MiB) after 20 M of them and at the end, and the message of a refusal."""
     command = [sys.executable, "-c", READ, str(path), shape]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -79,11 +79,11 @@ def test_a_quote_of_two_gigabytes() -> None:
     assert peak < 500
 
 
-def test_a_hole_of_two_gigabytes_in_a_file_that_is_cut(tmp_path: Path) -> None:
+def test_a_hole_of_half_a_gigabyte_in_a_file_that_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with path.open("wb") as stream:
         stream.write(b'{"text": "It rained."}\n')
-        stream.truncate(2 << 30)
+        stream.truncate(1 << 29)
     program = (
         "import sys; from maskwright.lab.bench.clock import peak_mib; from maskwright.text.pieces import pieces\n"
         "from maskwright.text.readers import find_inputs\n"
@@ -92,7 +92,7 @@ def test_a_hole_of_two_gigabytes_in_a_file_that_is_cut(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     count, peak = map(int, done.stdout.split())
     assert count == 1 and peak < 200
-    assert "a.jsonl is a binary file, not text: byte 23 is NUL (line 2)" in outcome(path, "jsonl")[3]
+    assert "a.jsonl line 2 is longer than 64 MiB" in outcome(path, "jsonl")[3]
 
 
 def write_parquet(path: Path, rows: list[str], times: int) -> None:
