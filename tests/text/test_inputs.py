@@ -211,6 +211,10 @@ def test_text_is_read_over_http(served: str, tmp_path: Path) -> None:
     assert characters(read(f"{served}/a/one.txt", f"{served}/b/two.jsonl.gz")) == everything[:6]
     (file,) = find_inputs([f"{served}/a/one.txt"])
     assert (file.label, file.size) == ("one.txt", len(members()["a/one.txt"]))
+    (tmp_path / "d").mkdir()
+    zipped(tmp_path / "d" / "a.zip", members())
+    assert [one.label for one in find_inputs([f"{served}/b/"])] == ["%E4%B8%89.jsonl", "two.jsonl.gz"]
+    assert "The HTTP server doesn't appear to support range requests" in refusal(f"{served}/d/a.zip")
     assert f"{served}/none.txt does not exist, or cannot be reached" in refusal(f"{served}/none.txt")
 
 

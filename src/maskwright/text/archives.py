@@ -3,6 +3,8 @@
 A member is a file like any other, packed or not, of any shape; an archive inside an archive is passed over.
 """
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,7 +17,17 @@ from maskwright.text.compression import Expansion
 MAGIC = b"PK\x03\x04"
 _PIECE = 1 << 18
 _ENCRYPTED = 1  # the bit of an entry's flags
-_FAILURES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, RuntimeError)
+_FAILURES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+    RuntimeError,
+)
 
 
 class Member(NamedTuple):
@@ -29,6 +41,8 @@ def open_archive(stream: BinaryIO, name: str) -> zipfile.ZipFile:
     """The archive in `stream`, its directory read. Raises `BadInput` where it is none, damaged, or cut off."""
     try:
         return zipfile.ZipFile(stream)
+    except BadInput:  # of a server
+        raise
     except _FAILURES as error:
         raise BadInput(f"{name} is no zip archive, damaged, or cut off: {error}") from None
 
@@ -38,7 +52,7 @@ def members(archive: zipfile.ZipFile, name: str) -> list[Member]:
 
     Raises `BadInput` for an archive that is empty, or that names places outside itself.
     """
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if entry.filename and not entry.filename.endswith("/")]
     if not entries:
         raise BadInput(f"{name} is an archive without a file in it")
     found: list[Member] = []

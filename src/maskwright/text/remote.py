@@ -43,11 +43,12 @@ def remote_files(url: str) -> tuple[list[RemoteFile], bool]:
 
 
 def _listed(system: Any, found: dict[str, dict[str, Any]], base: str) -> list[RemoteFile]:
-    files = (
-        RemoteFile(system.unstrip_protocol(path), path.removeprefix(base).strip("/"), info.get("size"))
-        for path, info in found.items()
-        if info.get("type") != "directory"
-    )
+    files: list[RemoteFile] = []
+    for path, info in found.items():
+        if info.get("type") != "directory":
+            size = info.get("size")
+            size = system.info(path).get("size") if size is None else size  # web pages that list files leave it out
+            files.append(RemoteFile(system.unstrip_protocol(path), path.removeprefix(base).strip("/"), size))
     return sorted(files, key=lambda file: file.url.split("/"))
 
 
