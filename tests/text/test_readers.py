@@ -345,11 +345,28 @@ def test_a_shape_that_is_not_the_files(file: Callable[..., Path]) -> None:
         read(prose, language="fr")
 
 
-@given(content=st.binary(max_size=300), name=st.sampled_from(["a.txt", "a.gz", "a.zst", "a.jsonl"]))
+MAGIC = {
+    "a.gz": b"\x1f\x8b\x08",
+    "a.zst": b"\x28\xb5\x2f\xfd",
+    "a.bz2": b"BZh91AY&SY",
+    "a.xz": b"\xfd7zXZ\0",
+    "a.zip": b"PK\x03\x04",
+    "a.parquet": b"PAR1",
+    "a.arrow": b"\xff\xff\xff\xff",
+    "b.arrow": b"ARROW1\0\0",
+    "a.warc": b"WARC/1.0\r\n",
+    "a.xml": b"<mediawiki><page><ns>0</ns><text>",
+    "a.csv": b"text\n",
+    "a.tsv": b"a\ttext\n",
+    "a.jsonl": b"",
+    "a.txt": b"",
+}
+
+
+@given(content=st.binary(max_size=300), name=st.sampled_from(sorted(MAGIC)))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
     path = tmp_path_factory.mktemp("any") / name
-    magic = {"a.gz": b"\x1f\x8b\x08", "a.zst": b"\x28\xb5\x2f\xfd"}.get(name, b"")
-    path.write_bytes(magic + content)
+    path.write_bytes(MAGIC[name] + content)
     with contextlib.suppress(BadInput):
         for document in read(path):
             assert document.sentences and all(sentence.strip() == sentence != "" for sentence in document.sentences)

@@ -48,7 +48,10 @@ def decompressed(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
         return
     for magic, packer in _OTHERS.items():
         if first.startswith(magic):
-            raise BadInput(f"{name} is a {packer} file: text is read plain, or packed by gzip, zstd, bzip2 or xz")
+            raise BadInput(
+                f"{name} is a {packer} file: text is read plain, packed by gzip, zstd, bzip2 or xz, "
+                "or out of a zip archive that is given by its path"
+            )
     if name.lower().endswith(PACKED_NAMES):
         raise BadInput(f"{name} is not compressed, or damaged, whatever its name says")
     yield from pieces

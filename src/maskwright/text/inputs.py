@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 from maskwright.errors import BadInput
 from maskwright.text import archives, remote
-from maskwright.text.opening import STANDARD_INPUT, InputFile, open_input, seekable
+from maskwright.text.opening import STANDARD_INPUT, InputFile, archive, open_input
 
 __all__ = ["STANDARD_INPUT", "Found", "InputFile", "find_inputs", "look_for_inputs", "open_input"]
 
@@ -154,22 +154,17 @@ def _listed_by_datasets(folder: str) -> set[str]:
 
 def _behind_url(url: str) -> Found:
     files, named = remote.remote_files(url)
-    if named:
-        (file,) = files
-        if file.size == 0:
-            raise BadInput(f"{url} is empty")
-        return Found([InputFile(file.url, file.size, True, label=url.rpartition("/")[2] or url)], [])
-    base = url.split("*")[0].rpartition("/")[0] if "*" in url else url.rstrip("/")
-    read, others = [], []
+    if named and files[0].size == 0:
+        raise BadInput(f"{url} is empty")
+    read: list[InputFile] = []
+    others: list[str] = []
     for file in files:
-        label = file.url.removeprefix(base).lstrip("/")
-        parts = label.split("/")
-        if any(part.startswith(".") for part in parts):
-            continue
-        if "*" in url or READ_FROM_FOLDERS.search(parts[-1]):
-            read.append(InputFile(file.url, file.size, False, label=label))
+        parts = file.below.split("/")
+        if named or "*" in url or READ_FROM_FOLDERS.search(parts[-1]):
+            if not any(part.startswith(".") for part in parts):
+                read.append(InputFile(file.url, file.size, named, label=file.below))
         else:
-            others.append(label)
+            others.append(file.below)
     return Found(read, others)
 
 
@@ -187,8 +182,7 @@ def _in_archive(file: InputFile) -> Found:
     """The members of an archive that are read; the only one whatever its name."""
     if file.size is None:
         raise BadInput(f"{file.name} is a zip archive of unknown size, as from a pipe: store it, and give its path")
-    with seekable(file) as stream:
-        members = archives.members(stream, file.name)
+    members = archives.members(archive(file), file.name)
     read, others = [], []
     for member in members:
         label = f"{file.label}/{member.name}"

@@ -3,8 +3,10 @@
 import io
 import os
 import sys
+import zipfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from maskwright.errors import BadInput
@@ -60,11 +62,12 @@ def open_input(file: InputFile) -> Iterator[bytes]:
 
 def packed(file: InputFile) -> Iterator[bytes]:
     """The bytes of `file` as they lie there (those of a member of an archive: unzipped), in pieces of bounded size."""
+    if file.member is not None:
+        yield from archives.unzipped(archive(file), file.member, file.name)
+        return
     with _opened(file) as stream:
-        if file.member is None:
-            yield from _pieces(stream)
-        else:
-            yield from archives.unzipped(stream, file.member, file.name)
+        while piece := stream.read(_PIECE):
+            yield piece
 
 
 def open_range(file: InputFile, begin: int, end: int) -> Iterator[bytes]:
@@ -96,6 +99,19 @@ def seekable(file: InputFile) -> Generator[BinaryIO]:
             )
     content.seek(0)
     yield content
+
+
+def archive(file: InputFile) -> zipfile.ZipFile:
+    """The zip archive at the file's path."""
+    at = remote.is_url(file.path)
+    return _archive(file.path, None if at else os.stat(file.path).st_mtime_ns, file._replace(member=None).name)
+
+
+@lru_cache(maxsize=1)
+def _archive(path: str, changed: int | None, name: str) -> zipfile.ZipFile:
+    """Kept open: of an archive with 100,000 small members the directory is read once, not for each."""
+    del changed  # a part of the key
+    return archives.open_archive(remote.open_url(path) if remote.is_url(path) else open(path, "rb"), name)
 
 
 def stamp(file: InputFile) -> int | str | None:
@@ -142,13 +158,8 @@ def _opened(file: InputFile) -> Generator[BinaryIO]:
     if file.path == STANDARD_INPUT:
         yield sys.stdin.buffer
     elif remote.is_url(file.path):
-        with remote.opened(file.path) as stream:
+        with closing(remote.open_url(file.path)) as stream:
             yield stream
     else:
         with open(file.path, "rb") as stream:
             yield stream
-
-
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while piece := stream.read(_PIECE):
-        yield piece

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from maskwright.errors import BadInput
 from maskwright.text.compression import peeked
 from maskwright.text.documents import Document, Lines, RawDocument
-from maskwright.text.formats import arrow, delimited, jsonl, parquet, plain, warc, wikipedia
+from maskwright.text.formats import arrow, delimited, jsonl, parquet, plain, warc, wikicode, wikipedia
 from maskwright.text.inputs import InputFile, find_inputs
 from maskwright.text.lines import text_lines
 from maskwright.text.opening import as_stream, open_input, open_range, seekable
@@ -113,7 +113,7 @@ def lines_of(raw: RawDocument, language: str) -> Lines:
         case "jsonl":
             text = jsonl.text_of_row(raw.text, raw.column, raw.where)
         case "wikipedia":
-            return Lines(tuple(wikipedia.plain_text(raw.text, raw.where)), False)
+            return Lines(tuple(wikicode.plain_text(raw.text, raw.where)), False)
         case "warc":
             return Lines(tuple(warc.text_of_record(raw.text, raw.where)), False)
         case "csv" | "tsv" | "parquet" | "arrow":
@@ -195,7 +195,7 @@ def _lines(
     if not any(line.strip() for _, line in head):  # white space, at least that far
         following = next(((number, line) for number, line in lines if line.strip()), None)
         if following is None:
-            if file.named and part.begin == 0:
+            if file.named and part.begin == 0 and part.end in (None, file.size):
                 raise BadInput(f"{file.name} is empty: it holds no character but white space")
             return "paragraphs", iter(())
         head = [following, *_head(lines)]

@@ -4,6 +4,7 @@ Nothing here runs unless the user named a URL, and no URL is opened but the name
 files under a folder, or the matches of a pattern such as `s3://bucket/*.parquet`.
 """
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -14,9 +15,10 @@ _WEB = ("http", "https")
 
 
 class RemoteFile(NamedTuple):
-    """A file behind a URL; `size` is None where its server does not tell."""
+    """A file behind a URL, where it stands below the folder that was named, and its size if its server tells."""
 
     url: str
+    below: str
     size: int | None
 
 
@@ -34,32 +36,27 @@ def remote_files(url: str) -> tuple[list[RemoteFile], bool]:
         system, path = _system(url)
         is_web = url.partition("://")[0] in _WEB
         if "*" in path or ("?" in path and not is_web):
-            found = system.glob(path, detail=True)
-            return _listed(system, found), False
+            return _listed(system, system.glob(path, detail=True), re.split(r"[*?]", path)[0].rpartition("/")[0]), False
         if (is_web and url.endswith("/")) or (not is_web and system.isdir(path)):
-            return _listed(system, system.find(path, detail=True)), False
-        return [RemoteFile(url, system.info(path).get("size"))], True
+            return _listed(system, system.find(path, detail=True), path), False
+        return [RemoteFile(url, url.rpartition("/")[2] or url, system.info(path).get("size"))], True
 
 
-def _listed(system: Any, found: dict[str, dict[str, Any]]) -> list[RemoteFile]:
-    files = (
-        RemoteFile(system.unstrip_protocol(path), info.get("size"))
-        for path, info in found.items()
-        if info.get("type") != "directory"
-    )
+def _listed(system: Any, found: dict[str, dict[str, Any]], base: str) -> list[RemoteFile]:
+    files: list[RemoteFile] = []
+    for path, info in found.items():
+        if info.get("type") != "directory":
+            size = info.get("size")
+            size = system.info(path).get("size") if size is None else size  # web pages that list files leave it out
+            files.append(RemoteFile(system.unstrip_protocol(path), path.removeprefix(base).strip("/"), size))
     return sorted(files, key=lambda file: file.url.split("/"))
 
 
-@contextmanager
-def opened(url: str) -> Generator[BinaryIO]:
-    """The file behind `url`; its failures, also those while it is read, are `BadInput`."""
+def open_url(url: str) -> BinaryIO:
+    """The file behind `url`, to be closed; its failures, also those while it is read, are `BadInput`."""
     with _refused(url):
         system, path = _system(url)
-        stream = system.open(path, "rb")
-    try:
-        yield cast(BinaryIO, _Named(stream, url))
-    finally:
-        stream.close()
+        return cast(BinaryIO, _Named(system.open(path, "rb"), url))
 
 
 class _Named:

@@ -161,6 +161,15 @@ def test_a_row_of_a_table_that_is_too_long(tmp_path: Path, monkeypatch: pytest.M
         assert "row 2 is longer than 1 Mi characters" in refusal(tmp_path / name)
 
 
+def test_bytes_that_are_no_utf8_in_a_column_of_text(tmp_path: Path) -> None:
+    for bad in (b"caf\xe9", b"\xed\xa0\x80", b"\xe8\xaf"):
+        column = pa.array([b"It rained.", bad], pa.binary()).view(pa.string())
+        for kind in ("parquet", "arrow stream"):
+            _, name, write = WRITE[kind]
+            write(pa.table({"text": column}), tmp_path / name)
+            assert f"{name} is damaged in rows 1 to 2: Invalid UTF8 sequence" in refusal(tmp_path / name)
+
+
 # --- csv and tsv ---
 
 
@@ -206,7 +215,7 @@ def test_a_bad_csv(tmp_path: Path, content: str | bytes, message: str) -> None:
 
 
 def test_a_quote_that_never_closes_is_found_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskwright.text.lines.LONGEST_LINE", 1 << 16)
+    monkeypatch.setattr("maskwright.text.formats.delimited.LONGEST_FIELD", 1 << 16)
     (tmp_path / "a.csv").write_text('id,text\n1,"It rained.\n' + "2,She smiled.\n" * 20_000)
     assert "a.csv line 2 is no row of csv: field larger than field limit (65536)" in refusal(tmp_path / "a.csv")
 

@@ -180,7 +180,7 @@ def test_a_bad_archive(tmp_path: Path, content: bytes, message: str) -> None:
 
 
 def test_a_page_that_is_too_long_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskwright.text.lines.LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("maskwright.text.formats.warc.LONGEST_PAGE", 1 << 20)
     path = archive(
         tmp_path / "crawl.warc", record(answer(b"<p>" + b"x" * (2 << 20))), record(answer(html(STORY).encode()))
     )

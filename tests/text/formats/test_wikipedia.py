@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright.text.formats.wikipedia import plain_text
+from maskwright.text.formats.wikicode import plain_text
 from maskwright.text.inputs import find_inputs
 from maskwright.text.readers import detect_shape, lines_of, read_raw
 from tests.text.inputs import read, refusal
@@ -126,6 +126,7 @@ def test_a_folder_gives_its_dumps_and_passes_other_xml_over(file: Callable[..., 
         ("__NOTOC__\nIt rained (; {{lang|fr|x}}).", ["It rained."]),
         ("[[文件:A.jpg|thumb|图]][[分类:雨]]下雨了。", ["下雨了。"]),
         ("-{zh-hans:软件; zh-hant:軟體;}-和-{硬件}--{H|zh-tw:a}-。", ["软件和硬件。"]),
+        ("a&#xD800;b &#x110000; &#0;c", ["a\ufffdb &#x110000; &#0;c"]),
         ("<gallery>A.jpg|x</gallery><pre>x</pre>", []),
         ("It [[rained {{ <ref", ["It [[rained {{ <ref"]),
         ("Homer ({{lang|el|x}}; {{cn}}, a poet) sang.", ["Homer (a poet) sang."]),
@@ -182,8 +183,8 @@ def test_a_page_or_a_tag_without_end(file: Callable[..., Path], monkeypatch: pyt
     monkeypatch.setattr("maskwright.text.lines.LONGEST_LINE", 1 << 20)
     path = file(dump(page("Rain", "x" * (2 << 20))))
     assert "is in a page of more than 1 Mi" in refusal(path)
-    path = file(HEAD + "<page a='" + "x" * (3 << 20))
-    assert "holds a tag that does not end within 1 MiB" in refusal(path)
+    path = file(HEAD + "<page a='" + "x" * (6 << 20))
+    assert "holds a tag that does not end within 4 MiB" in refusal(path)
 
 
 def test_wikicode_without_its_library(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

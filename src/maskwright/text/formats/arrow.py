@@ -38,6 +38,8 @@ def rows(stream: BinaryIO, name: str, column: str, *, first: int = 1) -> Iterato
     while True:
         try:
             batch = next(batches, None)
+        except BadInput:  # of a server
+            raise
         except failures as error:
             raise BadInput(f"{name} is cut off or damaged behind row {first - 1}: {one_line(error)}") from None
         if batch is None:

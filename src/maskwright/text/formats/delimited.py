@@ -11,9 +11,9 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 from maskwright.errors import BadInput
-from maskwright.text import lines as text_lines
 from maskwright.text.formats.tables import without_column
 
+LONGEST_FIELD = 16 << 20  # characters; the parser holds four bytes for each, and grows by doubling
 _DELIMITERS = {"csv": ",;|", "tsv": "\t"}
 _HEAD = 200  # lines by which quoting is decided
 
@@ -34,7 +34,7 @@ def rows(
     if not any(line.strip() for _, line in head):
         return
     form = _form([line for _, line in head], shape, column)
-    csv.field_size_limit(text_lines.LONGEST_LINE)  # of the process: the parser has no other place for it
+    csv.field_size_limit(LONGEST_FIELD)  # of the process: the parser has no other place for it
     reader = csv.reader((line + "\n" for _, line in chain(head, lines)), **form)
     header: list[str] | None = None
     at = 0

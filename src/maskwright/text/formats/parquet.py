@@ -1,5 +1,6 @@
 """Parquet: the text column alone, its row groups streamed page by page."""
 
+import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -25,7 +26,7 @@ def rows(
     refuse_without_text(file.schema_arrow, column, name)
     groups = range(begin, file.num_row_groups if end is None else end)
     expansion = Expansion(name)
-    expansion.packed = sum(_packed(file.metadata.row_group(group)) for group in groups)
+    expansion.packed = _size(stream)
     batches = file.iter_batches(batch_size=_ROWS, row_groups=list(groups), columns=[column], use_threads=False)
     while True:
         try:
@@ -40,10 +41,16 @@ def rows(
 
 
 def row_groups(stream: BinaryIO, name: str) -> list[tuple[int, int]]:
-    """The rows and the bytes of each row group, as the file's footer has them. Raises as `rows`."""
+    """The rows and the bytes of each row group, by the file's footer. Raises as `rows`.
+
+    The footer has the bytes unpacked, and by columns packed; but pyarrow 26 ends the process when it is asked for the
+    columns of a damaged one. So the file's size is shared out.
+    """
     metadata = opened(stream, name).metadata
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    return [(group.num_rows, _packed(group)) for group in groups]
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    unpacked = max(1, sum(max(0, group.total_byte_size) for group in groups))
+    size = _size(stream)
+    return [(group.num_rows, size * max(0, group.total_byte_size) // unpacked) for group in groups]
 
 
 def opened(stream: BinaryIO, name: str) -> Any:
@@ -53,9 +60,11 @@ def opened(stream: BinaryIO, name: str) -> Any:
 
     try:
         return pq.ParquetFile(stream, pre_buffer=False, buffer_size=_BUFFER)
+    except BadInput:  # of a server
+        raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise BadInput(f"{name} is no Parquet file, damaged, or cut off: {one_line(error)}") from None
 
 
-def _packed(group: Any) -> int:
-    return sum(group.column(place).total_compressed_size for place in range(group.num_columns))
+def _size(stream: BinaryIO) -> int:
+    return stream.seek(0, os.SEEK_END)
