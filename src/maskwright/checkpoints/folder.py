@@ -25,7 +25,7 @@ from maskwright.durable import check_space, staged_folder
 from maskwright.errors import BadInput
 from maskwright.layers.weight_names import WeightName
 from maskwright.models.bert import BertConfig, config_json
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.tokenizer import Tokenizer
 
 # Published prefix of a head -> its name here, as in `metrics.jsonl`.
 HEADS = {"cls.predictions.": "mlm", "cls.seq_relationship.": "nsp"}
@@ -44,7 +44,7 @@ def write_folder(
     names: Sequence[WeightName],
     parameters: Mapping[str, Tensor],
     config: BertConfig,
-    tokenizer: WordPiece,
+    tokenizer: Tokenizer,
     facts: Mapping[str, Any] | None = None,
     replace: bool = False,
 ) -> Path:

@@ -1,4 +1,4 @@
-"""Byte-level BPE, the tokenizer of GPT-2 (Radford et al. 2019, section 2.2) and RoBERTa (arXiv 1907.11692, section 4.4).
+"""Byte-level BPE, as in GPT-2 (Radford et al. 2019, section 2.2) and RoBERTa (arXiv 1907.11692, section 4.4).
 
 Text is cut by GPT-2's regular expression, each pre-token's UTF-8 bytes are written with 256 printable characters
 (Ġ is the space), and pairs of pieces are merged in the order they were learnt. Nothing is unknown and nothing is
@@ -223,7 +223,7 @@ class _ByteUnits:
 
 
 def _behind_spaces(first: Array, end: Array, spaces: Array) -> tuple[Array, Array]:
-    """Pieces that begin with the space before a word begin with the word; nothing but that space is its first character."""
+    """Pieces that begin with the space before a word begin with the word; that space alone is its first character."""
     first = first + np.isin(first, spaces)
     return first, np.maximum(end, first + 1)
 

@@ -25,7 +25,7 @@ class Encoded(NamedTuple):
     token_ids    (T,) uint32
     word_starts  (T,) uint8, 1 where a token begins a word
     lengths      (number of sentences,) int64, tokens of each; 0 for a sentence that has none
-    joined       (number of sentences,) int64, tokens of each that hold more than one word, such as 语言模型 as one piece
+    joined       (number of sentences,) int64, tokens of each that hold several words, as 语言模型 may
     """
 
     token_ids: npt.NDArray[np.uint32]
@@ -84,7 +84,7 @@ class Lookup:
         self._names: list[str] = []
         self._row = np.zeros(1024, dtype=np.int64)  # of each unit, its pieces in the rows below
         self._count = np.zeros(1024, dtype=np.int64)
-        self._columns = {
+        self._columns: dict[str, Array] = {
             "ids": np.zeros(1024, dtype=np.uint32),
             "starts": np.zeros(1024, dtype=np.uint8),
             "first": np.zeros(1024, dtype=np.int32),

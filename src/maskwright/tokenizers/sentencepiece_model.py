@@ -42,7 +42,7 @@ class SentencePieceModel(NamedTuple):
 
 
 def read_model(path: Path) -> SentencePieceModel:
-    """A .model of type Unigram. BadInput for a file cut short, for another type, and for rules that are not ALBERT's."""
+    """A .model of type Unigram. BadInput for a file cut short, for another type, and for what is not read."""
     return parse_model(read_bytes(path), str(path))
 
 

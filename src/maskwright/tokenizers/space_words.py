@@ -72,5 +72,5 @@ class SpaceWords:
 
 
 def _clings(point: int) -> bool:
-    """Whether a character may be one with the space before it: combining marks, joiners, and what Unicode has not named."""
+    """Whether a character may be one with the space before it: combining marks, joiners, what Unicode has not named."""
     return unicodedata.category(chr(point))[0] in "MC" or any(point in some for some in _MORE_CLINGING)

@@ -132,7 +132,7 @@ class Unigram(Tokenizer):
 
     @cached_property
     def _marked(self) -> Library:
-        """Takes [MASK] and its like in a text for the special tokens; XLNet's <mask> takes the space before it along."""
+        """Takes [MASK] and its like in a text for the special tokens; <mask> takes the space before it along."""
         library = self._library(self._parts.scored)
         library.add_special_tokens(
             [AddedToken(n, normalized=False, special=True, lstrip=n == "<mask>") for n in self.vocabulary.special]
@@ -164,14 +164,19 @@ class Unigram(Tokenizer):
         if not ids:
             return Side([], [], [], [])
         points = np.frombuffer((text + "\n").encode("utf-32-le"), dtype=np.uint32)
-        at, _ = self._words.find(points, np.array([len(text)]))
+        at, ends = self._words.find(points, np.array([len(text)]))
         spans = np.array(offsets, dtype=np.int64)
+        # the library may have a ▁ at the white space before, where characters that it drops are near
+        unit = np.minimum(np.searchsorted(ends, spans[:, 0], side="right"), len(at) - 1)
+        spans[:, 0] = np.maximum(spans[:, 0], at[unit])
+        spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
         marks = np.isin(ids, special)
         in_front = marks.copy()
         in_front[1:] |= marks[:-1]
         in_front[0] = True
         starts, _ = mark_pieces(spans[:, 0], spans[:, 1], self._words.begin_words(points, at), in_front)
-        return Side(ids, (np.cumsum(starts) - 1).tolist(), offsets, [self.tokens[index] for index in ids])
+        shown = [(begin, end) for begin, end in spans.tolist()]
+        return Side(ids, (np.cumsum(starts) - 1).tolist(), shown, [self.tokens[index] for index in ids])
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """Pieces joined to text: what was lost on the way in, such as capitals, does not come back."""

@@ -1,4 +1,4 @@
-"""Whole words, for word2vec (arXiv 1301.3781) and bags of words: the most frequent ones have an id, all others are <unk>.
+"""Whole words, for word2vec (arXiv 1301.3781) and bags of words: the frequent ones have an id, others are <unk>.
 
 Words are BERT's: every mark is one (don ' t, well - known). Chinese has two ways. Trained without a segmenter, each
 Chinese character is a word. Trained with one, its words are the vocabulary: `encode_sentences` then wants the same
