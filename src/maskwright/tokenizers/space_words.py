@@ -16,7 +16,7 @@ from maskwright.text.characters import are_ideographs
 from maskwright.tokenizers.bert_words import CharacterClasses
 
 _UNSEEN, _SPACE, _CLINGING, _OTHER = 0, 1, 2, 3
-_MORE_CLINGING = range(0x1F3FB, 0x1F400), (0xFF9E, 0xFF9F)
+_MORE_CLINGING = range(0x200C, 0x200E), range(0xFF9E, 0xFFA0), range(0x1F3FB, 0x1F400), range(0xE0000, 0xE1000)
 Array = npt.NDArray[Any]
 
 
@@ -72,5 +72,5 @@ class SpaceWords:
 
 
 def _clings(point: int) -> bool:
-    """Whether a character may be one with the space before it: combining marks, joiners, what Unicode has not named."""
-    return unicodedata.category(chr(point))[0] in "MC" or any(point in some for some in _MORE_CLINGING)
+    """Whether a character may be one with the space before it (a grapheme): marks, joiners, tags, skin colours."""
+    return unicodedata.category(chr(point)).startswith("M") or any(point in some for some in _MORE_CLINGING)
