@@ -132,6 +132,8 @@ def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(
     albert: Unigram, text: str, segmented: bool
 ) -> None:
     """Offsets are the library's, words those of BERT, as the tests below see them."""
+    normalize = albert._plain.normalizer.normalize_str
+    text = "".join(c for c in text if normalize(c))  # what is dropped confuses the library's offsets
     segmenter = RjiebaSegmenter() if segmented else None
     encoded = albert.encode_sentences([text], segmenter)
     spans = albert.encode_pair(text, special_in_text=False).offsets[1:-1].tolist()
@@ -149,6 +151,12 @@ def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(
         several += any(begin < i < end for i in begins)
         reached = max(end, begin + 1)
     assert encoded.joined.tolist() == [several]
+
+
+@given(st.text(odd, max_size=40))
+def test_pairs_have_the_words_of_sentences(albert: Unigram, text: str) -> None:
+    words = albert.encode_pair(text, special_in_text=False).word_ids[1:-1]
+    assert (np.diff(words, prepend=-1) != 0).tolist() == (albert.encode_sentences([text]).word_starts == 1).tolist()
 
 
 def chinese(character: str) -> bool:

@@ -40,6 +40,7 @@ from maskwright.tokenizers.byte_bpe_files import (
     read_vocab_and_merges,
     style_of,
 )
+from maskwright.tokenizers.cuts import ByteCuts, cut_units
 from maskwright.tokenizers.gpt2_words import PreTokens, begin_words
 from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces
 from maskwright.tokenizers.pairs import Side
@@ -188,17 +189,21 @@ class ByteBPE(Tokenizer):
 
 
 class _ByteUnits:
-    """Pre-tokens as units; see `lookup.Units`."""
+    """Pre-tokens, or parts of them, as units; see `lookup.Units`."""
 
     def __init__(self, pre_tokens: PreTokens, tokens: Sequence[str], model: models.Model) -> None:
         self._pre_tokens = pre_tokens
+        numbers = {ord(character): byte for byte, character in enumerate(BYTES)}
+        plain = (token for token in tokens if all(ord(character) in numbers for character in token))
+        self._cuts = ByteCuts(bytes(map(numbers.__getitem__, map(ord, token))) for token in plain)
         self._num_bytes = np.array([len(token) for token in tokens], dtype=np.int64)  # a character a byte
         self._library = Library(model)
         self._library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
-        """As `Units.find`."""
-        return self._pre_tokens.find(points, borders)
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array, None]:
+        """As `Units.find`; pre-tokens of Chinese are cut wherever no piece reaches over the cut."""
+        at, ends = self._pre_tokens.find(points, borders)
+        return *cut_units(at, ends, self._cuts.places(points)), None
 
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`. Where a piece lies follows from how many bytes it has: none are ever lost."""

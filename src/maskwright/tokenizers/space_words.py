@@ -38,15 +38,23 @@ class SpaceWords:
 
         borders  places that part sentences and belong to none
         """
-        classes = self._class[points]
-        if (unseen := classes == _UNSEEN).any():
-            self._ask(np.unique(points[unseen]))
-            classes = self._class[points]
+        classes = self._classes(points)
         inside = classes != _SPACE
         inside[:-1] |= classes[1:] == _CLINGING
         inside[borders] = False
         edges = np.diff(inside.view(np.int8), prepend=0, append=0)
         return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+    def clinging(self, points: Array) -> Array:
+        """Which characters may be one with the character before them."""
+        return self._classes(points) == _CLINGING
+
+    def _classes(self, points: Array) -> Array:
+        classes = self._class[points]
+        if (unseen := classes == _UNSEEN).any():
+            self._ask(np.unique(points[unseen]))
+            classes = self._class[points]
+        return classes
 
     def begin_words(self, points: Array, at: Array) -> Array:
         """Where words begin: at units, at marks and Chinese characters, and behind these."""
