@@ -83,6 +83,8 @@ odd = st.one_of(
     st.characters(exclude_categories=["Cs"]),
     st.sampled_from("aAzé1² \t\n\r，。,.'stremvldST-_中文语𠀀\u0301\u200d\u3000\u00a0\u2028\u0085ßΣ가\ufffd\0🙂"),
 )
+ALIKE = "一丁七万丈三上下㐀语"  # neighbours in Unicode: pieces of parts of characters are learnt
+texts_of_alike = st.lists(st.text(ALIKE + " a，", max_size=30), max_size=5)
 texts = st.lists(st.text(odd, max_size=30), max_size=5)
 
 
@@ -120,6 +122,13 @@ def cut(text: str) -> list[str]:
 def test_nothing_is_lost(both: ByteBPE, text: str) -> None:
     assert both.decode(both.encode_sentences([text]).token_ids.tolist()) == text
     assert both.decode(both.encode_pair(text, special_in_text=False).ids.tolist(), skip_special=True) == text
+
+
+@given(st.lists(st.text(ALIKE, min_size=1, max_size=9), min_size=1, max_size=30), st.integers(0, 60), texts_of_alike)
+@settings(max_examples=200)
+def test_cuts_between_characters_change_no_piece(seen: list[str], merges: int, drawn: list[str]) -> None:
+    tokenizer = ByteBPE.train(seen, 261 + merges, min_count=1)
+    assert_equal_to(library_of(tokenizer), tokenizer, [*drawn, *seen])
 
 
 class Pairs:

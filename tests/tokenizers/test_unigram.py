@@ -126,6 +126,29 @@ def test_ids_equal_the_librarys_on_any_text(albert: Unigram, xlnet: Unigram, dra
         assert_equal_to(tokenizer._plain, tokenizer, drawn)
 
 
+chinese_text = st.text(st.sampled_from("".join(lines("zh")[:20]) + "''``\u0301\ufe00豈 、。a"), max_size=60)
+
+
+@given(
+    pieces=st.dictionaries(st.text("一丁七，。豈a", min_size=2, max_size=4), st.integers(-9, -1), max_size=20),
+    drawn=st.lists(st.text("一丁七万，。豈a\u0301 ", max_size=30), max_size=5),
+    charsmap=st.booleans(),
+)
+@settings(max_examples=200)
+def test_cuts_between_characters_change_no_piece(
+    albert: Unigram, pieces: dict[str, int], drawn: list[str], charsmap: bool
+) -> None:
+    single = dict.fromkeys("▁一丁七，,。豈a", -10)
+    scored = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), *((p, float(s)) for p, s in {**single, **pieces}.items())]
+    tokenizer = Unigram(scored, albert._parts.charsmap if charsmap else b"")
+    assert_equal_to(tokenizer._plain, tokenizer, drawn)
+
+
+@given(st.lists(chinese_text, max_size=5))
+def test_ids_equal_the_librarys_on_drawn_chinese(albert: Unigram, drawn: list[str]) -> None:
+    assert_equal_to(albert._plain, albert, drawn)
+
+
 @given(st.text(odd, max_size=40), st.booleans())
 @settings(max_examples=300)
 def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(

@@ -13,6 +13,18 @@ begins wherever Chinese begins or ends, and in Chinese where the segmenter says.
 >>> encoded = tokenizer.encode_sentences(["don't well-known"])
 >>> [tokenizer.id_to_token(i) for i in encoded.token_ids[encoded.word_starts == 1].tolist()]
 ['don', "'t", 'Ġwell', '-', 'known']
+
+A piece that spans several words is one unit, and is counted: here 语言模型 is one piece, and the segmenter's words are
+使用 语言 模型 来 预测 下 一个 词 的 probability 。
+
+>>> from maskwright.text.words import RjiebaSegmenter
+>>> tokenizer = ByteBPE.train(["语言模型"] * 3, 400)
+>>> encoded = tokenizer.encode_sentences(["使用语言模型来预测下一个词的probability。"], RjiebaSegmenter())
+>>> words = np.split(encoded.token_ids, np.flatnonzero(encoded.word_starts)[1:])
+>>> [tokenizer.decode(word) for word in words]
+['使用', '语言模型', '来', '预测', '下', '一个', '词', '的', 'probability', '。']
+>>> encoded.joined.tolist()
+[1]
 """
 
 import json

@@ -46,18 +46,15 @@ class UnigramCuts:
         joined = {ord(p[i]) << 21 | ord(p[i + 1]) for p in known for i in range(len(p) - 1)}
         self._joined = np.array(sorted(joined), dtype=np.int64)
 
-    def places(self, points: Array, clinging: Array) -> Array:
-        """Characters before which the text can be cut.
-
-        clinging  which characters are normalized together with the one before
-        """
+    def places(self, points: Array) -> Array:
+        """Characters before which the text can be cut, if each is normalized by itself."""
         if not (chinese := are_ideographs(points)).any():
             return np.zeros(0, dtype=np.int64)
         meant = self._meant[points]
         if (unseen := meant == _UNSEEN).any():
             self._ask(np.unique(points[unseen]))
             meant = self._meant[points]
-        free = (meant > _NEVER) & ~np.append(clinging[1:], True)
+        free = meant > _NEVER
         places = np.flatnonzero(free[1:] & free[:-1] & (chinese[1:] | chinese[:-1])) + 1
         return places[~_among(meant[places - 1] << 21 | meant[places], self._joined)]
 

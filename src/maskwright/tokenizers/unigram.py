@@ -48,6 +48,7 @@ from maskwright.tokenizers.unigram_files import (
 from maskwright.tokenizers.words_of_pieces import mark_pieces
 
 _TRAINING_THREADS = 4  # sums depend on how they are shared out: a fixed number, so that every machine agrees
+_LONGEST = 2**24  # bytes of a sentence: SentencePiece leaves longer ones out without a word, its default is 4,192
 Array = npt.NDArray[Any]
 
 
@@ -208,9 +209,13 @@ class _UnigramUnits:
     def find(self, points: Array, borders: Array) -> tuple[Array, Array, Array | None]:
         """As `Units.find`; Chinese is cut wherever no piece reaches over the cut."""
         at, ends = self._words.find(points, borders)
-        places = self._cuts.places(points, self._words.clinging(points))
+        places = self._cuts.places(points)
         if not len(places):
             return at, ends, None
+        clinging = self._words.clinging(points)
+        if clinging.any():  # normalized with what is before, white space perhaps: such a unit stays whole
+            whole = np.searchsorted(at, np.flatnonzero(clinging), side="right")
+            places = places[~np.isin(np.searchsorted(at, places, side="right"), whole)]
         begins = np.zeros(len(points), dtype=np.bool_)
         begins[at] = True
         at, ends = cut_units(at, ends, places)
@@ -277,6 +282,7 @@ def _trained(sentences: Iterator[str], vocab_size: int, special: Sequence[str], 
             bos_id=-1,
             eos_id=-1,
             control_symbols=[token for token in special if token != "<unk>"],
+            max_sentence_length=_LONGEST,
             num_threads=_TRAINING_THREADS,
             minloglevel=2,
         )
