@@ -17,7 +17,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
-    lines = [*sample("en")[50].sentences, "", *sample("zh")[0].sentences, "天下英雄！天下英雄！"]
+    lines = [*sample("en")[50].sentences, "", *sample("zh")[0].sentences, "曹操黄巾！曹操黄巾！"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -42,14 +42,14 @@ def test_each_kind_is_trained_and_shown(
 def test_words_of_chinese_are_shown_and_trained_by_the_segmenter(
     text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "dict.txt").write_text("天下英雄\n", encoding="utf-8")
+    (tmp_path / "dict.txt").write_text("曹操黄巾\n", encoding="utf-8")
     line = ["--kind", "words", "--segmenter", "rjieba", "--dictionary", tmp_path / "dict.txt", "--language", "zh"]
     assert run("tokenizer", "train", text, *line, "--out", tmp_path / "w") == 0
-    assert "天下英雄" in load_tokenizer(tmp_path / "w").tokens
+    assert "曹操黄巾" in load_tokenizer(tmp_path / "w").tokens
     assert run("tokenizer", "train", text, "--out", tmp_path / "p", "--language", "zh") == 0
     capsys.readouterr()
     for more, words in (([], [0, 0, 1, 1]), (["--dictionary", tmp_path / "dict.txt"], [0, 0, 0, 0])):
-        assert run("tokenizer", "show", tmp_path / "p", "天下英雄", *more, "--json") == 0
+        assert run("tokenizer", "show", tmp_path / "p", "曹操黄巾", *more, "--json") == 0
         assert [row["word"] for row in json.loads(capsys.readouterr().out)[0]["tokens"]][1:-1] == words
 
 

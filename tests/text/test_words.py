@@ -77,9 +77,7 @@ def test_malformed_lines_of_a_dictionary_are_named(tmp_path: Path, line: str) ->
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("data", "message"), [(b"\xff\xfe", "byte 0"), (b"\n\n", "no words"), (None, "cannot be read")]
-)
+@pytest.mark.parametrize(("data", "message"), [(b"\xff", "byte 0"), (b"\n\n", "no words"), (None, "cannot be read")])
 def test_what_is_no_dictionary(tmp_path: Path, data: bytes | None, message: str) -> None:
     if data is not None:
         (tmp_path / "words.txt").write_bytes(data)
@@ -95,7 +93,8 @@ def test_a_segmenter_of_ones_own_is_named_by_module_and_attribute(
     (tmp_path / "mine.py").write_text(
         "def pairs(text):\n    return [(i, min(i + 2, len(text))) for i in range(0, len(text), 2)]\n\n\n"
         "class Whole:\n    version = '1.5'\n    def spans(self, text):\n        return [(0, len(text))]\n\n\n"
-        "whole = Whole()\nnumber = 3\ndef wrong(text):\n    return [(1, 1)]\ndef other(text):\n    return text.split()\n"
+        "whole = Whole()\nnumber = 3\ndef wrong(text):\n    return [(1, 1)]\n"
+        "def other(text):\n    return text.split()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     pairs = find_segmenter("mine:pairs")

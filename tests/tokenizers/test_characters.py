@@ -1,6 +1,7 @@
 """Characters against a transcript of bilm-tf's rule, and against the `tokenizers` library."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_rows_of_a_text_are_those_of_its_words() -> None:
         encoded = Characters().encode_sentences(document.sentences, cut)
         data = encoded.token_ids.astype(np.uint8).tobytes()
         begins = [*np.flatnonzero(encoded.word_starts).tolist(), len(data)]
-        words = [data[a:b].decode() for a, b in zip(begins, begins[1:])]
+        words = [data[a:b].decode() for a, b in pairwise(begins)]
         assert "".join(words) == "".join("".join(document.sentences).split())
         assert {"桃园", "豪杰"} <= set(words) if cut else {"Bennet", ",", "-"} <= set(words)
         assert character_rows(encoded.token_ids, encoded.word_starts).tolist() == [bilm(word, 50) for word in words]

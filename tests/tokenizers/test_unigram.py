@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def test_ids_equal_the_librarys_on_real_lines(albert: Unigram, xlnet: Unigram, l
 odd = st.one_of(
     st.characters(exclude_categories=["Cs"]),
     st.sampled_from(
-        "aAzé1,² \t\n\r，。,.'`\"sT-_中文语𠀀\u0301\u0308\u200d\u200b\u3000\u00a0\u00a8½ﬁ\u2028\u0085ßİΣ가がﾞ\ufffd\0🙂\u2581\u0600"
+        "aAzé1,² \t\n\r，。,.'`\"sT-_中文语𠀀\u0301\u0308\u200d\u200b"
+        "\u3000\u00a0\u00a8½ﬁ\u2028\u0085ßİΣ가がﾞ\ufffd\0🙂\u2581\u0600"
     ),
 )
 
@@ -124,15 +126,40 @@ def test_ids_equal_the_librarys_on_any_text(albert: Unigram, xlnet: Unigram, dra
         assert_equal_to(tokenizer._plain, tokenizer, drawn)
 
 
+chinese_text = st.text(st.sampled_from("".join(lines("zh")[:20]) + "''``\u0301\ufe00豈 、。a"), max_size=60)
+
+
+@given(
+    pieces=st.dictionaries(st.text("一丁七，。豈a", min_size=2, max_size=4), st.integers(-9, -1), max_size=20),
+    drawn=st.lists(st.text("一丁七万，。豈a\u0301 ", max_size=30), max_size=5),
+    charsmap=st.booleans(),
+)
+@settings(max_examples=200)
+def test_cuts_between_characters_change_no_piece(
+    albert: Unigram, pieces: dict[str, int], drawn: list[str], charsmap: bool
+) -> None:
+    single = dict.fromkeys("▁一丁七，,。豈a", -10)
+    scored = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), *((p, float(s)) for p, s in {**single, **pieces}.items())]
+    tokenizer = Unigram(scored, albert._parts.charsmap if charsmap else b"")
+    assert_equal_to(tokenizer._plain, tokenizer, drawn)
+
+
+@given(st.lists(chinese_text, max_size=5))
+def test_ids_equal_the_librarys_on_drawn_chinese(albert: Unigram, drawn: list[str]) -> None:
+    assert_equal_to(albert._plain, albert, drawn)
+
+
 @given(st.text(odd, max_size=40), st.booleans())
 @settings(max_examples=300)
 def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(
     albert: Unigram, text: str, segmented: bool
 ) -> None:
-    """Offsets are the library's, words those of a brute force over characters: marks and Chinese alone, the rest in runs."""
+    """Offsets are the library's, words those of BERT, as the tests below see them."""
+    normalize = albert._plain.normalizer.normalize_str
+    text = "".join(c for c in text if normalize(c))  # what is dropped confuses the library's offsets
     segmenter = RjiebaSegmenter() if segmented else None
     encoded = albert.encode_sentences([text], segmenter)
-    spans = albert._plain.encode(text, add_special_tokens=False).offsets
+    spans = albert.encode_pair(text, special_in_text=False).offsets[1:-1].tolist()
     begins = word_begins(albert, text)
     if segmenter is not None:
         of_segmenter = {begin for begin, _ in segmenter.spans(text)}
@@ -149,12 +176,18 @@ def test_word_ids_never_cut_a_word_and_join_two_only_through_one_piece(
     assert encoded.joined.tolist() == [several]
 
 
+@given(st.text(odd, max_size=40))
+def test_pairs_have_the_words_of_sentences(albert: Unigram, text: str) -> None:
+    words = albert.encode_pair(text, special_in_text=False).word_ids[1:-1]
+    assert (np.diff(words, prepend=-1) != 0).tolist() == (albert.encode_sentences([text]).word_starts == 1).tolist()
+
+
 def chinese(character: str) -> bool:
     return (
         0x4E00 <= ord(character) <= 0x9FFF
         or 0x3400 <= ord(character) <= 0x4DBF
         or ord(character) in range(0x20000, 0x2CEB0)
-        or character in "豈"
+        or character == "豈"
     )
 
 
@@ -176,7 +209,7 @@ def test_words_are_berts(albert: Unigram) -> None:
     text = "don't (well-known) ½ and 使用语言模型来预测下一个词的probability。"
     begins = word_begins(albert, text)
     cuts = sorted(begins | {len(text)})
-    words = [text[a:b].strip() for a, b in zip(cuts, cuts[1:])]
+    words = [text[a:b].strip() for a, b in pairwise(cuts)]
     assert words == [
         *["don", "'", "t", "(", "well", "-", "known", ")", "½", "and"],
         *"使用语言模型来预测下一个词的",
@@ -353,7 +386,7 @@ def test_what_is_not_unigrams_is_refused(
 def test_a_model_cut_short_anywhere_is_refused_or_lacks_only_what_is_optional(plain: Path) -> None:
     data = plain.read_bytes()
     wanted = parse_model(data, "whole")
-    for size in [*range(0, 200), *range(200, len(data), 997), len(data) - 1]:
+    for size in [*range(200), *range(200, len(data), 997), len(data) - 1]:
         try:
             found = parse_model(data[:size], "cut")
         except BadInput as error:

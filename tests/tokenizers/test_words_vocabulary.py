@@ -45,8 +45,8 @@ def test_the_chinese_vocabulary_is_the_segmenters(chinese: Words) -> None:
     counts = Counter(line[a:b] for line in lines("zh")[:3000] for a, b in segmenter.spans(line))
     best = [word for word, _ in counts.most_common(200) if len(word) > 1 and word.isalpha()]
     assert len(best) > 30 and set(best) <= set(chinese.tokens)
-    encoded = chinese.encode_sentences(["天下英雄，曹操"], segmenter)
-    assert [chinese.id_to_token(i) for i in encoded.token_ids] == ["天下", "英雄", "，", "曹操"]
+    encoded = chinese.encode_sentences(["黄巾，曹操"], segmenter)
+    assert [chinese.id_to_token(i) for i in encoded.token_ids] == ["黄巾", "，", "曹操"]
     assert encoded.word_starts.all()
 
 

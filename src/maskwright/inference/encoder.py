@@ -19,7 +19,9 @@ from maskwright.errors import BadInput
 from maskwright.models.bert import Bert, BertConfig
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
-from maskwright.tokenizers.wordpiece import EncodedPair, WordPiece
+from maskwright.tokenizers.loading import load_tokenizer
+from maskwright.tokenizers.pairs import EncodedPair
+from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.pretraining import Pretraining
 
 Text = str | tuple[str, str]
@@ -44,7 +46,7 @@ class Encoder:
     Strings such as "[MASK]" and "[SEP]" in a text are the special tokens, as in stock tokenizers.
     """
 
-    def __init__(self, model: Pretraining, tokenizer: WordPiece, *, has_pooler: bool = True, where: str = "") -> None:
+    def __init__(self, model: Pretraining, tokenizer: Tokenizer, *, has_pooler: bool = True, where: str = "") -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self._has_pooler = has_pooler
@@ -75,8 +77,12 @@ class Encoder:
             raise BadInput(f"{self._where} has no head for masked tokens: choose a model pretrained with masks")
         if not 1 <= top <= self.config.vocab_size:
             raise BadInput(f"top {top}: choose 1 to {self.config.vocab_size}, the tokens of the vocabulary")
+        if (mask_id := self.tokenizer.mask_id) is None:
+            raise BadInput(
+                f"{self._where} has a tokenizer of {self.tokenizer.kind} without [MASK]: nothing can be filled"
+            )
         encoded = self._encoded(texts, truncate)
-        masks = [np.flatnonzero(one.ids == self.tokenizer.mask_id) for one in encoded]
+        masks = [np.flatnonzero(one.ids == mask_id) for one in encoded]
         if unmasked := [i for i, found in enumerate(masks) if not len(found)]:
             cut = " in the part that is kept" if truncate else ""
             raise BadInput(f"no [MASK]{cut} in {texts[unmasked[0]]!r:.80}: write [MASK] where a word is to be guessed")
@@ -189,7 +195,7 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
     if dtype not in DTYPES:
         raise BadInput(f"dtype {dtype!r}: there are {', '.join(DTYPES)}")
     found = read_folder(folder)
-    tokenizer = WordPiece.load(found.path)
+    tokenizer = load_tokenizer(found.path)
     if tokenizer.vocab_size > found.config.vocab_size:
         raise BadInput(
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "

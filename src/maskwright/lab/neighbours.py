@@ -9,7 +9,7 @@ import numpy.typing as npt
 from maskwright.draws import generator
 from maskwright.inference.encoder import Encoder
 from maskwright.progress import Progress, silent
-from maskwright.tokenizers.lookup import Segmenter
+from maskwright.text.words import Segmenter
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]

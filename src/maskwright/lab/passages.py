@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.tokenizers.tokenizer import Tokenizer
 
 
 class Chapter(NamedTuple):
@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     left_out: int
 
 
-def cut_passages(chapters: Iterable[Chapter], tokenizer: WordPiece, max_tokens: int, joint: str = " ") -> Cut:
+def cut_passages(chapters: Iterable[Chapter], tokenizer: Tokenizer, max_tokens: int, joint: str = " ") -> Cut:
     """The chapters as passages of at most `max_tokens` tokens, [CLS] and [SEP] included.
 
     A passage takes sentences as long as they fit; no sentence is cut, and none reaches over two chapters.

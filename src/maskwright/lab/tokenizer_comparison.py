@@ -130,16 +130,20 @@ def as_data(measured: Sequence[Measured]) -> list[dict[str, Any]]:
 
 def table(measured: Sequence[Measured]) -> str:
     """For a terminal: a column for each tokenizer, and its worst words below."""
-    rows = [["", *(one.name for one in measured)], ["kind", *(one.kind for one in measured)]]
-    for name in ("vocab_size", "tokens"):
-        rows.append([name.replace("vocab_size", "vocabulary"), *(f"{getattr(one, name):,}" for one in measured)])
+    rows = [
+        ["", *(one.name for one in measured)],
+        ["kind", *(one.kind for one in measured)],
+        ["vocabulary", *(f"{one.vocab_size:,}" for one in measured)],
+        ["tokens", *(f"{one.tokens:,}" for one in measured)],
+    ]
     for name in measured[0].figures:
         share = not name.startswith("tokens")
         values = [one.figures[name] for one in measured]
         rows.append([name, *(f"{value:.2%}" if share else f"{value:.3f}" for value in values)])
-    for pieces in range(2, MOST_PIECES + 1):
-        more = " or more" if pieces == MOST_PIECES else ""
-        rows.append([f"in {pieces}{more}", *(f"{one.pieces[pieces - 1]:.2%}" for one in measured)])
+    rows += [
+        [f"in {pieces}{' or more' * (pieces == MOST_PIECES)}", *(f"{one.pieces[pieces - 1]:.2%}" for one in measured)]
+        for pieces in range(2, MOST_PIECES + 1)
+    ]
     first = measured[0]
     lines = aligned_columns(rows)
     lines += ["", f"{first.characters:,} characters, {first.words:,} words"]

@@ -165,7 +165,7 @@ def read_dictionary(path: str | Path) -> list[tuple[str, int | None, str | None]
             or (rest and not counted and not rest[0].isalpha())
         ):
             raise BadInput(
-                f"dictionary {path}: line {number} is {line[:40]!r}; a line has a word, and perhaps a frequency and a tag"
+                f"dictionary {path}: line {number} is {line[:30]!r}; a line is a word, perhaps a frequency and a tag"
             )
         words.append((word, int(rest[0]) if counted else None, tags[0] if tags else None))
     if not words:

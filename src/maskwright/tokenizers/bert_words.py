@@ -53,7 +53,7 @@ class BertWords:
         self._tokenizer = tokenizer
         self._classes = CharacterClasses(tokenizer)
 
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array, None]:
         """As `Units.find`; a line feed between sentences is white space like any other."""
         inside, alone = self._classes.of(points)
         edges = np.diff(inside.view(np.int8), prepend=0, append=0)
@@ -61,7 +61,7 @@ class BertWords:
         at = np.flatnonzero(begins_run | alone)
         ends = at + 1
         ends[begins_run[at]] = np.flatnonzero(edges == -1)
-        return at, ends
+        return at, ends, None
 
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`; the words are those of the pre-tokenizer, so that no piece has two."""

@@ -1,4 +1,4 @@
-"""Byte-level BPE, the tokenizer of GPT-2 (Radford et al. 2019, section 2.2) and RoBERTa (arXiv 1907.11692, section 4.4).
+"""Byte-level BPE, as in GPT-2 (Radford et al. 2019, section 2.2) and RoBERTa (arXiv 1907.11692, section 4.4).
 
 Text is cut by GPT-2's regular expression, each pre-token's UTF-8 bytes are written with 256 printable characters
 (Ġ is the space), and pairs of pieces are merged in the order they were learnt. Nothing is unknown and nothing is
@@ -13,6 +13,18 @@ begins wherever Chinese begins or ends, and in Chinese where the segmenter says.
 >>> encoded = tokenizer.encode_sentences(["don't well-known"])
 >>> [tokenizer.id_to_token(i) for i in encoded.token_ids[encoded.word_starts == 1].tolist()]
 ['don', "'t", 'Ġwell', '-', 'known']
+
+A piece that spans several words is one unit, and is counted: here 语言模型 is one piece, and the segmenter's words are
+使用 语言 模型 来 预测 下 一个 词 的 probability 。
+
+>>> from maskwright.text.words import RjiebaSegmenter
+>>> tokenizer = ByteBPE.train(["语言模型"] * 3, 400)
+>>> encoded = tokenizer.encode_sentences(["使用语言模型来预测下一个词的probability。"], RjiebaSegmenter())
+>>> words = np.split(encoded.token_ids, np.flatnonzero(encoded.word_starts)[1:])
+>>> [tokenizer.decode(word) for word in words]
+['使用', '语言模型', '来', '预测', '下', '一个', '词', '的', 'probability', '。']
+>>> encoded.joined.tolist()
+[1]
 """
 
 import json
@@ -40,6 +52,7 @@ from maskwright.tokenizers.byte_bpe_files import (
     read_vocab_and_merges,
     style_of,
 )
+from maskwright.tokenizers.cuts import ByteCuts, cut_units
 from maskwright.tokenizers.gpt2_words import PreTokens, begin_words
 from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces
 from maskwright.tokenizers.pairs import Side
@@ -188,17 +201,21 @@ class ByteBPE(Tokenizer):
 
 
 class _ByteUnits:
-    """Pre-tokens as units; see `lookup.Units`."""
+    """Pre-tokens, or parts of them, as units; see `lookup.Units`."""
 
     def __init__(self, pre_tokens: PreTokens, tokens: Sequence[str], model: models.Model) -> None:
         self._pre_tokens = pre_tokens
+        numbers = {ord(character): byte for byte, character in enumerate(BYTES)}
+        plain = (token for token in tokens if all(ord(character) in numbers for character in token))
+        self._cuts = ByteCuts(bytes(map(numbers.__getitem__, map(ord, token))) for token in plain)
         self._num_bytes = np.array([len(token) for token in tokens], dtype=np.int64)  # a character a byte
         self._library = Library(model)
         self._library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
-        """As `Units.find`."""
-        return self._pre_tokens.find(points, borders)
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array, None]:
+        """As `Units.find`; pre-tokens of Chinese are cut wherever no piece reaches over the cut."""
+        at, ends = self._pre_tokens.find(points, borders)
+        return *cut_units(at, ends, self._cuts.places(points)), None
 
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`. Where a piece lies follows from how many bytes it has: none are ever lost."""
@@ -223,7 +240,7 @@ class _ByteUnits:
 
 
 def _behind_spaces(first: Array, end: Array, spaces: Array) -> tuple[Array, Array]:
-    """Pieces that begin with the space before a word begin with the word; nothing but that space is its first character."""
+    """Pieces that begin with the space before a word begin with the word; that space alone is its first character."""
     first = first + np.isin(first, spaces)
     return first, np.maximum(end, first + 1)
 

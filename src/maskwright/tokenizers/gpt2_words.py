@@ -3,8 +3,8 @@ r"""The pre-tokens of GPT-2's regular expression, found in many sentences at onc
     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 
 (openai/gpt-2, encoder.py.) What is a letter, a number and white space is asked of `tokenizers`, once for each character
-seen; the runs of them are numpy's work. A contraction's ending is a pre-token (don 't), a hyphen is one too (well - known),
-and a space belongs to the pre-token behind it.
+seen; the runs of them are numpy's work. A contraction's ending is a pre-token (don 't), a hyphen is one too
+(well - known), and a space belongs to the pre-token behind it.
 """
 
 from typing import Any

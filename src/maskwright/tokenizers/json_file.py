@@ -109,7 +109,7 @@ def check_added(
         if content not in special:
             raise BadInput(f"{path}: added token {content!r} is none of {' '.join(special)}")
         if index == len(tokens) and content not in tokens:
-            tokens.append(content)
+            tokens.append(str(content))
         if type(index) is not int or not 0 <= index < len(tokens) or tokens[index] != content:
             raise BadInput(f"{path}: added token {content} has the id {index!r}, not its id in the vocabulary")
         if entry.get("rstrip") or entry.get("single_word") or (entry.get("lstrip") and content not in takes_space):

@@ -99,6 +99,8 @@ def train(
     if kind in ("byte_bpe", "characters") and lowercase:
         raise BadInput(f"{kind} keeps text as it is: lower-case it beforehand, or take another kind")
     lowercase = lowercase is not False
+    if kind not in KINDS:  # from a command line, or a caller without types
+        raise BadInput(f"kind {kind!r} is not known: there are {', '.join(KINDS)}")
     match kind:
         case "wordpiece":
             return WordPiece.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count)
@@ -110,5 +112,3 @@ def train(
             return Characters()
         case "words":
             return Words.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count, segmenter=segmenter)
-        case other:  # from a command line
-            raise BadInput(f"kind {other!r} is not known: there are {', '.join(KINDS)}")

@@ -15,6 +15,7 @@ from maskwright.text.characters import are_ideographs
 from maskwright.text.words import Segmenter
 
 _MOST_UNITS = 2**18  # then the table starts anew: memory stays bounded whatever the text
+GOES_ON = "\ud800"  # no text has it
 _CHUNK = 2**18  # characters worked on at a time
 Array = npt.NDArray[Any]
 
@@ -25,7 +26,7 @@ class Encoded(NamedTuple):
     token_ids    (T,) uint32
     word_starts  (T,) uint8, 1 where a token begins a word
     lengths      (number of sentences,) int64, tokens of each; 0 for a sentence that has none
-    joined       (number of sentences,) int64, tokens of each that hold more than one word, such as 语言模型 as one piece
+    joined       (number of sentences,) int64, tokens of each that hold several words, as 语言模型 may
     """
 
     token_ids: npt.NDArray[np.uint32]
@@ -56,10 +57,12 @@ class Pieces(NamedTuple):
 class Units(Protocol):
     """How a kind finds its units: parts of a text whose pieces do not depend on what is around them."""
 
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
-        """Begin and end of each unit among the code points, in order.
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array, Array | None]:
+        """Begin and end of each unit among the code points, in order; and which of them go on in a word, if any do.
 
         borders  places of the line feeds that stand between sentences, the last one included
+
+        A unit that goes on is not what the same text at the beginning of a word is: its name begins with `GOES_ON`.
         """
         ...
 
@@ -80,11 +83,11 @@ class Lookup:
 
     def _forget(self) -> None:
         self._unit_of: dict[str, int] = {}
-        self._unit_of_character = np.full(0x110000, -1, dtype=np.int32)
+        self._unit_of_character = np.full(2 * 0x110000, -1, dtype=np.int32)  # those that go on behind
         self._names: list[str] = []
         self._row = np.zeros(1024, dtype=np.int64)  # of each unit, its pieces in the rows below
         self._count = np.zeros(1024, dtype=np.int64)
-        self._columns = {
+        self._columns: dict[str, Array] = {
             "ids": np.zeros(1024, dtype=np.uint32),
             "starts": np.zeros(1024, dtype=np.uint8),
             "first": np.zeros(1024, dtype=np.int32),
@@ -120,8 +123,8 @@ class Lookup:
         if len(self._names) > _MOST_UNITS:
             self._forget()
         text, points, begins, borders = self._laid_out(sentences)
-        at, ends = self._units.find(points, borders)
-        units = self._looked_up(text, points, at, ends)
+        at, ends, going_on = self._units.find(points, borders)
+        units = self._looked_up(text, points, at, ends, going_on)
 
         counts = self._count[units]
         last = np.cumsum(counts)
@@ -172,18 +175,22 @@ class Lookup:
         borders = np.cumsum(lengths + spaces + 1) - 1
         return text, points, borders - lengths, borders
 
-    def _looked_up(self, text: str, points: Array, at: Array, ends: Array) -> Array:
+    def _looked_up(self, text: str, points: Array, at: Array, ends: Array, going_on: Array | None) -> Array:
         """The row of each unit in the table."""
         single = ends - at == 1
         firsts, lasts = at[~single].tolist(), ends[~single].tolist()
         names = [text[first:last] for first, last in zip(firsts, lasts, strict=True)]
+        characters = points[at[single]]
+        if going_on is not None:
+            marks = map(("", GOES_ON).__getitem__, going_on[~single].tolist())
+            names = [mark + name for mark, name in zip(marks, names, strict=True)]
+            characters = characters + going_on[single] * np.uint32(0x110000)
         if new := set(names).difference(self._unit_of):
             self._unit_of.update(self._add(sorted(new)))
-        characters = points[at[single]]
         units_of_single = self._unit_of_character[characters]
         if (missing := units_of_single < 0).any():
             added = np.unique(characters[missing])
-            self._unit_of_character[added] = list(self._add([chr(point) for point in added.tolist()]).values())
+            self._unit_of_character[added] = list(self._add(list(map(_single, added.tolist()))).values())
             units_of_single = self._unit_of_character[characters]
         units = np.empty(len(at), dtype=np.int64)
         units[single] = units_of_single
@@ -194,7 +201,7 @@ class Lookup:
         """New rows of the table; where each lies."""
         pieces = self._units.pieces(names)
         unit, used = len(self._names), self._used
-        self._names += names
+        self._names += [name.removeprefix(GOES_ON) for name in names]
         self._used = used + len(pieces.ids)
         self._row, self._count = (_grown(rows, len(self._names)) for rows in (self._row, self._count))
         self._row[unit : unit + len(names)] = used + np.cumsum(pieces.counts) - pieces.counts
@@ -227,6 +234,10 @@ def _no_word_begins(segmenter: Segmenter, sentences: Sequence[str], begins: Arra
         follows[[start + base for sentence, base in zip(sentences, begins.tolist(), strict=True)
                  for start, _ in segmenter.spans(sentence)]] = False  # fmt: skip
     return follows
+
+
+def _single(place: int) -> str:
+    return chr(place) if place < 0x110000 else GOES_ON + chr(place - 0x110000)
 
 
 def _grown(rows: Array, size: int) -> Array:

@@ -1,4 +1,4 @@
-"""One text or two with a model's special tokens around them: [CLS] A [SEP] B [SEP], <s> A </s></s> B </s>, A <sep> <cls>."""
+"""One text or two with a model's special tokens around them: [CLS] A [SEP] B [SEP], or <s> A </s></s> B </s>."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple

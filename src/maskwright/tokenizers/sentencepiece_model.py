@@ -42,7 +42,7 @@ class SentencePieceModel(NamedTuple):
 
 
 def read_model(path: Path) -> SentencePieceModel:
-    """A .model of type Unigram. BadInput for a file cut short, for another type, and for rules that are not ALBERT's."""
+    """A .model of type Unigram. BadInput for a file cut short, for another type, and for what is not read."""
     return parse_model(read_bytes(path), str(path))
 
 
@@ -93,21 +93,21 @@ def check_charsmap(charsmap: bytes, where: str | Path) -> None:
         raise wrong
     units = np.frombuffer(charsmap, dtype="<u4", count=size // 4, offset=4).astype(np.int64)
     texts = charsmap[4 + size :]
-    inner = (units >> 31) == 0
-    places = np.arange(len(units))
-    children = places ^ ((units >> 10) << ((units & (1 << 9)) >> 6))
-    reachable = inner & (units != 0)
-    if (children[reachable] | 0xFF).max(initial=0) >= len(units):
+    # A walk starts at unit 0, and steps on any byte from a unit to one within the 256 from its offset on.
+    steps = (units != 0) & (units >> 31 == 0)
+    steps[0] = True
+    targets = np.arange(len(units)) ^ ((units >> 10) << ((units & (1 << 9)) >> 6))
+    if (targets[steps] | 0xFF).max() >= len(units):
         raise wrong
-    leads = np.unique(units[~inner] & 0x7FFFFFFF)
-    if len(leads) and (leads[-1] >= len(texts) or not texts.endswith(b"\0")):
+    # A unit with bit 8 ends a rule: the unit at its offset says where the text begins that takes the place.
+    leads = units[targets[steps & (units >> 8 & 1 == 1)]] & 0x7FFFFFFF
+    if len(leads) and (leads.max() >= len(texts) or not texts.endswith(b"\0")):
         raise wrong
     try:
         texts.decode("utf-8")
     except UnicodeDecodeError:
         raise wrong from None
-    starts = np.frombuffer(texts, dtype=np.uint8)[leads] if len(leads) else np.zeros(0, dtype=np.uint8)
-    if ((starts & 0xC0) == 0x80).any():
+    if (np.frombuffer(texts, dtype=np.uint8)[leads] & 0xC0 == 0x80).any():
         raise wrong
 
 

@@ -16,7 +16,7 @@ from maskwright.text.characters import are_ideographs
 from maskwright.tokenizers.bert_words import CharacterClasses
 
 _UNSEEN, _SPACE, _CLINGING, _OTHER = 0, 1, 2, 3
-_MORE_CLINGING = range(0x1F3FB, 0x1F400), (0xFF9E, 0xFF9F)
+_MORE_CLINGING = range(0x200C, 0x200E), range(0xFF9E, 0xFFA0), range(0x1F3FB, 0x1F400), range(0xE0000, 0xE1000)
 Array = npt.NDArray[Any]
 
 
@@ -38,15 +38,23 @@ class SpaceWords:
 
         borders  places that part sentences and belong to none
         """
-        classes = self._class[points]
-        if (unseen := classes == _UNSEEN).any():
-            self._ask(np.unique(points[unseen]))
-            classes = self._class[points]
+        classes = self._classes(points)
         inside = classes != _SPACE
         inside[:-1] |= classes[1:] == _CLINGING
         inside[borders] = False
         edges = np.diff(inside.view(np.int8), prepend=0, append=0)
         return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+    def clinging(self, points: Array) -> Array:
+        """Which characters may be one with the character before them."""
+        return self._classes(points) == _CLINGING
+
+    def _classes(self, points: Array) -> Array:
+        classes = self._class[points]
+        if (unseen := classes == _UNSEEN).any():
+            self._ask(np.unique(points[unseen]))
+            classes = self._class[points]
+        return classes
 
     def begin_words(self, points: Array, at: Array) -> Array:
         """Where words begin: at units, at marks and Chinese characters, and behind these."""
@@ -72,5 +80,5 @@ class SpaceWords:
 
 
 def _clings(point: int) -> bool:
-    """Whether a character may be one with the space before it: combining marks, joiners, and what Unicode has not named."""
-    return unicodedata.category(chr(point))[0] in "MC" or any(point in some for some in _MORE_CLINGING)
+    """Whether a character may be one with the space before it (a grapheme): marks, joiners, tags, skin colours."""
+    return unicodedata.category(chr(point)).startswith("M") or any(point in some for some in _MORE_CLINGING)

@@ -121,7 +121,7 @@ class Tokenizer(Protocol):
         """Stands for a token to be guessed."""
         return self.vocabulary.id_of("mask")
 
-    @property
+    @cached_property
     def special_ids(self) -> Integers:
         """Ids of all special tokens, sorted."""
         return np.array(sorted(self.vocabulary.ids[token] for token in self.vocabulary.special), dtype=np.int64)

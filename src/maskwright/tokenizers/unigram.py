@@ -28,7 +28,8 @@ from tokenizers import Tokenizer as Library
 
 from maskwright.errors import BadInput
 from maskwright.text.words import Segmenter
-from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces
+from maskwright.tokenizers.cuts import UnigramCuts, cut_units
+from maskwright.tokenizers.lookup import GOES_ON, Encoded, Lookup, Pieces
 from maskwright.tokenizers.pairs import Side
 from maskwright.tokenizers.space_words import SpaceWords
 from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
@@ -47,6 +48,7 @@ from maskwright.tokenizers.unigram_files import (
 from maskwright.tokenizers.words_of_pieces import mark_pieces
 
 _TRAINING_THREADS = 4  # sums depend on how they are shared out: a fixed number, so that every machine agrees
+_LONGEST = 2**24  # bytes of a sentence: SentencePiece leaves longer ones out without a word, its default is 4,192
 Array = npt.NDArray[Any]
 
 
@@ -132,7 +134,7 @@ class Unigram(Tokenizer):
 
     @cached_property
     def _marked(self) -> Library:
-        """Takes [MASK] and its like in a text for the special tokens; XLNet's <mask> takes the space before it along."""
+        """Takes [MASK] and its like in a text for the special tokens; <mask> takes the space before it along."""
         library = self._library(self._parts.scored)
         library.add_special_tokens(
             [AddedToken(n, normalized=False, special=True, lstrip=n == "<mask>") for n in self.vocabulary.special]
@@ -145,7 +147,9 @@ class Unigram(Tokenizer):
 
     @cached_property
     def _lookup(self) -> Lookup:
-        return Lookup(_UnigramUnits(self._words, self._plain), self.unk_id)
+        special = set(self.vocabulary.special)
+        units = _UnigramUnits(self._words, self._plain, (piece for piece in self.tokens if piece not in special))
+        return Lookup(units, self.unk_id)
 
     def encode_sentences(
         self, sentences: Sequence[str], segmenter: Segmenter | None = None, unknown: list[tuple[int, str]] | None = None
@@ -158,20 +162,33 @@ class Unigram(Tokenizer):
         library = self._marked if special_in_text else self._plain
         special = self.special_ids[self.special_ids != self.unk_id] if special_in_text else np.zeros(0)
         encodings = library.encode_batch(list(texts), add_special_tokens=False)
-        return [self._side(t, e.ids, e.offsets, special) for t, e in zip(texts, encodings, strict=True)]
+        alone = self._lookup.encode(texts, None, None)
+        ends = np.cumsum(alone.lengths)
+        sides: list[Side] = []
+        for text, encoding, end, length in zip(texts, encodings, ends.tolist(), alone.lengths.tolist(), strict=True):
+            side = self._side(text, encoding.ids, encoding.offsets, special)
+            if np.array_equal(alone.token_ids[end - length : end], side.ids):  # no special token in it
+                side = side._replace(words=(np.cumsum(alone.word_starts[end - length : end]) - 1).tolist())
+            sides.append(side)
+        return sides
 
     def _side(self, text: str, ids: list[int], offsets: list[tuple[int, int]], special: Array) -> Side:
         if not ids:
             return Side([], [], [], [])
         points = np.frombuffer((text + "\n").encode("utf-32-le"), dtype=np.uint32)
-        at, _ = self._words.find(points, np.array([len(text)]))
+        at, ends = self._words.find(points, np.array([len(text)]))
         spans = np.array(offsets, dtype=np.int64)
+        # the library may have a ▁ at the white space before, where characters that it drops are near
+        unit = np.minimum(np.searchsorted(ends, spans[:, 0], side="right"), len(at) - 1)
+        spans[:, 0] = np.maximum(spans[:, 0], at[unit])
+        spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
         marks = np.isin(ids, special)
         in_front = marks.copy()
-        in_front[1:] |= marks[:-1]
+        in_front[1:] |= marks[:-1] | (unit[1:] != unit[:-1])
         in_front[0] = True
         starts, _ = mark_pieces(spans[:, 0], spans[:, 1], self._words.begin_words(points, at), in_front)
-        return Side(ids, (np.cumsum(starts) - 1).tolist(), offsets, [self.tokens[index] for index in ids])
+        shown = [(begin, end) for begin, end in spans.tolist()]
+        return Side(ids, (np.cumsum(starts) - 1).tolist(), shown, [self.tokens[index] for index in ids])
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """Pieces joined to text: what was lost on the way in, such as capitals, does not come back."""
@@ -179,19 +196,42 @@ class Unigram(Tokenizer):
 
 
 class _UnigramUnits:
-    """What stands between white space as units; see `lookup.Units`."""
+    """What stands between white space, or parts of it, as units; see `lookup.Units`."""
 
-    def __init__(self, words: SpaceWords, library: Library) -> None:
+    def __init__(self, words: SpaceWords, library: Library, pieces: Iterable[str]) -> None:
         self._words = words
         self._library = library
+        self._going_on = Library.from_str(library.to_str())
+        self._going_on.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # no ▁ in front
+        assert library.normalizer is not None
+        self._cuts = UnigramCuts(pieces, library.normalizer.normalize_str)
 
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array]:
-        """As `Units.find`."""
-        return self._words.find(points, borders)
+    def find(self, points: Array, borders: Array) -> tuple[Array, Array, Array | None]:
+        """As `Units.find`; Chinese is cut wherever no piece reaches over the cut."""
+        at, ends = self._words.find(points, borders)
+        places = self._cuts.places(points)
+        if not len(places):
+            return at, ends, None
+        clinging = self._words.clinging(points)
+        if clinging.any():  # normalized with what is before, white space perhaps: such a unit stays whole
+            whole = np.searchsorted(at, np.flatnonzero(clinging), side="right")
+            places = places[~np.isin(np.searchsorted(at, places, side="right"), whole)]
+        begins = np.zeros(len(points), dtype=np.bool_)
+        begins[at] = True
+        at, ends = cut_units(at, ends, places)
+        return at, ends, ~begins[at]
 
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`."""
-        encodings = self._library.encode_batch(units, add_special_tokens=False)
+        going_on = [unit.startswith(GOES_ON) for unit in units]
+        units = [unit.removeprefix(GOES_ON) for unit in units]
+        first_parts = [unit for unit, goes_on in zip(units, going_on, strict=True) if not goes_on]
+        later_parts = [unit for unit, goes_on in zip(units, going_on, strict=True) if goes_on]
+        found = (
+            iter(self._library.encode_batch(first_parts, add_special_tokens=False)),
+            iter(self._going_on.encode_batch(later_parts, add_special_tokens=False)),
+        )
+        encodings = [next(found[goes_on]) for goes_on in going_on]
         counts = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
         ids = np.array([piece for encoding in encodings for piece in encoding.ids], dtype=np.int64)
         spans = np.array([span for encoding in encodings for span in encoding.offsets], dtype=np.int64).reshape(-1, 2)
@@ -242,6 +282,7 @@ def _trained(sentences: Iterator[str], vocab_size: int, special: Sequence[str], 
             bos_id=-1,
             eos_id=-1,
             control_symbols=[token for token in special if token != "<unk>"],
+            max_sentence_length=_LONGEST,
             num_threads=_TRAINING_THREADS,
             minloglevel=2,
         )

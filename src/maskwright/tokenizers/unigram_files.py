@@ -190,9 +190,7 @@ def _check_cut(value: object, path: Path) -> None:
     space = parts[1] if parts else {}
     always = space.get("prepend_scheme", "always" if space.get("add_prefix_space", True) else "never") == "always"
     if parts is None or space.get("replacement") != "\u2581" or not always:
-        raise BadInput(
-            f"{path}: pre_tokenizer is not ALBERT's: only WhitespaceSplit and Metaspace, always prepended, are read"
-        )
+        raise BadInput(f"{path}: pre_tokenizer is not ALBERT's: only WhitespaceSplit and Metaspace are read")
 
 
 _QUOTES = ({"String": "``"}, {"String": "''"})
@@ -222,9 +220,10 @@ def _normalization(value: object, path: Path) -> tuple[UnigramOptions, bytes]:
         del left[0]
     take("Replace", pattern=_SPACES, content=" ")
     if left or quotes[0] != quotes[1]:
+        other = left[0].get("type") if left else "Replace"
         raise BadInput(
-            f"{path}: normalizer {left[0].get('type') if left else 'Replace'!r} is not ALBERT's: only Replace of quotes, "
-            "NFKD with StripAccents, Lowercase and Precompiled are read, in this order"
+            f"{path}: normalizer {other!r} is not ALBERT's: only Replace of quotes, NFKD with StripAccents, Lowercase "
+            "and Precompiled are read, in this order"
         )
     return UnigramOptions(lowercase=lowercase, strip_accents=accents, join_quotes=quotes[0]), charsmap
 

@@ -1,4 +1,4 @@
-"""Whole words, for word2vec (arXiv 1301.3781) and bags of words: the most frequent ones have an id, all others are <unk>.
+"""Whole words, for word2vec (arXiv 1301.3781) and bags of words: the frequent ones have an id, others are <unk>.
 
 Words are BERT's: every mark is one (don ' t, well - known). Chinese has two ways. Trained without a segmenter, each
 Chinese character is a word. Trained with one, its words are the vocabulary: `encode_sentences` then wants the same
@@ -80,7 +80,9 @@ class Words(Tokenizer):
         for chunk in in_chunks(sentences):
             assert library.normalizer is not None
             text = library.normalizer.normalize_str(chunk) + "\n"
-            at, ends = units.find(np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32), np.zeros(0, dtype=np.int64))
+            at, ends, _ = units.find(
+                np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32), np.zeros(0, dtype=np.int64)
+            )
             counts.update(text[begin:end] for begin, end in zip(at.tolist(), ends.tolist(), strict=True))
         frequent = sorted((-count, word) for word, count in counts.items() if count >= min_count)
         if not frequent:
