@@ -87,7 +87,7 @@ def _safe_name(name: str, archive: Path) -> str:
     return str(path)
 
 
-def _limited(file: IO[bytes], name: str) -> bytes:
+def _limited(file: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
     content = file.read(LARGEST_MEMBER + 1)
     if len(content) > LARGEST_MEMBER:
         raise BadArchive(f"{name} unpacks to more than {LARGEST_MEMBER >> 20} MiB")
