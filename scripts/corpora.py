@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.durable import locked, staged_file, write_file
+from maskwright.errors import MaskwrightError
 from sources import archives, chinese, english, packages, poetry
 from sources.source import Documents, Source
 
@@ -157,4 +158,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MaskwrightError as error:
+        sys.exit(str(error))
