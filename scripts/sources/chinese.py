@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sources.archives import member, members, unzipped
-from sources.markup import html_paragraphs, man_paragraphs
+from sources.hypertext import html_paragraphs
 from sources.packages import Package
 from sources.pages import handbook_pages, help_pages
 from sources.pickles import read_plain_pickle
 from sources.prose import is_prose, one_line, prose
 from sources.rst import rst_paragraphs
 from sources.source import Documents, Source, debian_source, grouped, is_test, without_repeats
+from sources.troff import man_paragraphs
 
 # --- news ---
 

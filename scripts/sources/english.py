@@ -8,7 +8,7 @@ from pathlib import Path
 from sources import dictionaries, wordnet
 from sources.archives import member, members, unzipped
 from sources.mail import mail_paragraphs
-from sources.markup import markdown_paragraphs
+from sources.markdown import markdown_paragraphs
 from sources.packages import Package
 from sources.pages import handbook_pages, help_pages
 from sources.prose import prose
@@ -16,8 +16,7 @@ from sources.rst import rst_paragraphs
 from sources.source import Documents, Source, debian_source, grouped, is_test, without_repeats
 from sources.wikipedia import articles
 
-GCIDE_SHARE = 3  # one entry in so many: all of them would be half of the corpus
-
+GCIDE_SHARE = 3  # one entry in so many: with all of them dictionaries would be nearly half of the text
 
 _CITATION = re.compile(r"\s*\[[^\[\]]*(?:\bpp?\.|Op\.\s+Cit\.|quoted by|emphasis)[^\[\]]*\]")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sources.archives import members
-from sources.markup import html_paragraphs
+from sources.hypertext import html_paragraphs
 from sources.prose import prose
 from sources.source import Documents, without_repeats
 
