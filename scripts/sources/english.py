@@ -167,7 +167,7 @@ SOURCES: tuple[Source, ...] = (
     debian_source("jargon", "dict-jargon", "public domain", jargon),
     debian_source("libreoffice", "libreoffice-help-en-us", "MPL-2.0", libreoffice),
     debian_source("handbook", "debian-handbook", "GPL-2 or later, or CC-BY-SA-3.0", handbook),
-    Source(name="brown", package=BROWN, licence="redistribution permitted", documents=brown),
+    Source(name="brown", package=BROWN, licence="MIT; the corpus: redistribution permitted", documents=brown),
     Source(name="wordnet", package=WORDNET, licence="WordNet licence (free, with notice)", documents=wordnet_glosses),
     Source(
         name="wikipedia",
