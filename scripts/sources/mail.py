@@ -1,9 +1,10 @@
 """What the sender of a mail wrote: no headers, no quotations, no signature, no list's footer."""
 
-import email
 import email.policy
 import re
 from collections.abc import Iterator
+from email import message_from_string
+from email.message import Message
 
 _QUOTED = re.compile(
     r"\s*(?:[>|:}]|[A-Z][a-z]{0,3}>)|.*\b(?:wrote|writes|said)\s*:\s*$|(?:On|At) .*\b(?:19|20)\d\d\b.*$"
@@ -18,14 +19,14 @@ def mail_paragraphs(message: str) -> Iterator[str]:
     >>> list(mail_paragraphs("From: a@b.c\\n\\nOn 1 May 2002 B wrote:\\n> Is it so?\\n\\nIt is\\nso.\\n-- \\nA\\n"))
     ['It is\\nso.']
     """
-    parsed = email.message_from_string(message, policy=email.policy.compat32)
+    parsed = message_from_string(message, policy=email.policy.compat32)
     for part in parsed.walk():
         if part.get_content_type() == "text/plain":
             yield from _written(_decoded(part))
             return
 
 
-def _decoded(part: "email.message.Message") -> str:
+def _decoded(part: Message) -> str:
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return ""

@@ -10,7 +10,7 @@ _ENDS = {
 _LETTERS = re.compile(r"[^\W\d_]")
 _MARKS = re.compile(r"[，。！？；：、,.!?;:]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_SPACED_MARK = re.compile(r"(?<=[\u4e00-\u9fff)\"]) +(?=[,.;:!?)，。；：！？）])")
+_SPACED_MARK = re.compile(r"(?<=[\u4e00-\u9fff)\"]) +(?=[,.;:!?)，。；：！？）])|(?<=\w) +(?=[,;])")
 _GAPS = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 
 
@@ -39,7 +39,7 @@ def one_line(text: str, language: str) -> str:
     ('It is so.', '这个选项默认是打开的。')
     """
     joined = " ".join(text.split())
-    return _SPACED_MARK.sub("", _GAPS.sub("", joined)) if language == "zh" else joined
+    return _SPACED_MARK.sub("", _GAPS.sub("", joined) if language == "zh" else joined)
 
 
 def prose(paragraphs: Iterable[str], language: str) -> str:

@@ -28,6 +28,11 @@ class Source:
     documents: Callable[[Path], Documents]
 
 
+def debian_source(name: str, package: str, licence: str, documents: Callable[[Path], Documents]) -> Source:
+    """A source of which Debian's package is enough to say."""
+    return Source(name=name, package=Package("Debian", package), licence=licence, documents=documents)
+
+
 def is_test(unit: str) -> bool:
     """Whether this text belongs to the tenth of a labelled source that pretraining never sees.
 

