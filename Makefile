@@ -38,7 +38,7 @@ corpora: $(VENV)/.for-demo
 test: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
-test-all: $(VENV)/.for-tests
+test-all: $(VENV)/.for-all-tests
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.for-lint
@@ -51,7 +51,7 @@ format: $(VENV)/.for-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.for-tests
+bench: $(VENV)/.for-all-tests
 	$(BIN)/maskwright bench start
 	$(BIN)/maskwright bench batches
 	$(BIN)/maskwright bench corpus
@@ -79,6 +79,10 @@ $(VENV)/.for-demo: $(VENV)/.base
 
 $(VENV)/.for-tests: $(VENV)/.base
 	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[test]'
+	@touch $@
+
+$(VENV)/.for-all-tests: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[test-all]'
 	@touch $@
 
 $(VENV)/.for-lint: $(VENV)/.base

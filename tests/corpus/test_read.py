@@ -246,3 +246,21 @@ def test_an_edited_count_is_found(folder: Path, name: str) -> None:
     path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     with pytest.raises(BadInput, match="its checksum does not match, it is damaged or was edited: restore it or build"):
         Corpus.open(folder)
+
+
+@pytest.mark.slow
+def test_others_open_the_shards(folder: Path, shards: list[Shard], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/corpora.md shows it."""
+    polars, datasets = pytest.importorskip("polars"), pytest.importorskip("datasets")
+    import pyarrow as pa
+
+    files = str(folder / "train-*.arrow")
+    names = [name for shard in shards for name in shard.names]
+    sentences = [len(shard.text) for shard in shards]
+    tables = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in sorted(folder.glob("train-*.arrow"))]
+    assert [name for table in tables for name in table["name"].to_pylist()] == names
+    frame = polars.scan_ipc(files).collect()
+    assert frame["name"].to_list() == names and frame["text"].list.len().sum() == sum(sentences)
+    rows = datasets.load_dataset("arrow", data_files=files, split="train", cache_dir=str(folder / "cache"))
+    assert rows["name"][:] == names
+    assert rows[0]["token_ids"][0] == shards[0].token_ids[: shards[0].sentence_offsets[1]].tolist()
