@@ -26,7 +26,7 @@ from maskwright.corpus.manifest import (
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.shards import Shard, taken
 from maskwright.corpus.writer import EXAMPLES, added, write_shard
-from maskwright.draws import key
+from maskwright.draws import key, mixed
 from maskwright.durable import staged_folder
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
@@ -82,7 +82,7 @@ def split(
     for out, low, high in zip(outs, bounds[:-1], bounds[1:], strict=True):
 
         def which(name: str, of: npt.NDArray[np.uint64], low: float = low, high: float = high) -> npt.NDArray[np.bool_]:
-            place = _mixed(of, seed).astype(np.float64)
+            place = mixed(of ^ np.uint64(key(seed, "split") & (2**64 - 1))).astype(np.float64)
             return (place >= low) & ((place < high) | (high >= 2.0**64))
 
         arguments = {"split from": corpus.fingerprint, "share": [low / 2**64, high / 2**64], "seed": seed}
@@ -112,14 +112,6 @@ def _hashes(corpus: Corpus, split_name: str, progress: Progress) -> npt.NDArray[
             found[document] = document_hash(split.document_text(document), 0)[0]
             bar.advance()
     return found
-
-
-def _mixed(hashes: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
-    """Other hashes for each seed: what was held out by the first ones has the smallest of them."""
-    mixed = hashes ^ np.uint64(key(seed, "split") & (2**64 - 1))
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _write(
