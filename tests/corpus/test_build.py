@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskwright.corpus import build
 from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus, Split
 from maskwright.corpus.sources import Documents, SampleText, Unit
@@ -220,7 +219,7 @@ def test_the_vocabulary_is_trained_on_training_documents_only(chapters: list[lis
 
 
 def test_much_text_gives_its_vocabulary_a_sample(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "VOCABULARY_CHARACTERS", 100_000)
+    monkeypatch.setattr("maskwright.corpus.summary.VOCABULARY_CHARACTERS", 100_000)
     made = build_corpus([text], tmp_path / "c", vocab_size=1500)
     assert made.manifest.tokenizer.trained is not None
     share = made.manifest.tokenizer.trained["share_of_training_documents"]

@@ -11,7 +11,6 @@ What a unit becomes depends on its text and on the choice, never on who works on
 for byte, for any number of workers, on any engine, and however often the work was interrupted.
 """
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,28 +18,22 @@ from typing import Any, Literal
 import numpy as np
 
 from maskwright.corpus.card import card
-from maskwright.corpus.choice import DUPLICATE, NEAR_DUPLICATE, SPLITS, TRAIN, Chosen, choose
-from maskwright.corpus.encode import EXAMPLES
+from maskwright.corpus.choice import TRAIN, Chosen, choose
 from maskwright.corpus.engines import Engine, EngineName, open_engine, run_stage
 from maskwright.corpus.manifest import (
     FORMAT_VERSION,
-    Dropped,
-    Manifest,
-    SplitCounts,
-    TokenizerEntry,
-    content_fingerprint,
 )
 from maskwright.corpus.read import Corpus
+from maskwright.corpus.records import Settings
 from maskwright.corpus.sources import Source, TextFiles
 from maskwright.corpus.spool import read_batches, read_facts, texts
 from maskwright.corpus.stages import Encode, Read
-from maskwright.corpus.work import Settings, WorkFolder, check_out, digest_of, work_folder
-from maskwright.corpus.writer import Finished, added
+from maskwright.corpus.summary import nothing_left, summary, vocabulary_share
+from maskwright.corpus.work import WorkFolder, check_out, digest_of, work_folder
 from maskwright.durable import staged_folder
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.text.cleaning.account import Account
-from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig, versions
+from maskwright.text.cleaning.cleaner import Cleaner, CleaningConfig
 from maskwright.text.shapes import Shape
 from maskwright.text.words import CharacterSegmenter, find_segmenter
 from maskwright.tokenizers.loading import load_tokenizer, train
@@ -48,7 +41,6 @@ from maskwright.tokenizers.tokenizer import Kind, Tokenizer
 
 CHARACTERS = CharacterSegmenter.name
 SHARD_TOKENS = 2**24
-VOCABULARY_CHARACTERS = 2**25  # of training text that a vocabulary is trained on, at most
 
 
 def build_corpus(
@@ -188,7 +180,7 @@ class _Build:
             raise BadInput(
                 "the inputs were changed while they were read: give the same command again when they are at rest"
             )
-        manifest = self._manifest(tokenizer, chosen)
+        manifest = summary(self.work, chosen, tokenizer)
         self.work.publish(manifest, card(manifest), out)
 
     def _read(self) -> Chosen:
@@ -205,39 +197,8 @@ class _Build:
         spools = [self.work.spool(unit) for unit in self.work.units]
         chosen = choose(spools, held_out=arguments["held_out"], cleaning=self.settings.cleaning)
         if not len(chosen.fates):
-            raise self._nothing_left()
+            raise nothing_left(self.work)
         return chosen
-
-    def _nothing_left(self) -> BadInput:
-        account = self._account()
-        if not account.documents:
-            return BadInput("there is no document in the inputs: give text that holds one")
-        most, lost = max(account.steps.items(), key=lambda step: step[1].dropped_documents)
-        return BadInput(
-            f"cleaning left none of {account.documents:,} documents; most went by {most} "
-            f"({lost.dropped_documents:,}, such as {lost.examples[0]}): ask for less of it"
-        )
-
-    def _account(self) -> Account:
-        """What cleaning did to the documents of all units, one by one."""
-        return sum((self.work.read_result(unit).account for unit in self.work.units), Account())
-
-    def _stayed_out(self, chosen: Chosen, fate: int) -> Iterator[tuple[int, str]]:
-        """(characters, example) of each document of that fate, in order; the text of the first few alone is read."""
-        shown = 0
-        for number, unit in enumerate(self.work.units):
-            fates = chosen.fates[slice(*chosen.bounds[number : number + 2])]
-            if not (fates == fate).any():
-                continue
-            spool = self.work.spool(unit)
-            sizes = read_facts(spool).characters
-            for first, batch in read_batches(spool):
-                rows = np.flatnonzero(fates[first : first + batch.num_rows] == fate).tolist()
-                examples = texts(batch, rows[: max(0, EXAMPLES - shown)])
-                shown += len(examples)
-                for place, row in enumerate(rows):
-                    example = f"{examples[place][1]}: {examples[place][0][0][:60]!r}" if place < len(examples) else ""
-                    yield int(sizes[first + row]), example
 
     def _tokenizer(self, given: Tokenizer | None, chosen: Chosen) -> Tokenizer:
         """The tokenizer, in the work folder; trained when none is given and none lies there."""
@@ -258,8 +219,9 @@ class _Build:
 
     def _sampled(self, chosen: Chosen) -> Iterator[tuple[str, ...]]:
         """Training documents to train a vocabulary on: all, or of much text a part, chosen by content."""
-        share = np.uint64(min(_vocabulary_share(chosen) * 2**64, 2**64 - 1))
-        room = 2 * VOCABULARY_CHARACTERS
+        share_of_text = vocabulary_share(chosen)
+        share = np.uint64(min(share_of_text * 2**64, 2**64 - 1))
+        room = 2 * share_of_text * chosen.characters
         for number, unit in enumerate(self.work.units):
             spool = self.work.spool(unit)
             facts = read_facts(spool)
@@ -272,60 +234,7 @@ class _Build:
                         room -= int(facts.characters[first + row])
                         yield sentences
 
-    def _manifest(self, tokenizer: Tokenizer, chosen: Chosen) -> Manifest:
-        results = [self.work.encode_result(number).splits for number in range(len(self.work.units))]
-        parts = {split: [result[split] for result in results] for split in SPLITS}
-        shards = tuple(shard for split in SPLITS for part in parts[split] for shard in part.shards)
-        if not any(part.shards for part in parts["train"]):
-            raise BadInput(f"no sentence of the inputs has a token ({chosen.characters} characters): give other text")
-        everything = [part for split in SPLITS for part in parts[split]]
-        dropped: dict[str, Dropped] = {}
-        for part in everything:
-            dropped = added(dropped, part.dropped)
-        account = self._account()
-        for step, fate in (("exact duplicates", DUPLICATE), ("near duplicates", NEAR_DUPLICATE)):
-            account = account.without(step, self._stayed_out(chosen, fate))
-        words = self.arguments["words"] or "pre-tokenizer"
-        words = None if words == CHARACTERS else words
-        trained = {
-            "vocab_size": self.arguments["vocab_size"],
-            "share_of_training_documents": round(_vocabulary_share(chosen), 6),
-        }
-        return Manifest(
-            fingerprint=content_fingerprint(tokenizer.fingerprint, words, shards),
-            language=self.source.language,
-            arguments=self.arguments,
-            text=chosen.digest,
-            inputs=digest_of(self.state),
-            tokenizer=TokenizerEntry(
-                fingerprint=tokenizer.fingerprint,
-                vocab_size=tokenizer.vocab_size,
-                kind=tokenizer.kind,
-                trained=trained if self.arguments["tokenizer"] is None else None,
-            ),
-            words=words,
-            unidata_version=unicodedata.unidata_version,
-            splits={split: _counted(parts[split]) for split in SPLITS},
-            duplicates=chosen.duplicates,
-            cleaning=account,
-            libraries=versions(self.settings.cleaning),
-            dropped=dict(sorted(dropped.items())),
-            unknown_examples=tuple(dict.fromkeys(word for part in everything for word in part.unknown_examples))[
-                :EXAMPLES
-            ],
-            shards=shards,
-        )
-
-
-def _vocabulary_share(chosen: Chosen) -> float:
-    """The share of the training documents that a vocabulary is trained on."""
-    return min(1.0, VOCABULARY_CHARACTERS / max(chosen.characters, 1))
-
 
 def _asked(cleaning: CleaningConfig) -> dict[str, Any]:
     """What of cleaning is not as it is when left alone."""
     return cleaning.model_dump(mode="json", exclude_defaults=True)
-
-
-def _counted(parts: list[Finished]) -> SplitCounts:
-    return SplitCounts(**{name: sum(getattr(part.counts, name) for part in parts) for name in SplitCounts.model_fields})

@@ -14,8 +14,9 @@ from maskwright.corpus.choice import HELD_OUT, SPLITS, TRAIN, document_hash
 from maskwright.corpus.encode import Encoder
 from maskwright.corpus.engines import Stage
 from maskwright.corpus.manifest import sealed
+from maskwright.corpus.records import EncodeResult, ReadResult, Settings
 from maskwright.corpus.spool import BATCH, Spooled, SpoolWriter, read_batches, texts
-from maskwright.corpus.work import EncodeResult, ReadResult, Settings, WorkFolder
+from maskwright.corpus.work import WorkFolder
 from maskwright.corpus.writer import ShardWriter
 from maskwright.durable import staged_file, write_file
 from maskwright.text.cleaning.account import Account

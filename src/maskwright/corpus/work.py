@@ -28,19 +28,17 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from maskwright.corpus.card import CARD
 from maskwright.corpus.choice import Chosen, Fates
 from maskwright.corpus.manifest import MANIFEST, Manifest, manifest_bytes, read_manifest, sealed, unsealed
+from maskwright.corpus.records import ChoiceRecord, EncodeResult, Plan, ReadResult, Settings
 from maskwright.corpus.sources import SPOOLED, Unit
-from maskwright.corpus.writer import Finished
 from maskwright.draws import key
 from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, remove_leftovers, write_file
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
-from maskwright.text.cleaning.account import Account
-from maskwright.text.cleaning.cleaner import CleaningConfig
 
 PLAN, UNITS, CHOICE, FATES, TOKENIZER = "plan.json", "units.jsonl", "choice.json", "choice.bin", "tokenizer"
 READ, ENCODED = "read", "encoded"
@@ -49,56 +47,6 @@ _OURS = re.compile(
     rf"({PLAN}|{UNITS}|{CHOICE}|{FATES}|{TOKENIZER}|{READ}|{ENCODED}|{MANIFEST}|{SPOOLED}\d+|{CARD}|"
     rf"(train|held-out)-\d+-\d+\.arrow|slurm-.*|failed-\d+\.txt|\{LOCK}|\..*\.partial-[0-9a-f]+)"
 )
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Settings(_Part):
-    """What the stages are told.
-
-    segmenter   who marks the words; None where the tokenizer's rules do
-    dictionary  where more words for it lie
-    """
-
-    language: str
-    seed: int
-    shard_tokens: int
-    segmenter: str | None
-    dictionary: str | None
-    cleaning: CleaningConfig
-
-
-class Plan(_Part):
-    """plan.json; `units` is the sha256 of the file of that name."""
-
-    arguments: dict[str, Any]
-    state: list[Any]
-    settings: Settings
-    units: str
-
-
-class ReadResult(_Part):
-    """What the reading of a unit came to; `spool` is the sha256 of its file, `account` what cleaning did."""
-
-    documents: int
-    characters: int
-    spool: str
-    account: Account
-
-
-class EncodeResult(_Part):
-    """The shards of a unit and what did not get into them, by split."""
-
-    splits: dict[str, Finished]
-
-
-class _Choice(_Part):
-    """choice.json; `fates` is the sha256 of choice.bin."""
-
-    bounds: list[int]
-    fates: str
 
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -155,7 +103,7 @@ class WorkFolder:
 
     def fates(self, task: int) -> Fates:
         """What becomes of each document of a unit."""
-        choice = self._sealed(CHOICE, _Choice)
+        choice = self._sealed(CHOICE, ChoiceRecord)
         first, end = choice.bounds[task : task + 2]
         with (self.path / FATES).open("rb") as file:
             file.seek(first)
@@ -231,7 +179,7 @@ class WorkFolder:
     def write_choice(self, chosen: Chosen) -> None:
         """Write down what becomes of each document."""
         data = chosen.fates.tobytes()
-        choice = _Choice(bounds=chosen.bounds.tolist(), fates=hashlib.sha256(data).hexdigest())
+        choice = ChoiceRecord(bounds=chosen.bounds.tolist(), fates=hashlib.sha256(data).hexdigest())
         content = sealed(choice.model_dump(mode="json"))
         write_file(self.path / FATES, data)
         write_file(self.path / CHOICE, content)
