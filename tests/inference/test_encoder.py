@@ -14,6 +14,7 @@ import transformers
 import maskwright as mw
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import TOKEN_BUDGET, Candidate, Encoder
+from maskwright.tokenizers.words import Words
 from tests.checkpoints import made_up
 
 TEXTS = [
@@ -290,3 +291,10 @@ def test_what_a_config_claims_is_not_allocated(tmp_path: Path, claims: dict[str,
     made_up.change_config(tmp_path / "model", **claims)
     with pytest.raises(BadInput, match=words):
         mw.load(tmp_path / "model")
+
+
+def test_a_tokenizer_of_another_kind_encodes_and_says_when_it_has_no_mask(encoder: Encoder) -> None:
+    words = Encoder(encoder.model, Words(["<unk>", "the", "cat"]), where="it")
+    assert words.tokenize("the cat") == ["the", "cat"] and words.encode(["the cat"]).shape[0] == 1
+    with pytest.raises(BadInput, match="it has a tokenizer of words without"):
+        words.fill("the [MASK]")

@@ -23,13 +23,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
 from maskwright.errors import BadInput
 from maskwright.text.words import Segmenter
-from maskwright.tokenizers.cuts import UnigramCuts, cut_units
-from maskwright.tokenizers.lookup import GOES_ON, Encoded, Lookup, Pieces
+from maskwright.tokenizers.lookup import Encoded, Lookup
 from maskwright.tokenizers.pairs import Side
 from maskwright.tokenizers.space_words import SpaceWords
 from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
@@ -37,7 +36,6 @@ from maskwright.tokenizers.unigram_files import (
     STYLES,
     Parts,
     Scored,
-    UnigramOptions,
     check_parts,
     folder_files,
     from_sentencepiece,
@@ -45,6 +43,8 @@ from maskwright.tokenizers.unigram_files import (
     read_tokenizer_json,
     style_of,
 )
+from maskwright.tokenizers.unigram_normalization import UnigramOptions, normalizer
+from maskwright.tokenizers.unigram_units import UnigramUnits
 from maskwright.tokenizers.words_of_pieces import mark_pieces
 
 _TRAINING_THREADS = 4  # sums depend on how they are shared out: a fixed number, so that every machine agrees
@@ -117,7 +117,7 @@ class Unigram(Tokenizer):
 
     def _library(self, scored: list[Scored]) -> Library:
         library = Library(models.Unigram(scored, unk_id=self.vocabulary.ids[self._style.roles["unk"]]))
-        library.normalizer = _normalizer(self._parts.options, self._parts.charsmap)
+        library.normalizer = normalizer(self._parts.options, self._parts.charsmap)
         library.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")]
         )
@@ -148,7 +148,7 @@ class Unigram(Tokenizer):
     @cached_property
     def _lookup(self) -> Lookup:
         special = set(self.vocabulary.special)
-        units = _UnigramUnits(self._words, self._plain, (piece for piece in self.tokens if piece not in special))
+        units = UnigramUnits(self._words, self._plain, (piece for piece in self.tokens if piece not in special))
         return Lookup(units, self.unk_id)
 
     def encode_sentences(
@@ -195,71 +195,8 @@ class Unigram(Tokenizer):
         return self._marked.decode([int(index) for index in ids], skip_special_tokens=skip_special)
 
 
-class _UnigramUnits:
-    """What stands between white space, or parts of it, as units; see `lookup.Units`."""
-
-    def __init__(self, words: SpaceWords, library: Library, pieces: Iterable[str]) -> None:
-        self._words = words
-        self._library = library
-        self._going_on = Library.from_str(library.to_str())
-        self._going_on.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # no ▁ in front
-        assert library.normalizer is not None
-        self._cuts = UnigramCuts(pieces, library.normalizer.normalize_str)
-
-    def find(self, points: Array, borders: Array) -> tuple[Array, Array, Array | None]:
-        """As `Units.find`; Chinese is cut wherever no piece reaches over the cut."""
-        at, ends = self._words.find(points, borders)
-        places = self._cuts.places(points)
-        if not len(places):
-            return at, ends, None
-        clinging = self._words.clinging(points)
-        if clinging.any():  # normalized with what is before, white space perhaps: such a unit stays whole
-            whole = np.searchsorted(at, np.flatnonzero(clinging), side="right")
-            places = places[~np.isin(np.searchsorted(at, places, side="right"), whole)]
-        begins = np.zeros(len(points), dtype=np.bool_)
-        begins[at] = True
-        at, ends = cut_units(at, ends, places)
-        return at, ends, ~begins[at]
-
-    def pieces(self, units: list[str]) -> Pieces:
-        """As `Units.pieces`."""
-        going_on = [unit.startswith(GOES_ON) for unit in units]
-        units = [unit.removeprefix(GOES_ON) for unit in units]
-        first_parts = [unit for unit, goes_on in zip(units, going_on, strict=True) if not goes_on]
-        later_parts = [unit for unit, goes_on in zip(units, going_on, strict=True) if goes_on]
-        found = (
-            iter(self._library.encode_batch(first_parts, add_special_tokens=False)),
-            iter(self._going_on.encode_batch(later_parts, add_special_tokens=False)),
-        )
-        encodings = [next(found[goes_on]) for goes_on in going_on]
-        counts = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
-        ids = np.array([piece for encoding in encodings for piece in encoding.ids], dtype=np.int64)
-        spans = np.array([span for encoding in encodings for span in encoding.offsets], dtype=np.int64).reshape(-1, 2)
-        points = np.frombuffer("".join(units).encode("utf-32-le"), dtype=np.uint32)
-        ends = np.cumsum(np.fromiter(map(len, units), dtype=np.int64, count=len(units)))
-        at = np.concatenate([[0], ends[:-1]])
-        in_front = np.zeros(len(ids), dtype=np.bool_)
-        in_front[(np.cumsum(counts) - counts)[counts > 0]] = True
-        first, end = (spans + np.repeat(at, counts)[:, None]).T
-        starts, inner = mark_pieces(first, np.maximum(end, first + 1), self._words.begin_words(points, at), in_front)
-        return Pieces(counts, ids, starts, spans[:, 0], np.maximum(spans[:, 1], spans[:, 0] + 1), inner)
-
-
-def _normalizer(options: UnigramOptions, charsmap: bytes) -> normalizers.Normalizer:
-    steps: list[normalizers.Normalizer] = []
-    if options.join_quotes:
-        steps += [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
-    if options.strip_accents:
-        steps += [normalizers.NFKD(), normalizers.StripAccents()]
-    if options.lowercase:
-        steps.append(normalizers.Lowercase())
-    if charsmap:
-        steps.append(normalizers.Precompiled(charsmap))
-    return normalizers.Sequence(steps)
-
-
 def _normalized(sentences: Iterable[str], options: UnigramOptions) -> Iterator[str]:
-    normalize = _normalizer(options, b"").normalize_str
+    normalize = normalizer(options, b"").normalize_str
     return (normalize(sentence) for sentence in sentences)
 
 

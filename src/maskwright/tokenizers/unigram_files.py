@@ -1,13 +1,10 @@
 """The files of a Unigram tokenizer: tokenizer.json, or a SentencePiece model (spiece.model)."""
 
-import base64
-import binascii
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.tokenizers.json_file import Table, as_json, check_added, part_of, parts_of, read_json, template
 from maskwright.tokenizers.pairs import A, B, Layout
@@ -20,19 +17,9 @@ from maskwright.tokenizers.sentencepiece_model import (
     read_model,
 )
 from maskwright.tokenizers.tokenizer import Role
+from maskwright.tokenizers.unigram_normalization import UnigramOptions, read_steps, write_steps
 
 Scored = tuple[str, float]
-
-
-class UnigramOptions(Config):
-    """What is done to text before the model's own normalization. The defaults are ALBERT's."""
-
-    lowercase: bool = True
-    """Lower-case the text."""
-    strip_accents: bool = True
-    """Drop accents (XLNet too); Korean and Japanese marks are put together again by the model's own rules, or lost."""
-    join_quotes: bool = True
-    """Make `` and '' the one sign \"."""
 
 
 class Style(NamedTuple):
@@ -167,7 +154,7 @@ def read_tokenizer_json(path: Path) -> Parts:
         part = part_of(data, "post_processor", {"TemplateProcessing"}, path, "Unigram")
         if part.get("single") != template(style.layout.single) or part.get("pair") != template(style.layout.pair):
             raise BadInput(f"{path}: post_processor is not {style.name}'s")
-    options, charsmap = _normalization(data.get("normalizer"), path)
+    options, charsmap = read_steps(data.get("normalizer"), path)
     return Parts(scored, charsmap, options)
 
 
@@ -193,58 +180,6 @@ def _check_cut(value: object, path: Path) -> None:
         raise BadInput(f"{path}: pre_tokenizer is not ALBERT's: only WhitespaceSplit and Metaspace are read")
 
 
-_QUOTES = ({"String": "``"}, {"String": "''"})
-_SPACES = {"Regex": " {2,}"}
-
-
-def _normalization(value: object, path: Path) -> tuple[UnigramOptions, bytes]:
-    """The options a list of normalizers amounts to, and the compiled rules in it.
-
-    Each step may be left out, but the order is the published one. Several spaces made one change nothing here.
-    """
-    steps = _steps(value, path)
-    left = list(steps)
-
-    def take(*types: str, **fields: object) -> bool:
-        same = [step.get("type") for step in left[: len(types)]] == list(types)
-        if same and all(left[0].get(name) == wanted for name, wanted in fields.items()):
-            del left[: len(types)]
-            return True
-        return False
-
-    quotes = [take("Replace", pattern=pattern, content='"') for pattern in _QUOTES]
-    accents = take("NFKD", "StripAccents")
-    lowercase = take("Lowercase")
-    charsmap = _decoded(left[0], path) if left and left[0].get("type") == "Precompiled" else b""
-    if charsmap:
-        del left[0]
-    take("Replace", pattern=_SPACES, content=" ")
-    if left or quotes[0] != quotes[1]:
-        other = left[0].get("type") if left else "Replace"
-        raise BadInput(
-            f"{path}: normalizer {other!r} is not ALBERT's: only Replace of quotes, NFKD with StripAccents, Lowercase "
-            "and Precompiled are read, in this order"
-        )
-    return UnigramOptions(lowercase=lowercase, strip_accents=accents, join_quotes=quotes[0]), charsmap
-
-
-def _steps(value: object, path: Path) -> list[Table]:
-    if value is None:
-        return []
-    part = cast(Table, value) if isinstance(value, dict) else {}
-    given: object = part.get("normalizers") if part.get("type") == "Sequence" else [part]
-    if not isinstance(given, list):
-        raise BadInput(f"{path}: normalizer is no list of steps")
-    return [cast(Table, step) if isinstance(step, dict) else {} for step in cast("list[object]", given)]
-
-
-def _decoded(step: Table, path: Path) -> bytes:
-    try:
-        return base64.b64decode(str(step.get("precompiled_charsmap")), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadInput(f"{path}: the normalization rules are no base64") from None
-
-
 def tokenizer_json(parts: Parts, style: Style) -> bytes:
     """tokenizer.json in one canonical form: equal tokenizers have equal bytes, whatever wrote them."""
     ids = {piece: index for index, (piece, _) in enumerate(parts.scored)}
@@ -265,7 +200,7 @@ def tokenizer_json(parts: Parts, style: Style) -> bytes:
                 {"id": index, "content": name, "lstrip": name == "<mask>", **flags}
                 for index, name in sorted((ids[name], name) for name in style.special)
             ],
-            "normalizer": normalizer_json(parts),
+            "normalizer": write_steps(parts.options, parts.charsmap),
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
             "post_processor": {**around, "special_tokens": named},
             "decoder": metaspace,
@@ -277,21 +212,6 @@ def tokenizer_json(parts: Parts, style: Style) -> bytes:
             },
         }
     )
-
-
-def normalizer_json(parts: Parts) -> Table:
-    """The normalization as `tokenizers` writes it."""
-    steps: list[Table] = []
-    if parts.options.join_quotes:
-        steps += [{"type": "Replace", "pattern": pattern, "content": '"'} for pattern in _QUOTES]
-    if parts.options.strip_accents:
-        steps += [{"type": "NFKD"}, {"type": "StripAccents"}]
-    if parts.options.lowercase:
-        steps.append({"type": "Lowercase"})
-    if parts.charsmap:
-        charsmap = base64.b64encode(parts.charsmap).decode()
-        steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
-    return {"type": "Sequence", "normalizers": steps}
 
 
 def folder_files(parts: Parts, style: Style) -> dict[str, bytes]:
