@@ -28,7 +28,7 @@ try:
         early = early or (characters > 20_000_000 and int(peak_mib()))
 except BadInput as error:
     message = str(error)
-print(characters, early, int(peak_mib()), message)
+print(characters, int(early), int(peak_mib()), message)
 """
 
 

@@ -162,7 +162,7 @@ def read_part(part: Part, language: str, *, column: str = "text", name: str | No
     places: _Places
     match shape:
         case "parquet" | "arrow":
-            places = _table(part, shape, column)
+            places = _table(part, shape, column, pieces)
         case "wikipedia":
             places = wikipedia.pages(pieces, file.name)
         case "warc":
@@ -176,9 +176,11 @@ def read_part(part: Part, language: str, *, column: str = "text", name: str | No
         yield RawDocument(text, shape, f"{name}:{place}", f"{file.name} {unit} {place}", column)
 
 
-def _table(part: Part, shape: Literal["parquet", "arrow"], column: str) -> Iterator[tuple[int, str]]:
+def _table(
+    part: Part, shape: Literal["parquet", "arrow"], column: str, pieces: Iterator[bytes]
+) -> Iterator[tuple[int, str]]:
     """The rows of a table that has to be read from its end."""
-    with seekable(part.file) as stream:
+    with seekable(part.file, pieces) as stream:
         if shape == "arrow":
             yield from arrow.rows(stream, part.file.name, column, first=part.first)
         else:
