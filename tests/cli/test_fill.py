@@ -69,7 +69,7 @@ def test_the_standard_input_is_read_in_parts(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verb, "LINES", 2)
-    monkeypatch.setattr("maskwright.text.inputs._PIECE", 9)
+    monkeypatch.setattr("maskwright.text.opening._PIECE", 9)
     given(monkeypatch, b"a [MASK]\n" * 3 + b"caf\xe9 [MASK]\n")
     assert main(["fill", str(folder), "--json"]) == 2
     captured = capsys.readouterr()

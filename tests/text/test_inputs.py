@@ -136,6 +136,11 @@ def test_an_archive_through_a_pipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "standard input is a zip file: text is read plain, packed by" in refusal("-")
 
 
+def test_a_table_through_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(members()["c.parquet"])))
+    assert characters(read("-")) == squeezed(["".join(one) for one in chapters("en")[9:]])
+
+
 def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
     for name in ("a.txt", "b/photo.png", "notes.md", "b/x.arrow"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

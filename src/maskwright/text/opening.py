@@ -81,17 +81,18 @@ def open_range(file: InputFile, begin: int, end: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def seekable(file: InputFile) -> Generator[BinaryIO]:
+def seekable(file: InputFile, pieces: Iterator[bytes] | None = None) -> Generator[BinaryIO]:
     """The content of `file`, unpacked, to be read in any order, as tables are.
 
-    What cannot be read so is held in memory; raises `BadInput` when it has more than `MOST_IN_MEMORY` bytes.
+    What cannot be read so is held in memory, out of `pieces` if it was opened already (a pipe gives nothing twice);
+    raises `BadInput` when it has more than `MOST_IN_MEMORY` bytes.
     """
     if file.member is None and file.size is not None and not file.name.lower().endswith(PACKED_NAMES):
         with _opened(file) as stream:
             yield stream
         return
     content = io.BytesIO()
-    for piece in open_input(file):
+    for piece in pieces or open_input(file):
         content.write(piece)
         if content.tell() > MOST_IN_MEMORY:
             raise BadInput(

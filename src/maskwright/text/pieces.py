@@ -40,18 +40,18 @@ class Piece(NamedTuple):
 def pieces(files: Sequence[InputFile], size: int = PIECE, *, shape: Shape | Literal["auto"] = "auto") -> list[Piece]:
     """Cuts `files` into pieces of about `size` bytes.
 
-    Large files of text are read through once, to count their lines. Raises `BadInput` where a large file's shape
-    cannot be told.
+    Large files of text are read through once, to count their lines. Raises `BadInput` where a large file is not
+    of the shape asked for.
     """
     found: list[Piece] = []
     gathered: list[Part] = []
     weight = 0
-    for part, bytes_of_part in ((part, weight) for file in files for part, weight in _parts(file, size, shape)):
-        if gathered and weight + bytes_of_part > size:
+    for part, more in (weighed for file in files for weighed in _parts(file, size, shape)):
+        if gathered and weight + more > size:
             found.append(Piece(tuple(gathered), weight))
             gathered, weight = [], 0
         gathered.append(part)
-        weight += bytes_of_part
+        weight += more
     return [*found, Piece(tuple(gathered), weight)] if gathered else found
 
 
@@ -66,7 +66,7 @@ def _parts(file: InputFile, size: int, shape: Shape | Literal["auto"]) -> Iterat
     if file.size is None or file.size <= size:
         yield Part(file, shape), file.size or 0
         return
-    found = detect_shape(file) if shape == "auto" else shape
+    found = detect_shape(file, shape)
     if found == "parquet" and file.member is None:
         yield from _row_groups(file, size)
     elif found in LINE_SHAPES and file.is_local and not _is_packed(file):

@@ -162,7 +162,7 @@ def read_part(part: Part, language: str, *, column: str = "text", name: str | No
     places: _Places
     match shape:
         case "parquet" | "arrow":
-            places = _table(part, shape, column)
+            places = _table(part, shape, column, pieces)
         case "wikipedia":
             places = wikipedia.pages(pieces, file.name)
         case "warc":
@@ -176,9 +176,11 @@ def read_part(part: Part, language: str, *, column: str = "text", name: str | No
         yield RawDocument(text, shape, f"{name}:{place}", f"{file.name} {unit} {place}", column)
 
 
-def _table(part: Part, shape: Literal["parquet", "arrow"], column: str) -> Iterator[tuple[int, str]]:
+def _table(
+    part: Part, shape: Literal["parquet", "arrow"], column: str, pieces: Iterator[bytes]
+) -> Iterator[tuple[int, str]]:
     """The rows of a table that has to be read from its end."""
-    with seekable(part.file) as stream:
+    with seekable(part.file, pieces) as stream:
         if shape == "arrow":
             yield from arrow.rows(stream, part.file.name, column, first=part.first)
         else:
@@ -202,7 +204,7 @@ def _lines(
     texts = [line for _, line in head]
     if shape == "auto":
         shape = shape_of_lines(texts, file.name)
-    elif part.begin == 0:
+    elif part.end is None:  # whoever cut the file has looked at it
         refuse_wrong_shape(texts, shape, file.name)
     lines = chain(head, lines)
     if shape == "sentences":
@@ -212,12 +214,21 @@ def _lines(
     return shape, plain.prose_documents(lines, language)
 
 
-def detect_shape(file: InputFile) -> Shape:
-    """The shape of `file`, from its name, its first bytes and lines, which a pipe does not give a second time."""
+def detect_shape(file: InputFile, asked: Shape | Literal["auto"] = "auto") -> Shape:
+    """The shape of `file`, from its name, its first bytes and lines, which a pipe does not give a second time.
+
+    Of a shape that is `asked` for, only whether the file plainly is of another one: then raises `BadInput`.
+    """
+    if asked not in (*LINE_SHAPES, "auto"):
+        return asked
     head, pieces = peeked(open_input(file), HEAD_BYTES)
-    if shape := shape_of_bytes(head, file.name):
+    if asked == "auto" and (shape := shape_of_bytes(head, file.name)):
         return shape
-    return shape_of_lines([line for _, line in _head(text_lines(pieces, file.name))], file.name)
+    lines = [line for _, line in _head(text_lines(pieces, file.name))]
+    if asked == "auto":
+        return shape_of_lines(lines, file.name)
+    refuse_wrong_shape(lines, asked, file.name)
+    return asked
 
 
 def _head(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:

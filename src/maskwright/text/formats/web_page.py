@@ -1,7 +1,7 @@
 """Pages of the web, as a server answered them: the answer unpacked, its encoding found, its main text taken out.
 
-The text is found by resiliparse: of the extractors that were compared for DataComp-LM (arXiv 2406.11794)
-it made as good a corpus as trafilatura, eight times faster.
+The text is found by resiliparse: of the extractors that were compared for DataComp-LM (arXiv 2406.11794) it made as
+good a corpus as trafilatura, eight times faster.
 """
 
 import http.client
