@@ -89,6 +89,11 @@ class Batch:
         """N."""
         return self.cu_seqlens.shape[0] - 1
 
+    @property
+    def first_rows(self) -> Tensor:
+        """(N,) int64, the row of each sequence's first token; some row of the batch for one that has none."""
+        return self.cu_seqlens[:-1].long().clamp(max=max(self.num_tokens - 1, 0))
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         moved = {

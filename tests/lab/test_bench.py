@@ -49,7 +49,8 @@ def test_flops_are_those_that_torch_counts_in_our_own_step() -> None:
     with FlopCounterMode(display=False) as counter:
         sum(tally.loss_sum for tally in work.tallies(batch, None).values()).backward()  # type: ignore[union-attr]
     predicted = work.counts(batch)["mlm"] / SMALL.tokens
-    wanted = flops_per_token(layers=1, hidden=64, length=16, vocabulary=600, predicted=predicted)
+    read = predicted + SMALL.sequences / SMALL.tokens
+    wanted = flops_per_token(layers=1, hidden=64, length=16, vocabulary=600, predicted=predicted, read=read)
     pooler = 6 * (64 * 64 + 64 * 2) * SMALL.sequences  # the formula leaves it out
     assert counter.get_total_flops() == round(wanted * SMALL.tokens + pooler)
 
@@ -163,7 +164,9 @@ def test_ratios_are_taken_round_by_round_and_then_their_median() -> None:
 
 def test_the_share_of_the_limit_is_products_time_over_time_taken() -> None:
     made = _summary()
-    products = 6 * 2 * 12 * 128**2 + 12 * 2 * 128 * 128 + 6 * (128**2 + 30522 * 128) * 19 / 128
+    read = 20 / 128  # 19 hidden tokens and [CLS]
+    layers = 6 * (12 + 2 + 10 * read) * 128**2 + 12 * (1 + read) * 128 * 128
+    products = layers + 6 * (128**2 + 30522 * 128) * 19 / 128
     assert made["mflops_per_token"] == pytest.approx(products / 1e6)
     assert made["share_of_limit"]["median"] == pytest.approx((6000 * products) / 1e11)
 

@@ -154,6 +154,6 @@ def test_the_way_on_a_gpu(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     rows: Any = SimpleNamespace(device=torch.device("cuda", 0), dtype=dtype, shape=(5, 3 * 2 * width))
-    attention_module._has_varlen.cache_clear()
+    attention_module.has_varlen.cache_clear()
     assert best_way(rows, 2, rate, DropoutStream(0, "x")) == way
-    attention_module._has_varlen.cache_clear()
+    attention_module.has_varlen.cache_clear()

@@ -42,7 +42,7 @@ def split(documents: int, seed: int) -> Split:
 
 def corpus(train: int = 30, held_out: int = 6) -> Corpus:
     ids: dict[str, Any] = {"pad_id": 0, "unk_id": 1, "cls_id": 2, "sep_id": 3, "mask_id": 4, "vocab_size": VOCABULARY}
-    ids |= {"special_ids": np.arange(5), "id_to_token": str}
+    ids |= {"kind": "wordpiece", "special_ids": np.arange(5), "id_to_token": str}
     made: Any = SimpleNamespace(
         train=split(train, 1), held_out=split(held_out, 2), tokenizer=SimpleNamespace(**ids), path=Path("drawn")
     )

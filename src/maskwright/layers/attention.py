@@ -66,7 +66,7 @@ def layout(cu_seqlens: Tensor, num_tokens: int, max_seqlen: int, dtype: torch.dt
     return Layout(cu_seqlens, max_seqlen, slots, hidden[:, None, None, :])
 
 
-def _pad(rows: Tensor, where: Layout) -> Tensor:
+def pad(rows: Tensor, where: Layout) -> Tensor:
     """(T, ...) -> (N, S, ...), zeros where there is no token."""
     shape = (where.num_sequences, where.max_seqlen, *rows.shape[1:])
     if where.slots is None:
@@ -75,7 +75,7 @@ def _pad(rows: Tensor, where: Layout) -> Tensor:
     return padded.index_copy_(0, where.slots, rows).view(shape)
 
 
-def _unpad(padded: Tensor, where: Layout) -> Tensor:
+def unpad(padded: Tensor, where: Layout) -> Tensor:
     """(N, S, ...) -> (T, ...)."""
     rows = padded.reshape(-1, *padded.shape[2:])
     return rows if where.slots is None else rows.index_select(0, where.slots)
@@ -84,7 +84,7 @@ def _unpad(padded: Tensor, where: Layout) -> Tensor:
 def _heads(qkv: Tensor, where: Layout, heads: int) -> Tensor:
     """(T, 3H) -> (3, N, A, S, D), a contiguous copy (`contiguous()` would not copy a batch of one token)."""
     width = qkv.shape[1]
-    padded = _pad(qkv, where).view(where.num_sequences, where.max_seqlen, 3, heads, width // (3 * heads))
+    padded = pad(qkv, where).view(where.num_sequences, where.max_seqlen, 3, heads, width // (3 * heads))
     return padded.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
 
 
@@ -109,13 +109,13 @@ class _Products(torch.autograd.Function):
             value.mul_(ctx.scale)  # in place of the weights: S / D times fewer numbers
         ctx.save_for_backward(query, key, value, weights, dropped, kept)
         out = torch.bmm(dropped.view(n * a, s, s), value.view(n * a, s, d)).view(n, a, s, d)
-        return _unpad(out.transpose(1, 2).reshape(n, s, a * d), where)
+        return unpad(out.transpose(1, 2).reshape(n, s, a * d), where)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
         query, key, value, weights, dropped, kept = ctx.saved_tensors
         n, a, s, d = ctx.shape
-        grad = _pad(grads[0].contiguous(), ctx.where).view(n, s, a, d).transpose(1, 2).reshape(n * a, s, d)
+        grad = pad(grads[0].contiguous(), ctx.where).view(n, s, a, d).transpose(1, 2).reshape(n * a, s, d)
         grad_qkv = grad.new_empty(3, n * a, s, d)
         torch.bmm(dropped.view(n * a, s, s).transpose(1, 2), grad, out=grad_qkv[2])
         grad_weights = torch.bmm(grad, value.view(n * a, s, d).transpose(1, 2)).view(n, a, s, s)
@@ -127,7 +127,7 @@ class _Products(torch.autograd.Function):
         grad_qkv[0].mul_(1 / math.sqrt(d))
         torch.bmm(grad_scores.transpose(1, 2), query.view(n * a, s, d), out=grad_qkv[1])
         rows = grad_qkv.view(3, n, a, s, d).permute(1, 3, 0, 2, 4).reshape(n, s, 3 * a * d)
-        return _unpad(rows, ctx.where), None, None, None, None
+        return unpad(rows, ctx.where), None, None, None, None
 
 
 def _sdpa(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutStream | None) -> Tensor:
@@ -139,7 +139,7 @@ def _sdpa(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutSt
         padded = flat.view(where.num_sequences, where.max_seqlen, width)
     query, key, value = padded.view(*padded.shape[:2], 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)
     out = F.scaled_dot_product_attention(query, key, value, attn_mask=where.hidden, dropout_p=0.0)
-    return _unpad(out.transpose(1, 2).reshape(*padded.shape[:2], width // 3), where)
+    return unpad(out.transpose(1, 2).reshape(*padded.shape[:2], width // 3), where)
 
 
 def _varlen(qkv: Tensor, where: Layout, heads: int) -> Tensor:
@@ -183,13 +183,13 @@ def best_way(qkv: Tensor, heads: int, rate: float, stream: DropoutStream | None)
     if qkv.device.type != "cuda" or (stream is not None and rate > 0):
         return "products"
     width = qkv.shape[1] // (3 * heads)
-    return "varlen" if _has_varlen(qkv.device, qkv.dtype, width) else "sdpa"
+    return "varlen" if has_varlen(qkv.device, qkv.dtype, width) else "sdpa"
 
 
 @cache
-def _has_varlen(device: torch.device, dtype: torch.dtype, width: int) -> bool:
+def has_varlen(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     """Whether this torch and this GPU have the kernel for heads of `width` columns."""
-    if importlib.util.find_spec("torch.nn.attention.varlen") is None:
+    if device.type != "cuda" or importlib.util.find_spec("torch.nn.attention.varlen") is None:
         return False
     ampere = torch.cuda.get_device_capability(device) >= (8, 0)
     return ampere and dtype in (torch.bfloat16, torch.float16) and width % 8 == 0 and width <= 256

@@ -27,14 +27,16 @@ class _Projected(torch.autograd.Function):
         correct = torch.zeros((), dtype=torch.int64, device=rows.device)
         grad_rows = torch.empty_like(rows)
         many = rows.shape[0] > EXACT_AFTER * CHUNK
-        grad_table = torch.zeros_like(table, dtype=torch.float32 if many else None) if need else table
+        grad_table = table
+        if need:
+            grad_table = torch.zeros_like(table, dtype=torch.float32) if many else torch.empty_like(table)
         grad_bias = torch.zeros(bias.shape, dtype=torch.float32, device=bias.device)
         chunks = max(1, math.ceil(rows.shape[0] / CHUNK))  # of like size: a short one would read the table for few rows
         few = FEW if rows.device.type == "cpu" else CHUNK
         pieces = zip(
             rows.tensor_split(chunks), targets.tensor_split(chunks), grad_rows.tensor_split(chunks), strict=True
         )
-        for part, target, grad_part in pieces:
+        for place, (part, target, grad_part) in enumerate(pieces):
             scores = F.linear(part, table, bias)
             for some, wanted in zip(scores.split(few), target[:, None].split(few), strict=True):
                 shares = torch.softmax(some, -1, dtype=torch.float32)
@@ -48,7 +50,12 @@ class _Projected(torch.autograd.Function):
                 grad = scores
                 grad_bias += grad.new_ones(1, grad.shape[0]).mm(grad)[0]  # twice as fast as a sum, in float32 as it is
                 torch.mm(grad, table, out=grad_part)
-                _ = grad_table.add_(grad.t() @ part) if many else grad_table.addmm_(grad.t(), part)
+                if many:
+                    grad_table.add_(grad.t() @ part)
+                elif place == 0:
+                    torch.mm(grad.t(), part, out=grad_table)
+                else:
+                    grad_table.addmm_(grad.t(), part)
         if need:
             ctx.save_for_backward(grad_rows, grad_table.to(table.dtype), grad_bias.to(bias.dtype))
         ctx.mark_non_differentiable(correct)

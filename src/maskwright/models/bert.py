@@ -9,6 +9,7 @@ dropout, residual and norm (post-norm); the pooler is a tanh projection of the f
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from maskwright.layers.dropout import DropoutStream, dropout, dropout_add
 from maskwright.layers.initial import start
 from maskwright.layers.lookup import lookup
 from maskwright.layers.norm import Norm
+from maskwright.layers.row_attention import Rows, row_attention, some_rows
 from maskwright.layers.weight_names import WeightName, weight_and_bias
 
 READS = frozenset({"token_ids", "cu_seqlens", "max_seqlen", "position_ids", "token_type_ids"})
@@ -157,9 +159,16 @@ class Layer(nn.Module):
         self.hidden_dropout = config.hidden_dropout_prob
         self.attention_dropout = config.attention_probs_dropout_prob
 
-    def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None) -> Tensor:
-        """(T, H) -> (T, H)."""
-        context = attention(self.query_key_value(x), where, self.heads, self.attention_dropout, stream)
+    def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
+        """(T, H) -> (T, H); of some rows alone (R, H), which look at all."""
+        if rows is None:
+            context = attention(self.query_key_value(x), where, self.heads, self.attention_dropout, stream)
+        else:
+            weight, bias, hidden = self.query_key_value.weight, self.query_key_value.bias, x.shape[1]
+            key_value = F.linear(x, weight[hidden:], bias[hidden:])
+            x = x.index_select(0, rows.index)
+            query = F.linear(x, weight[:hidden], bias[:hidden])
+            context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
         x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
         inner = self.activation(self.intermediate(x))
         return self.output_norm(dropout_add(x, self.output(inner), self.hidden_dropout, stream))
@@ -180,12 +189,18 @@ class Bert(nn.Module):
         """(V, H), what a head's decoder is tied to."""
         return self.embeddings.token
 
-    def forward(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
-        """The last layer's output, (T, H). Without a `stream` nothing is dropped."""
+    def forward(self, batch: Batch, stream: DropoutStream | None = None, rows: Tensor | None = None) -> Tensor:
+        """The last layer's output, (T, H). Without a `stream` nothing is dropped.
+
+        rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
+        """
         where = self._layout(batch)
         x = self.embeddings(batch, stream)
-        for layer in self.layers:
-            x = layer(x, where, stream)
+        if rows is not None and not len(self.layers):
+            return x.index_select(0, rows)
+        for place, layer in enumerate(self.layers, 1):
+            is_last = place == len(self.layers)
+            x = layer(x, where, stream, some_rows(rows, where) if rows is not None and is_last else None)
         return x
 
     def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
@@ -209,11 +224,12 @@ class Bert(nn.Module):
     def pooled(self, last: Tensor, batch: Batch) -> Tensor:
         """(T, H) -> (N, H): tanh projection of each sequence's first token; of zeros where there is none."""
         if batch.num_tokens == 0:
-            first = last.new_zeros(batch.num_sequences, last.shape[1])
-        else:
-            starts = batch.cu_seqlens[:-1].long().clamp(max=batch.num_tokens - 1)
-            first = last.index_select(0, starts) * (batch.cu_seqlens.diff() > 0)[:, None]
-        return torch.tanh(self.pooler(first))
+            return self.pool(last.new_zeros(batch.num_sequences, last.shape[1]), batch)
+        return self.pool(last.index_select(0, batch.first_rows), batch)
+
+    def pool(self, first: Tensor, batch: Batch) -> Tensor:
+        """The same from the first tokens alone, (N, H) -> (N, H)."""
+        return torch.tanh(self.pooler(first * (batch.cu_seqlens.diff() > 0)[:, None]))
 
     @torch.no_grad()
     def attention_weights(self, batch: Batch) -> list[Tensor]:

@@ -17,8 +17,8 @@ class Encoder(Protocol):
         """(V, H) token embeddings, to tie a decoder to."""
         ...
 
-    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
-        """(T, H) -> (N, H), one vector a sequence."""
+    def pool(self, first: Tensor, batch: Batch) -> Tensor:
+        """(N, H) vectors of each sequence's first token -> (N, H), one vector a sequence."""
         ...
 
 
@@ -32,6 +32,10 @@ class Head(Protocol):
         """How many predictions the batch asks for."""
         ...
 
-    def tally(self, last: Tensor, batch: Batch, encoder: Encoder) -> Tally:
-        """Sums over the predictions of one batch; `last` is the last layer's output, (T, H)."""
+    def reads(self, batch: Batch) -> Tensor:
+        """(R,) int64, the rows of the batch at which the head looks: the last layer is computed for them alone."""
+        ...
+
+    def tally(self, seen: Tensor, batch: Batch, encoder: Encoder) -> Tally:
+        """Sums over the predictions of one batch; `seen` is the last layer's output at those rows, (R, H)."""
         ...

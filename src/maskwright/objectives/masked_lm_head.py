@@ -47,10 +47,14 @@ class MaskedLMHead(nn.Module):
         """M, hidden tokens."""
         return 0 if batch.predict_ids is None else batch.predict_ids.shape[0]
 
-    def tally(self, last: Tensor, batch: Batch, encoder: Encoder) -> Tally:
+    def reads(self, batch: Batch) -> Tensor:
+        """(M,) the hidden tokens."""
+        assert batch.predict_rows is not None
+        return batch.predict_rows
+
+    def tally(self, seen: Tensor, batch: Batch, encoder: Encoder) -> Tally:
         """Summed cross-entropy, in nats, of the hidden tokens of the batch."""
-        assert batch.predict_rows is not None and batch.predict_ids is not None
+        assert batch.predict_ids is not None
         project = projected_cross_entropy if torch.is_grad_enabled() else plain
-        inner = self(last.index_select(0, batch.predict_rows))
-        loss_sum, correct = project(inner, encoder.token_table, self.bias, batch.predict_ids)
+        loss_sum, correct = project(self(seen), encoder.token_table, self.bias, batch.predict_ids)
         return Tally(loss_sum, batch.predict_ids.shape[0], correct)

@@ -252,10 +252,14 @@ class NextSentenceHead(nn.Module):
         """N, pairs."""
         return 0 if batch.pair_labels is None else batch.pair_labels.shape[0]
 
-    def tally(self, last: Tensor, batch: Batch, encoder: Encoder) -> Tally:
+    def reads(self, batch: Batch) -> Tensor:
+        """(N,) each sequence's [CLS]."""
+        return batch.first_rows
+
+    def tally(self, seen: Tensor, batch: Batch, encoder: Encoder) -> Tally:
         """Summed cross-entropy, in nats, of the pair labels of the batch."""
         assert batch.pair_labels is not None
-        return next_sentence_loss(self(encoder.pooled(last, batch)), batch.pair_labels)
+        return next_sentence_loss(self(encoder.pool(seen, batch)), batch.pair_labels)
 
 
 def next_sentence_loss(logits: Tensor, pair_labels: Tensor) -> Tally:

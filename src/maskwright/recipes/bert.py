@@ -8,6 +8,7 @@ Google's static ones. The paper trains 90 % of the steps on 128 tokens and the r
 """
 
 from pathlib import Path
+from typing import cast
 
 from maskwright.config import Config
 from maskwright.corpus.read import Corpus
@@ -82,12 +83,12 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
 
 def _wordpiece(corpus: Corpus) -> WordPiece:
     """BERT's tokenizer; BadInput where the corpus was made with one of another kind."""
-    if not isinstance(tokenizer := corpus.tokenizer, WordPiece):
+    if (kind := corpus.tokenizer.kind) != WordPiece.kind:
         raise BadInput(
-            f"{corpus.path} was made with a tokenizer of kind {tokenizer.kind}, and BERT takes wordpiece: "
+            f"{corpus.path} was made with a tokenizer of kind {kind}, and BERT takes {WordPiece.kind}: "
             "build the corpus with that one"
         )
-    return tokenizer
+    return cast("WordPiece", corpus.tokenizer)
 
 
 def data(recipe: Recipe, corpus: Corpus) -> MaskedPairs:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
+import torch
 from torch import nn
 
 from maskwright.batch import Batch
@@ -13,6 +14,10 @@ from maskwright.models.bert import Bert
 from maskwright.objectives.head import Head
 from maskwright.objectives.show import Example
 from maskwright.objectives.tally import Tally
+
+
+FEW = 0.7
+"""Up to this share of the rows, gathering them costs less than computing the others."""
 
 
 class Pretraining(nn.Module):
@@ -32,9 +37,27 @@ class Pretraining(nn.Module):
         return {name: cast("Head", head).count(batch) for name, head in self.heads.items()}
 
     def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:
-        """Sums and counts by objective. Without a `stream` nothing is dropped."""
-        last = self.encoder(batch, stream)
-        return {name: cast("Head", head).tally(last, batch, self.encoder) for name, head in self.heads.items()}
+        """Sums and counts by objective. Without a `stream` nothing is dropped.
+
+        The last layer is computed for the rows that a head reads; for all where they are nearly all.
+        """
+        heads = {name: cast("Head", head) for name, head in self.heads.items()}
+        if not heads:
+            return {}
+        reads = [head.reads(batch) for head in heads.values()]
+        wanted = torch.cat(reads)
+        if len(wanted) < FEW * batch.num_tokens:
+            rows, order = torch.sort(wanted)
+            last, place = self.encoder(batch, stream, rows), torch.argsort(order)
+        else:
+            last, place = self.encoder(batch, stream), wanted
+        if batch.num_tokens == 0:
+            last = last.new_zeros(1, last.shape[1])  # what a sequence without a token is seen as
+        seen = [last.index_select(0, part) for part in place.split([len(part) for part in reads])]
+        return {
+            name: head.tally(part, batch, self.encoder)
+            for (name, head), part in zip(heads.items(), seen, strict=True)
+        }
 
     def weight_names(self) -> list[WeightName]:
         """Every parameter beside its name in a Hugging Face `BertForPreTraining`."""

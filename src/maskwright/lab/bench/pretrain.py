@@ -83,7 +83,7 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
 
     tokens_per_second        median over rounds, least, most
     ratio                    ours over each rival's, likewise
-    share_of_limit           of ours: the time the products alone would take at the limit's rate / the time taken
+    share_of_limit           of ours: the time its products alone would take at the limit's rate / the time taken
     """
     predicted = round(shape.length * MASK_RATE) / shape.length
     flops = flops_per_token(
@@ -92,6 +92,7 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
         length=shape.length,
         vocabulary=shape.vocabulary,
         predicted=predicted,
+        read=predicted + 1 / shape.length,  # and [CLS]
     )
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:

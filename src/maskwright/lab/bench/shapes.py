@@ -47,16 +47,19 @@ def shape(size: str) -> Shape:
     )
 
 
-def flops_per_token(*, layers: int, hidden: int, length: int, vocabulary: int, predicted: float) -> float:
+def flops_per_token(
+    *, layers: int, hidden: int, length: int, vocabulary: int, predicted: float, read: float = 1.0
+) -> float:
     """Floating-point operations of the matrix products of a token, forward and backward.
 
     6 for each weight of the layers (4 H² for attention, 8 H² for the feed-forward network), 12 L S H for
-    attention's own products, 6 (H² + V H) for each token that is predicted, a share `predicted` of all.
+    attention's own products, 6 (H² + V H) for each token that is predicted, a share `predicted` of all. Of the
+    last layer, keys and values (2 H²) are computed for all tokens, and what follows them for the share `read`.
 
     >>> base = flops_per_token(layers=12, hidden=768, length=128, vocabulary=30522, predicted=0.15)
     >>> f"{base / 1e6:.1f} MFLOP"
     '545.4 MFLOP'
     """
-    weights = layers * 12 * hidden**2
+    weights = ((layers - 1) * 12 + 2 + 10 * read) * hidden**2
     head = hidden**2 + vocabulary * hidden
-    return 6 * weights + 12 * layers * length * hidden + 6 * head * predicted
+    return 6 * weights + 12 * (layers - 1 + read) * length * hidden + 6 * head * predicted
