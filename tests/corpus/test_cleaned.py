@@ -100,3 +100,12 @@ def test_what_the_text_column_is_called(tokenizer: WordPiece, tmp_path: Path) ->
     with pytest.raises(BadInput, match=r"t\.jsonl line 1 .*body"):
         build_corpus([path], tmp_path / "c", tokenizer=tokenizer)
     assert len(texts(build_corpus([path], tmp_path / "c", tokenizer=tokenizer, column="body"))) == 24
+
+
+def test_documents_without_text_are_counted(tokenizer: WordPiece, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in (*CHAPTERS[:3], None, "  ", CHAPTERS[3])))
+    made = build_corpus([path], tmp_path / "c", tokenizer=tokenizer)
+    assert len(texts(made)) == 4
+    lost = made.manifest.dropped["documents without text"]
+    assert (lost.count, lost.examples) == (2, ("t.jsonl:4", "t.jsonl:5"))

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from maskwright.corpus.manifest import Dropped
 from maskwright.corpus.writer import Finished
 from maskwright.text.cleaning.account import Account
 from maskwright.text.cleaning.cleaner import CleaningConfig
@@ -38,12 +39,18 @@ class Plan(_Part):
 
 
 class ReadResult(_Part):
-    """What the reading of a unit came to; `spool` is the sha256 of its file, `account` what cleaning did."""
+    """What the reading of a unit came to.
+
+    spool    sha256 of the file with its documents
+    account  what cleaning did
+    empty    documents that hold no text: null in a table, a page that is a form
+    """
 
     documents: int
     characters: int
     spool: str
     account: Account
+    empty: Dropped = Dropped()
 
 
 class EncodeResult(_Part):

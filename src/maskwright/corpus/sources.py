@@ -172,11 +172,11 @@ class TextFiles:
 
 def _settled(file: InputFile, number: int) -> InputFile:
     """A file as any process finds it, named the same wherever and by whatever command it is given."""
-    if file.path == STANDARD_INPUT:
+    if file.path == STANDARD_INPUT or is_url(file.path):
         return file
     if file.size is None:
         return file._replace(label=f"pipe {number}")  # what the shell calls it, /dev/fd/63, is another name each time
-    return file if is_url(file.path) else file._replace(path=os.path.abspath(file.path), shown=file.name)
+    return file._replace(path=os.path.abspath(file.path), shown=file.name)
 
 
 class Documents:

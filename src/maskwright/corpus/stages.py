@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from maskwright.corpus.choice import HELD_OUT, SPLITS, TRAIN, document_hash
-from maskwright.corpus.encode import Encoder
+from maskwright.corpus.encode import EXAMPLES, Encoder
 from maskwright.corpus.engines import Stage
-from maskwright.corpus.manifest import sealed
+from maskwright.corpus.manifest import Dropped, sealed
 from maskwright.corpus.records import EncodeResult, ReadResult, Settings
 from maskwright.corpus.spool import BATCH, Spooled, SpoolWriter, read_batches, texts
 from maskwright.corpus.work import WorkFolder
@@ -24,7 +24,7 @@ from maskwright.text.cleaning.changes import Cleaned
 from maskwright.text.cleaning.cleaner import Cleaner
 from maskwright.text.cleaning.duplicates import digest
 from maskwright.text.cleaning.minhash import MinHash
-from maskwright.text.documents import Document, RawDocument
+from maskwright.text.documents import Document, Lines
 from maskwright.text.readers import lines_of, sentences_of_lines
 from maskwright.text.words import find_segmenter
 from maskwright.tokenizers.loading import load_tokenizer
@@ -51,7 +51,8 @@ class Read(NamedTuple):
         work = WorkFolder(self.work)
         unit, settings = work.unit(task), work.plan.settings
         spool = work.spool(unit)
-        documents = characters = 0
+        documents = characters = empty = 0
+        named: list[str] = []  # the first of the empty ones
         account = Account()
         cleaned: list[Cleaned] = []
         prepare = Prepare(settings)
@@ -61,7 +62,11 @@ class Read(NamedTuple):
             with SpoolWriter(cast(BinaryIO, hashing), digests=prepare.digests, width=prepare.width) as writer:
                 for raw in unit.documents(settings.language):
                     waiting += len(raw.text.encode("utf-8", "surrogatepass"))
-                    if document := prepare(raw, cleaned):
+                    lines = lines_of(raw, settings.language)
+                    if not lines.lines:
+                        empty += 1
+                        named += [raw.source] if empty <= EXAMPLES else []
+                    elif document := prepare(lines, raw.source, cleaned):
                         documents += 1
                         characters += document.characters
                         writer.add(document)
@@ -75,6 +80,7 @@ class Read(NamedTuple):
             characters=characters,
             spool=hashing.digest.hexdigest(),
             account=account + Account.of(cleaned),
+            empty=Dropped(count=empty, examples=tuple(named)),
         )
         write_file(spool.with_suffix(".json"), sealed(result.model_dump(mode="json")))
 
@@ -84,7 +90,7 @@ class Read(NamedTuple):
 
 
 class Prepare:
-    """Makes of a raw document one that is ready to be tokenised."""
+    """Makes of the lines of a document one that is ready to be tokenised."""
 
     def __init__(self, settings: Settings) -> None:
         cleaning = settings.cleaning
@@ -96,18 +102,15 @@ class Prepare:
         if self.width:
             self._min_hash = MinHash(cleaning.near_ngram, self.width)
 
-    def __call__(self, raw: RawDocument, account: list[Cleaned]) -> Spooled | None:
+    def __call__(self, lines: Lines, source: str, account: list[Cleaned]) -> Spooled | None:
         """None where nothing is left of it; what cleaning did is added to `account`."""
-        lines = lines_of(raw, self._language)
-        if not lines.lines:
-            return None
         cleaned = self._clean(lines.lines)
         account.append(cleaned)
         if not (sentences := sentences_of_lines(lines._replace(lines=cleaned.lines), self._language)):
             return None
         return Spooled(
             sentences,
-            raw.source,
+            source,
             *document_hash(sentences, self._seed),
             digest=digest(cleaned.lines) if self.digests else None,
             signature=self._min_hash.signature(cleaned.lines) if self._min_hash else None,

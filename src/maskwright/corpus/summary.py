@@ -31,6 +31,9 @@ def summary(work: WorkFolder, chosen: Chosen, tokenizer: Tokenizer) -> Manifest:
     everything = [part for split in SPLITS for part in parts[split]]
     shards = tuple(shard for part in everything for shard in part.shards)
     dropped: dict[str, Dropped] = {}
+    for unit in work.units:
+        if (empty := work.read_result(unit).empty).count:
+            dropped = added(dropped, {"documents without text": empty})
     for part in everything:
         dropped = added(dropped, part.dropped)
     words = plan.arguments["words"] or "pre-tokenizer"

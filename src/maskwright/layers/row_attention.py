@@ -6,7 +6,7 @@ thirds of the last layer. Equal to `attention` at these rows, which is its oracl
 """
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from maskwright.layers.attention import Layout, has_varlen, layout, pad, unpad
 from maskwright.layers.dropout import DropoutStream, dropout
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rows:
     """Some rows of a flat batch.
 
     index    (R,) int64, ascending
@@ -62,8 +63,6 @@ def _varlen(query: Tensor, key_value: Tensor, rows: Rows, where: Layout, heads: 
 
     key, value = key_value.view(key_value.shape[0], 2, heads, -1).unbind(1)
     lengths = rows.where.max_seqlen, where.max_seqlen
-    out = varlen_attn(
-        query.view(len(query), heads, -1), key, value, rows.where.cu_seqlens, where.cu_seqlens, *lengths
-    )
+    out = varlen_attn(query.view(len(query), heads, -1), key, value, rows.where.cu_seqlens, where.cu_seqlens, *lengths)
     assert isinstance(out, Tensor)
     return out.reshape(query.shape)

@@ -15,7 +15,6 @@ from maskwright.objectives.head import Head
 from maskwright.objectives.show import Example
 from maskwright.objectives.tally import Tally
 
-
 FEW = 0.7
 """Up to this share of the rows, gathering them costs less than computing the others."""
 
@@ -55,8 +54,7 @@ class Pretraining(nn.Module):
             last = last.new_zeros(1, last.shape[1])  # what a sequence without a token is seen as
         seen = [last.index_select(0, part) for part in place.split([len(part) for part in reads])]
         return {
-            name: head.tally(part, batch, self.encoder)
-            for (name, head), part in zip(heads.items(), seen, strict=True)
+            name: head.tally(part, batch, self.encoder) for (name, head), part in zip(heads.items(), seen, strict=True)
         }
 
     def weight_names(self) -> list[WeightName]:

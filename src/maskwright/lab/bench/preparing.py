@@ -16,6 +16,7 @@ import random  # noqa: TID251 - Google's script draws from one
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -172,7 +173,7 @@ def _script(name: str) -> ModuleType:
     if not place.is_file():
         raise BadInput(f"{CLONE} is {place.parent}, and there is no {place.name}: name a clone of google-research/bert")
     tensorflow = sys.modules.setdefault("tensorflow", MagicMock())
-    tensorflow.gfile.GFile = lambda path, mode: Path(path).open(mode, encoding="utf-8")
+    tensorflow.gfile.GFile = partial(open, encoding="utf-8")
     sys.modules.setdefault("six", MagicMock(PY2=False, PY3=True))
     spec = importlib.util.spec_from_file_location(name, place)
     assert spec and spec.loader
