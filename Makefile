@@ -32,7 +32,7 @@ demo: $(VENV)/.for-demo
 	$(BIN)/maskwright demo --language $(LANGUAGE) $(ARGS)
 
 # Both languages unless one is named, where the demo is in English.
-corpora: $(VENV)/.for-demo
+corpora: $(VENV)/.for-corpora
 	$(BIN)/python scripts/corpora.py --language $(if $(filter file,$(origin LANGUAGE)),both,$(LANGUAGE)) $(ARGS)
 
 test: $(VENV)/.for-tests
@@ -75,6 +75,10 @@ $(VENV)/.base: pyproject.toml $(PINS)
 
 $(VENV)/.for-demo: $(VENV)/.base
 	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.for-corpora: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo,corpus]'
 	@touch $@
 
 $(VENV)/.for-tests: $(VENV)/.base

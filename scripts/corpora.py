@@ -33,7 +33,13 @@ SOURCES = {"en": english.SOURCES, "zh": chinese.SOURCES, "poetry": poetry.SOURCE
 LANGUAGES = {"en": "en", "zh": "zh", "poetry": "zh"}  # what `maskwright corpus` takes each of them for
 
 # What `maskwright corpus` is told beside its inputs.
-CLEANING: list[str] = []
+CLEANING = {
+    "en": "--clean.mojibake true --clean.controls true --clean.unicode NFC --clean.min_characters 100 "
+    "--clean.repetition true --clean.duplicates near",
+    "zh": "--clean.mojibake true --clean.controls true --clean.width letters --clean.unicode NFC "
+    "--clean.script simplified --clean.min_characters 50 --clean.repetition true --clean.duplicates near",
+    "poetry": "--clean.controls true --clean.unicode NFC --clean.duplicates near",
+}
 VOCABULARY = {
     "en": ["--vocab-size", "16000"],
     "zh": ["--vocab-size", "12000"],
@@ -127,7 +133,7 @@ def remove_others(folder: Path, names: Iterable[str]) -> None:
 def build(language: str, records: dict[str, dict[str, Any]], out: Path) -> None:
     command = [sys.executable, "-m", "maskwright", "corpus", str(out / "sources" / language)]
     command += ["--out", str(out / language), "--language", LANGUAGES[language]]
-    command += [*VOCABULARY[language], *CLEANING]
+    command += [*VOCABULARY[language], *CLEANING[language].split()]
     print(*command[1:], flush=True)
     if code := subprocess.run(command, check=False).returncode:
         sys.exit(code)
