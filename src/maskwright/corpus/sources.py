@@ -15,14 +15,14 @@ from maskwright.manifest import sha256
 from maskwright.text.documents import RawDocument
 from maskwright.text.inputs import STANDARD_INPUT, InputFile, look_for_inputs
 from maskwright.text.opening import packed, stamp
-from maskwright.text.pieces import PIECE, Piece, pieces, read_piece
+from maskwright.text.pieces import Piece, pieces, read_piece
 from maskwright.text.readers import detect_shape
 from maskwright.text.remote import is_url
 from maskwright.text.samples import sample
 from maskwright.text.shapes import Shape
 
 SPOOLED = "input-"  # what is kept of an input that can be read only once, followed by its number
-UNIT_BYTES = PIECE
+UNIT_BYTES = 16 << 20  # as it lies there: a few seconds of work, so that small corpora keep all workers busy too
 LOOKED_AT = 200  # files whose shapes are told
 
 

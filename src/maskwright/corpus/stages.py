@@ -5,6 +5,7 @@ Between them stands what needs all documents at once: `choice` and the training 
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -137,8 +138,8 @@ class Encode(NamedTuple):
         """As `Stage.run`."""
         work = WorkFolder(self.work)
         settings = work.plan.settings
-        segmenter = find_segmenter(settings.segmenter, settings.dictionary) if settings.segmenter else None
-        encoder = Encoder(load_tokenizer(work.tokenizer), segmenter)
+        made = (work.tokenizer / "tokenizer.json").stat()
+        encoder = _encoder(work.tokenizer, (made.st_ino, made.st_mtime_ns), settings.segmenter, settings.dictionary)
         writers = {
             fate: ShardWriter(self.work, SPLITS[fate], task, settings.shard_tokens) for fate in (TRAIN, HELD_OUT)
         }
@@ -155,6 +156,12 @@ class Encode(NamedTuple):
     def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> Iterator[int]:
         """As `Stage.__call__`."""
         return self.run(rank)
+
+
+@lru_cache(maxsize=1)
+def _encoder(tokenizer: Path, made: tuple[int, int], segmenter: str | None, dictionary: str | None) -> Encoder:
+    """The encoder of a process for all its units, as it knows what it has looked up; `made` tells files apart."""
+    return Encoder(load_tokenizer(tokenizer), find_segmenter(segmenter, dictionary) if segmenter else None)
 
 
 def stage_called(name: str, work: Path) -> Stage:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -168,12 +168,13 @@ def _as_sentences(text: Path, lines: Path, language: str) -> None:
 
 
 def _script(name: str) -> ModuleType:
-    """A script of the clone, its TensorFlow standing in for no more than opening files."""
+    """A script of the clone, with something in TensorFlow's place that opens files and holds flags."""
     place = Path(os.environ[CLONE]) / f"{name}.py"
     if not place.is_file():
         raise BadInput(f"{CLONE} is {place.parent}, and there is no {place.name}: name a clone of google-research/bert")
     tensorflow = sys.modules.setdefault("tensorflow", MagicMock())
     tensorflow.gfile.GFile = partial(open, encoding="utf-8")
+    tensorflow.flags.FLAGS = SimpleNamespace(do_whole_word_mask=False)
     sys.modules.setdefault("six", MagicMock(PY2=False, PY3=True))
     spec = importlib.util.spec_from_file_location(name, place)
     assert spec and spec.loader
