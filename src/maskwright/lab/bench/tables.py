@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.lab.bench.preparing import BESIDE
 from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
 from maskwright.lab.columns import aligned_columns
 from maskwright.report.figures import Bar, bar_chart
@@ -88,7 +89,7 @@ def preparing_table(results: Sequence[Result]) -> str:
     medians = {(r["side"], r["language"]): float(np.median(r["megabytes_per_second"])) for r in results}
     for result in results:
         side, language = result["side"], result["language"]
-        beside = {"datasets": "ours", "google": "ours beside google"}.get(side)
+        beside = BESIDE.get(side)
         ratio = medians[beside, language] / medians[side, language] if beside else None
         rows.append(
             [
