@@ -42,10 +42,15 @@ class Read(NamedTuple):
         """Bytes of each unit as they lie on disk."""
         return [unit.size for unit in WorkFolder(self.work).units]
 
+    def remaining(self) -> list[int]:
+        """As `Stage.remaining`."""
+        work = WorkFolder(self.work)
+        return [task for task, unit in enumerate(work.units) if not work.account(unit).exists()]
+
     def is_done(self, task: int) -> bool:
         """As `Stage.is_done`."""
         work = WorkFolder(self.work)
-        return work.spool(work.unit(task)).with_suffix(".json").exists()
+        return work.account(work.unit(task)).exists()
 
     def run(self, task: int) -> Iterator[int]:
         """As `Stage.run`."""
@@ -83,7 +88,7 @@ class Read(NamedTuple):
             account=account + Account.of(cleaned),
             empty=Dropped(count=empty, examples=tuple(named)),
         )
-        write_file(spool.with_suffix(".json"), sealed(result.model_dump(mode="json")))
+        write_file(work.account(unit), sealed(result.model_dump(mode="json")))
 
     def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> Iterator[int]:
         """As `Stage.__call__`."""
@@ -129,6 +134,11 @@ class Encode(NamedTuple):
         """Characters of each unit."""
         work = WorkFolder(self.work)
         return [work.read_result(unit).characters for unit in work.units]
+
+    def remaining(self) -> list[int]:
+        """As `Stage.remaining`."""
+        work = WorkFolder(self.work)
+        return [task for task in range(len(work.units)) if not work.encoded(task).exists()]
 
     def is_done(self, task: int) -> bool:
         """As `Stage.is_done`."""

@@ -78,8 +78,12 @@ class WorkFolder:
             return Unit.model_validate_json(next(islice(file, task, None)))
 
     def spool(self, unit: Unit) -> Path:
-        """Where the cleaned documents of a unit lie; its account is beside it, `.json`."""
+        """Where the cleaned documents of a unit lie."""
         return self.path / READ / f"{unit.key}.arrow"
+
+    def account(self, unit: Unit) -> Path:
+        """Where the account of them lies, written behind them."""
+        return self.path / READ / f"{unit.key}.json"
 
     def checked_spool(self, unit: Unit) -> Path:
         """The spool of a unit that was read; BadInput when it is not what its account says."""

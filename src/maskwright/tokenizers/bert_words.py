@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from maskwright.tokenizers.lookup import Pieces
+from maskwright.tokenizers.lookup import Pieces, Units
 
 _UNSEEN, _SPACE, _ALONE, _INSIDE = 0, 1, 2, 3
 Array = npt.NDArray[Any]
@@ -46,7 +46,7 @@ class CharacterClasses:
             self._class[point] = kind
 
 
-class BertWords:
+class BertWords(Units):
     """The units of a tokenizer with BERT's normalizer and pre-tokenizer; see `lookup.Units`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -62,6 +62,13 @@ class BertWords:
         ends = at + 1
         ends[begins_run[at]] = np.flatnonzero(edges == -1)
         return at, ends, None
+
+    def names(self, text: str, points: Array, at: Array, ends: Array) -> list[str]:
+        """As `Units.names`. Runs hold no space and never touch: with spaces between them, one `split` cuts them all."""
+        steps = np.zeros(len(points) + 1, dtype=np.int8)
+        steps[at], steps[ends] = 1, -1
+        kept = np.where(np.cumsum(steps[:-1], dtype=np.int8), points, np.uint32(ord(" ")))
+        return list(filter(None, kept.tobytes().decode("utf-32-le").split(" ")))
 
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`; the words are those of the pre-tokenizer, so that no piece has two."""

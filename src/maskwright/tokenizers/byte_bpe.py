@@ -54,7 +54,7 @@ from maskwright.tokenizers.byte_bpe_files import (
 )
 from maskwright.tokenizers.cuts import ByteCuts, cut_units
 from maskwright.tokenizers.gpt2_words import PreTokens, begin_words
-from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces
+from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces, Units
 from maskwright.tokenizers.pairs import Side
 from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
 from maskwright.tokenizers.words_of_pieces import mark_pieces
@@ -200,7 +200,7 @@ class ByteBPE(Tokenizer):
         return self._marked.decode([int(index) for index in ids], skip_special_tokens=skip_special)
 
 
-class _ByteUnits:
+class _ByteUnits(Units):
     """Pre-tokens, or parts of them, as units; see `lookup.Units`."""
 
     def __init__(self, pre_tokens: PreTokens, tokens: Sequence[str], model: models.Model) -> None:

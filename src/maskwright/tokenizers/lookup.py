@@ -66,6 +66,10 @@ class Units(Protocol):
         """
         ...
 
+    def names(self, text: str, points: Array, at: Array, ends: Array) -> list[str]:
+        """The text of units of several characters."""
+        return [text[first:last] for first, last in zip(at.tolist(), ends.tolist(), strict=True)]
+
     def pieces(self, units: list[str]) -> Pieces:
         """What each is made of, by `tokenizers`."""
         ...
@@ -178,15 +182,17 @@ class Lookup:
     def _looked_up(self, text: str, points: Array, at: Array, ends: Array, going_on: Array | None) -> Array:
         """The row of each unit in the table."""
         single = ends - at == 1
-        firsts, lasts = at[~single].tolist(), ends[~single].tolist()
-        names = [text[first:last] for first, last in zip(firsts, lasts, strict=True)]
+        names = self._units.names(text, points, at[~single], ends[~single])
         characters = points[at[single]]
         if going_on is not None:
             marks = map(("", GOES_ON).__getitem__, going_on[~single].tolist())
             names = [mark + name for mark, name in zip(marks, names, strict=True)]
             characters = characters + going_on[single] * np.uint32(0x110000)
-        if new := set(names).difference(self._unit_of):
+        known: list[int | None] = [*map(self._unit_of.get, names)]
+        if None in known:
+            new = {name for name, unit in zip(names, known, strict=True) if unit is None}
             self._unit_of.update(self._add(sorted(new)))
+            known = [*map(self._unit_of.get, names)]
         units_of_single = self._unit_of_character[characters]
         if (missing := units_of_single < 0).any():
             added = np.unique(characters[missing])
@@ -194,7 +200,7 @@ class Lookup:
             units_of_single = self._unit_of_character[characters]
         units = np.empty(len(at), dtype=np.int64)
         units[single] = units_of_single
-        units[~single] = list(map(self._unit_of.__getitem__, names))
+        units[~single] = known
         return units
 
     def _add(self, names: list[str]) -> dict[str, int]:

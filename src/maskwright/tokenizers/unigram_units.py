@@ -8,14 +8,14 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, pre_tokenizers
 
 from maskwright.tokenizers.cuts import UnigramCuts, cut_units
-from maskwright.tokenizers.lookup import GOES_ON, Pieces
+from maskwright.tokenizers.lookup import GOES_ON, Pieces, Units
 from maskwright.tokenizers.space_words import SpaceWords
 from maskwright.tokenizers.words_of_pieces import mark_pieces
 
 Array = npt.NDArray[Any]
 
 
-class UnigramUnits:
+class UnigramUnits(Units):
     """What stands between white space, or parts of it, as units; see `lookup.Units`."""
 
     def __init__(self, words: SpaceWords, library: Tokenizer, pieces: Iterable[str]) -> None:

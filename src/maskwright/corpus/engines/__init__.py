@@ -46,8 +46,12 @@ class Stage(Protocol):
         """How much there is to do in each task; as many numbers as there are tasks."""
         ...
 
+    def remaining(self) -> list[int]:
+        """The tasks whose finished file is not there yet."""
+        ...
+
     def is_done(self, task: int) -> bool:
-        """Whether the finished file of a task is there."""
+        """Whether that of one task is."""
         ...
 
     def run(self, task: int) -> Iterator[int]:
@@ -86,7 +90,7 @@ def open_engine(name: EngineName, workers: int, **settings: Any) -> Engine:
 def run_stage(stage: Stage, engine: Engine, progress: Progress) -> None:
     """Do all tasks of a stage that are not done, with a bar over all of them."""
     sizes = stage.sizes()
-    waiting = [task for task in range(len(sizes)) if not stage.is_done(task)]
+    waiting = stage.remaining()
     if not waiting:
         return
     told = dict.fromkeys(waiting, 0)

@@ -62,10 +62,9 @@ class SlurmEngine:
         over = False
         while waiting and not over:
             over = self._job.poll() is not None
-            for task in sorted(waiting):
-                if stage.is_done(task):
-                    waiting.discard(task)
-                    yield task, WHOLE
+            for task in sorted(waiting.difference(stage.remaining())):
+                waiting.discard(task)
+                yield task, WHOLE
             if waiting and not over:
                 time.sleep(LOOK_EVERY)
         _, said = self._job.communicate()
