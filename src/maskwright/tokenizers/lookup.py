@@ -200,7 +200,7 @@ class Lookup:
             units_of_single = self._unit_of_character[characters]
         units = np.empty(len(at), dtype=np.int64)
         units[single] = units_of_single
-        units[~single] = known
+        units[~single] = np.fromiter(known, dtype=np.int64, count=len(known))
         return units
 
     def _add(self, names: list[str]) -> dict[str, int]:
