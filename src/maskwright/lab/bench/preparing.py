@@ -163,7 +163,7 @@ def _masked(language: Any, text: str, tokenizer: str, workers: int, folder: Path
 
 
 def _datasets(language: str, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
-    from datasets import disable_progress_bars, load_dataset  # pyright: ignore[reportMissingTypeStubs]
+    from datasets import disable_progress_bars, load_dataset  # pyright: ignore[reportMissingImports] - an extra
     from tokenizers import Tokenizer
 
     disable_progress_bars()
