@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 256
-"""Rows at a time, at most: their scores over 30,000 tokens then stay in a CPU's last-level cache."""
+CHUNK = 1024
+"""Rows at a time, at most: 62 MB of scores over 30,000 tokens. Products of 150 to 256 rows are a tenth slower."""
 FEW = 32
 """Of these so many at a time become float32 shares, on CPUs: a chunk's would be twice the size of its scores."""
 EXACT_AFTER = 4
