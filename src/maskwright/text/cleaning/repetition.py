@@ -2,13 +2,13 @@
 
 A document goes when too many of its lines stood before, when one n-gram of 2 to 4 words takes up too much of it, or
 when too much of it lies in n-grams of 5 to 10 words that stood before. Shares are of characters, and counted as
-datatrove's `GopherRepetitionFilter` counts them. In Chinese the words are characters (see `ngrams.units`).
+datatrove's `GopherRepetitionFilter` counts them. In Chinese two characters stand for a word (see `ngrams.units`).
 
 The n-grams that stood before are found by sorting hashes of all n-grams at once. How datatrove walks over them, one
 after the other and past each one that it counts, is only gone through where the limit could be exceeded at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ REPEATED_LINES = 0.30  # of the lines
 REPEATED_LINE_CHARACTERS = 0.20
 TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
 REPEATED_NGRAMS = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+UNITS_OF_A_WORD = {"zh": 2}
+"""A Chinese word has 1.7 characters; with one for a word a twentieth of a newspaper would be too repetitive."""
 
 
 class Words(NamedTuple):
@@ -51,14 +53,15 @@ def too_repetitive(lines: Sequence[str], language: str) -> str | None:
     >>> too_repetitive(["The same line."] * 3 + ["Another one."], "en")
     '0.50 of the lines stood before, more than 0.30'
     >>> too_repetitive(["买一送一" * 9 + "，先到先得。"], "zh")
-    'the 2-gram that occurs most has 0.43 of the characters, more than 0.20'
+    'the 4-gram that occurs most has 0.86 of the characters, more than 0.20'
     """
     text = "\n".join(lines)
     if (fault := _lines_fault(lines, len(text))) is not None:
         return fault
     words = Words.of(units(text))
-    fault = _top_ngram_fault(words, len(text), blanks=language != "zh")
-    return _repeated_ngrams_fault(words, len(text)) if fault is None else fault
+    units_of_a_word = UNITS_OF_A_WORD.get(language, 1)
+    fault = _top_ngram_fault(words, len(text), units_of_a_word, blanks=language != "zh")
+    return _repeated_ngrams_fault(words, len(text), units_of_a_word) if fault is None else fault
 
 
 def _lines_fault(lines: Sequence[str], size: int) -> str | None:
@@ -70,8 +73,8 @@ def _lines_fault(lines: Sequence[str], size: int) -> str | None:
     return None
 
 
-def _top_ngram_fault(words: Words, size: int, *, blanks: bool) -> str | None:
-    for n, limit in TOP_NGRAM.items():
+def _top_ngram_fault(words: Words, size: int, units_of_a_word: int, *, blanks: bool) -> str | None:
+    for n, limit in _in_units(TOP_NGRAM, units_of_a_word):
         if len(words.hashes) < n:
             return None
         share = top_ngram(ngram_hashes(words.hashes, n), words.lengths, n, blanks=blanks) / size
@@ -80,8 +83,8 @@ def _top_ngram_fault(words: Words, size: int, *, blanks: bool) -> str | None:
     return None
 
 
-def _repeated_ngrams_fault(words: Words, size: int) -> str | None:
-    for n, limit in REPEATED_NGRAMS.items():
+def _repeated_ngrams_fault(words: Words, size: int, units_of_a_word: int) -> str | None:
+    for n, limit in _in_units(REPEATED_NGRAMS, units_of_a_word):
         grams = ngram_hashes(words.hashes, n)
         again = stood_before(grams)
         most = covered(again, words.lengths, n)
@@ -90,6 +93,10 @@ def _repeated_ngrams_fault(words: Words, size: int) -> str | None:
         if most > limit * size and (share := repeated_ngrams(grams, again, words.lengths, n) / size) > limit:
             return f"{n}-grams that stood before have {share:.2f} of the characters, more than {limit:.2f}"
     return None
+
+
+def _in_units(limits: Mapping[int, float], units_of_a_word: int) -> Iterable[tuple[int, float]]:
+    return ((n * units_of_a_word, limit) for n, limit in limits.items())
 
 
 def lines_that_stood_before(lines: Sequence[str]) -> tuple[int, int]:
