@@ -128,7 +128,7 @@ def test_documents_are_dropped_as_datatrove_drops_them(language: str, monkeypatc
         lines = [line + joint + joint.join(phrase) * (number % 3) for line in document.sentences[:60]]
         lines += lines[: number % 25]
         answer = gopher.filter(data.Document(text="\n".join(lines), id="1"))
-        fault = too_repetitive(lines, "en")  # datatrove sets blanks between words in every language
+        fault = too_repetitive(lines, "en")  # datatrove: blanks between words, and a unit a word, in every language
         assert (fault is None) == (answer is True)
         faults[fault and fault.split(" ")[-1]] += 1
     assert len(faults) >= 4, faults

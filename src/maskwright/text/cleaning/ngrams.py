@@ -17,7 +17,7 @@ def units(text: str) -> list[str]:
     """Words, ideographs and marks, in order.
 
     An English word tells about as much as a Chinese character (both near 10 bits by their frequencies alone), so
-    five of either are an equally telling n-gram.
+    five of either tell documents apart equally well. What is said again is another matter: see `repetition`.
 
     >>> units("Mask 15% of it.")
     ['Mask', '15', '%', 'of', 'it', '.']
