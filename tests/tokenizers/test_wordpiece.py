@@ -183,7 +183,7 @@ def test_the_table_stays_small_however_many_words_there_are(
         fresh.encode_sentences([f"word{number} and {number}" for number in range(first, first + 500)])
         table = fresh._lookup
         most = max(most, len(table._names))
-        assert len(table._unit_of) <= len(table._names) and len(table._columns["ids"]) < 20_000
+        assert len(table._unit_of_name) <= len(table._names) and len(table._columns["ids"]) < 20_000
     assert 1000 < most < 1000 + 2000
 
 

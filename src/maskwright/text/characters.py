@@ -29,6 +29,15 @@ def are_ideographs(code_points: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return found
 
 
+def utf8_lengths(code_points: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """How many bytes each of the code points has in UTF-8.
+
+    >>> utf8_lengths(np.array([ord(character) for character in "aß语🙂"])).tolist()
+    [1, 2, 3, 4]
+    """
+    return 1 + (code_points >= 0x80).astype(np.int64) + (code_points >= 0x800) + (code_points >= 0x10000)
+
+
 def is_wide(character: str) -> bool:
     """Whether `character` is an ideograph, a mark set among them, or a full-width form.
 

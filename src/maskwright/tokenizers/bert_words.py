@@ -63,13 +63,6 @@ class BertWords(Units):
         ends[begins_run[at]] = np.flatnonzero(edges == -1)
         return at, ends, None
 
-    def names(self, text: str, points: Array, at: Array, ends: Array) -> list[str]:
-        """As `Units.names`. Runs hold no space and never touch: with spaces between them, one `split` cuts them all."""
-        steps = np.zeros(len(points) + 1, dtype=np.int8)
-        steps[at], steps[ends] = 1, -1
-        kept = np.where(np.cumsum(steps[:-1], dtype=np.int8), points, np.uint32(ord(" ")))
-        return list(filter(None, kept.tobytes().decode("utf-32-le").split(" ")))
-
     def pieces(self, units: list[str]) -> Pieces:
         """As `Units.pieces`; the words are those of the pre-tokenizer, so that no piece has two."""
         encodings = self._tokenizer.encode_batch(units, add_special_tokens=False)

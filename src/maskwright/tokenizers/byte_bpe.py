@@ -39,6 +39,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
 
 from maskwright.errors import BadInput
+from maskwright.text.characters import utf8_lengths
 from maskwright.text.words import Segmenter
 from maskwright.tokenizers.byte_bpe_files import (
     BYTES,
@@ -228,7 +229,7 @@ class _ByteUnits(Units):
         at = np.concatenate([[0], ends[:-1]])
         spaced = self._pre_tokens.spaces_in_front(points, at, ends)
 
-        character_of_byte = np.repeat(np.arange(len(points)), _utf8_lengths(points))
+        character_of_byte = np.repeat(np.arange(len(points)), utf8_lengths(points))
         byte_ends = np.cumsum(self._num_bytes[ids])
         first = character_of_byte[byte_ends - self._num_bytes[ids]]
         first, end = _behind_spaces(first, character_of_byte[byte_ends - 1] + 1, at[spaced])
@@ -243,10 +244,6 @@ def _behind_spaces(first: Array, end: Array, spaces: Array) -> tuple[Array, Arra
     """Pieces that begin with the space before a word begin with the word; that space alone is its first character."""
     first = first + np.isin(first, spaces)
     return first, np.maximum(end, first + 1)
-
-
-def _utf8_lengths(points: Array) -> Array:
-    return 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
 
 
 def _model_of(library: Library) -> tuple[list[str], list[Merge]]:

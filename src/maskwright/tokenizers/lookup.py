@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from maskwright.text.characters import are_ideographs
+from maskwright.text.characters import are_ideographs, utf8_lengths
 from maskwright.text.words import Segmenter
+from maskwright.tokenizers.key_table import LONGEST, Keys, KeyTable
 
 _MOST_UNITS = 2**18  # then the table starts anew: memory stays bounded whatever the text
 GOES_ON = "\ud800"  # no text has it
@@ -66,10 +67,6 @@ class Units(Protocol):
         """
         ...
 
-    def names(self, text: str, points: Array, at: Array, ends: Array) -> list[str]:
-        """The text of units of several characters."""
-        return [text[first:last] for first, last in zip(at.tolist(), ends.tolist(), strict=True)]
-
     def pieces(self, units: list[str]) -> Pieces:
         """What each is made of, by `tokenizers`."""
         ...
@@ -86,7 +83,8 @@ class Lookup:
         self._forget()
 
     def _forget(self) -> None:
-        self._unit_of: dict[str, int] = {}
+        self._unit_of_key = KeyTable()
+        self._unit_of_name: dict[str, int] = {}
         self._unit_of_character = np.full(2 * 0x110000, -1, dtype=np.int32)  # those that go on behind
         self._names: list[str] = []
         self._row = np.zeros(1024, dtype=np.int64)  # of each unit, its pieces in the rows below
@@ -181,26 +179,48 @@ class Lookup:
 
     def _looked_up(self, text: str, points: Array, at: Array, ends: Array, going_on: Array | None) -> Array:
         """The row of each unit in the table."""
+        units = np.empty(len(at), dtype=np.int64)
         single = ends - at == 1
-        names = self._units.names(text, points, at[~single], ends[~single])
-        characters = points[at[single]]
+        some, others = np.flatnonzero(single), np.flatnonzero(~single)
+        marks = None if going_on is None else going_on[others]
+        units[others] = self._strings(text, points, at[others], ends[others], marks)
+        characters = points[at[some]]
         if going_on is not None:
-            marks = map(("", GOES_ON).__getitem__, going_on[~single].tolist())
-            names = [mark + name for mark, name in zip(marks, names, strict=True)]
-            characters = characters + going_on[single] * np.uint32(0x110000)
-        known: list[int | None] = [*map(self._unit_of.get, names)]
-        if None in known:
-            new = {name for name, unit in zip(names, known, strict=True) if unit is None}
-            self._unit_of.update(self._add(sorted(new)))
-            known = [*map(self._unit_of.get, names)]
-        units_of_single = self._unit_of_character[characters]
-        if (missing := units_of_single < 0).any():
+            characters = characters + going_on[some] * np.uint32(0x110000)
+        units[some] = self._characters(characters)
+        return units
+
+    def _characters(self, characters: Array) -> Array:
+        """The rows of units of one character."""
+        units = self._unit_of_character[characters]
+        if (missing := units < 0).any():
             added = np.unique(characters[missing])
             self._unit_of_character[added] = list(self._add(list(map(_single, added.tolist()))).values())
-            units_of_single = self._unit_of_character[characters]
-        units = np.empty(len(at), dtype=np.int64)
-        units[single] = units_of_single
-        units[~single] = np.fromiter(known, dtype=np.int64, count=len(known))
+            units = self._unit_of_character[characters]
+        return units
+
+    def _strings(self, text: str, points: Array, at: Array, ends: Array, going_on: Array | None) -> Array:
+        """The rows of units of several characters: by key if they are short and known, else by name."""
+        encoded = text.encode()
+        first, last = at, ends
+        if len(encoded) > len(points):
+            bytes_before = np.concatenate([[0], np.cumsum(utf8_lengths(points))])
+            first, last = bytes_before[at], bytes_before[ends]
+        short = np.flatnonzero(last - first <= LONGEST)
+        keys = Keys.of(encoded, first[short], last[short], None if going_on is None else going_on[short])
+        units = np.full(len(at), -1, dtype=np.int64)
+        units[short] = known = self._unit_of_key.find(keys)
+        if len(rest := np.flatnonzero(units < 0)):
+            spans = zip(at[rest].tolist(), ends[rest].tolist(), strict=True)
+            names = [text[begin:end] for begin, end in spans]
+            if going_on is not None:
+                marks = map(("", GOES_ON).__getitem__, going_on[rest].tolist())
+                names = [mark + name for mark, name in zip(marks, names, strict=True)]
+            if new := set(names).difference(self._unit_of_name):
+                self._unit_of_name.update(self._add(sorted(new)))
+            units[rest] = [*map(self._unit_of_name.__getitem__, names)]
+            added, place = np.unique(units[short[known < 0]], return_index=True)
+            self._unit_of_key.add(keys[np.flatnonzero(known < 0)[place]], added)
         return units
 
     def _add(self, names: list[str]) -> dict[str, int]:
