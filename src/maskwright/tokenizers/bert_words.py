@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from maskwright.tokenizers.lookup import Pieces, Units
 
 _UNSEEN, _SPACE, _ALONE, _INSIDE = 0, 1, 2, 3
+_TOGETHER = 512
 Array = npt.NDArray[Any]
 
 
@@ -64,13 +65,27 @@ class BertWords(Units):
         return at, ends, None
 
     def pieces(self, units: list[str]) -> Pieces:
-        """As `Units.pieces`; the words are those of the pre-tokenizer, so that no piece has two."""
-        encodings = self._tokenizer.encode_batch(units, add_special_tokens=False)
-        counts = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
-        ids = np.array([piece for encoding in encodings for piece in encoding.ids], dtype=np.uint32)
-        words = np.array([word for encoding in encodings for word in encoding.word_ids], dtype=np.int64)
-        spans = np.array([span for encoding in encodings for span in encoding.offsets], dtype=np.int64).reshape(-1, 2)
-        starts = np.ones(len(ids), dtype=np.uint8)
-        starts[1:] = words[1:] != words[:-1]
-        starts[(np.cumsum(counts) - counts)[counts > 0]] = 1
-        return Pieces(counts, ids, starts, spans[:, 0], spans[:, 1], np.zeros(len(ids), dtype=np.int64))
+        """As `Units.pieces`; the words are those of the pre-tokenizer, so that no piece has two.
+
+        The library is given many units as one text, white space between them, which costs half of one text each.
+        """
+        sizes = np.fromiter(map(len, units), dtype=np.int64, count=len(units))
+        at = np.cumsum(sizes + 1) - sizes - 1
+        ids, words, begins, ends = ([np.zeros(0, dtype=np.int64)] for _ in range(4))
+        for first in range(0, len(units), _TOGETHER):
+            encoding = self._tokenizer.encode(" ".join(units[first : first + _TOGETHER]), add_special_tokens=False)
+            spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) + at[first]
+            ids.append(np.array(encoding.ids, dtype=np.int64))
+            words.append(np.array(encoding.word_ids, dtype=np.int64))
+            begins.append(spans[:, 0])
+            ends.append(spans[:, 1])
+        begin = np.concatenate(begins)
+        unit = np.searchsorted(at, begin, side="right") - 1
+        word = np.concatenate(words)
+        starts = np.ones(len(word), dtype=np.uint8)
+        starts[1:] = (word[1:] != word[:-1]) | (unit[1:] != unit[:-1])
+        counts = np.bincount(unit, minlength=len(units))
+        base = at[unit]
+        return Pieces(
+            counts, np.concatenate(ids), starts, begin - base, np.concatenate(ends) - base, np.zeros_like(begin)
+        )

@@ -109,6 +109,11 @@ class _Worker:
     def _died(self, task: int) -> MaskwrightError:
         self._process.join(5)
         code = self._process.exitcode
+        if code == 1:  # what a task raises is told: this came before any task
+            return MaskwrightError(
+                f"the worker for unit {task} did not start, for the reason it gave above: if a script started it, "
+                'put what the script does under `if __name__ == "__main__":`; what is finished is kept'
+            )
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
         return MaskwrightError(
             f"the worker at unit {task} died {how}, most likely for want of memory: "

@@ -59,7 +59,7 @@ def write_text(path: Path, size: int) -> int:
             drawn = rng.integers(0, len(escaped), SENTENCES)
             before, words = words, words + int(counts[drawn].sum())
             made_up = iter(_made_up(rng, before, words))
-            text = " ".join(f"{escaped[i]} {next(made_up, '')}".rstrip() for i in drawn.tolist())
+            text = " ".join(f"{next(made_up, '').capitalize()} {escaped[i]}".lstrip() for i in drawn.tolist())
             written += file.write(f'{{"text": "{" ".join([text, *made_up])}"}}\n'.encode())
             document += 1
     return written
