@@ -480,7 +480,7 @@ def test_after_an_input_was_mended_only_it_is_read_again(
     folder.mkdir()
     for number in range(4):
         write_sentences(folder / f"{number}.txt", chapters[number * 10 : number * 10 + 10])
-    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 100_000)
+    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", (100_000, 100_000))
     good = (folder / "2.txt").read_bytes()
     (folder / "2.txt").write_bytes(good + b"\xff")
     with pytest.raises(BadInput, match=rf"2\.txt is not UTF-8: byte {len(good)} "):
@@ -514,7 +514,7 @@ BUILD = """
 import sys
 from maskwright.corpus import sources
 from maskwright.corpus.build import build_corpus
-sources.UNIT_BYTES = 40_000
+sources.UNIT_BYTES = 40_000, 40_000
 if __name__ == "__main__":
     text, tokenizer, out = sys.argv[1:]
     build_corpus([text], out, tokenizer=tokenizer, workers=2, shard_tokens=4000)

@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", 60_000)
+    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", (60_000, 60_000))
 
 
 def build(folder: Path, out: Path, **settings: object) -> Corpus:
@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("maskwright.corpus.sources.UNIT_BYTES", 60_000)
+        patched.setattr("maskwright.corpus.sources.UNIT_BYTES", (60_000, 60_000))
         made = build(folder, tmp_path_factory.mktemp("whole") / "c")
     assert len({shard.file.split("-")[-2] for shard in made.manifest.shards}) >= UNITS
     return contents(made.path)
@@ -59,7 +59,7 @@ SCRIPT = """
 import sys
 from maskwright import cli
 from maskwright.corpus import sources
-sources.UNIT_BYTES = 60_000
+sources.UNIT_BYTES = 60_000, 60_000
 if __name__ == "__main__":
     sys.exit(cli.main(sys.argv[1:]))
 """

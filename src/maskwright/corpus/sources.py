@@ -22,7 +22,8 @@ from maskwright.text.samples import sample
 from maskwright.text.shapes import Shape
 
 SPOOLED = "input-"  # what is kept of an input that can be read only once, followed by its number
-UNIT_BYTES = 16 << 20  # as it lies there: a few seconds of work, so that small corpora keep all workers busy too
+UNIT_BYTES = 1 << 20, 16 << 20  # as it lies there, at least and at most: up to a few seconds of work
+UNITS = 16  # of a small corpus, so that it keeps several workers busy too
 LOOKED_AT = 200  # files whose shapes are told
 
 
@@ -128,7 +129,10 @@ class TextFiles:
         """As `Source.units`."""
         looks = {(file.path, file.member): look for file, look in zip(self._files, self.state(), strict=True)}
         units: list[Unit] = []
-        for piece in pieces(self._files, UNIT_BYTES, shape=self._shape):
+        size, most = UNIT_BYTES
+        while size < most and size * UNITS < sum(file.size or 0 for file in self._files):
+            size *= 2  # in steps, or a file that was mended would have all others cut anew
+        for piece in pieces(self._files, size, shape=self._shape):
             parts = [
                 [*looks[part.file.path, part.file.member], part.shape, part.begin, part.end, part.first]
                 for part in piece.parts

@@ -71,21 +71,16 @@ class BertWords(Units):
         """
         sizes = np.fromiter(map(len, units), dtype=np.int64, count=len(units))
         at = np.cumsum(sizes + 1) - sizes - 1
-        ids, words, begins, ends = ([np.zeros(0, dtype=np.int64)] for _ in range(4))
+        found = [np.zeros((0, 4), dtype=np.int64)]
         for first in range(0, len(units), _TOGETHER):
             encoding = self._tokenizer.encode(" ".join(units[first : first + _TOGETHER]), add_special_tokens=False)
-            spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) + at[first]
-            ids.append(np.array(encoding.ids, dtype=np.int64))
-            words.append(np.array(encoding.word_ids, dtype=np.int64))
-            begins.append(spans[:, 0])
-            ends.append(spans[:, 1])
-        begin = np.concatenate(begins)
-        unit = np.searchsorted(at, begin, side="right") - 1
-        word = np.concatenate(words)
-        starts = np.ones(len(word), dtype=np.uint8)
-        starts[1:] = (word[1:] != word[:-1]) | (unit[1:] != unit[:-1])
+            rows = np.empty((len(encoding.ids), 4), dtype=np.int64)
+            rows[:, 0], rows[:, 1] = encoding.ids, encoding.word_ids
+            rows[:, 2:] = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) + at[first]
+            found.append(rows)
+        ids, words, begins, ends = np.concatenate(found).T
+        unit = np.searchsorted(at, begins, side="right") - 1
+        starts = np.ones(len(ids), dtype=np.uint8)
+        starts[1:] = (words[1:] != words[:-1]) | (unit[1:] != unit[:-1])
         counts = np.bincount(unit, minlength=len(units))
-        base = at[unit]
-        return Pieces(
-            counts, np.concatenate(ids), starts, begin - base, np.concatenate(ends) - base, np.zeros_like(begin)
-        )
+        return Pieces(counts, ids, starts, begins - at[unit], ends - at[unit], np.zeros_like(begins))
