@@ -271,6 +271,17 @@ def check_space(folder: str | Path, needed_bytes: int) -> None:
 
 
 @contextlib.contextmanager
+def space_for(path: str | Path) -> Generator[None]:
+    """An error for want of space that names no file, as that of a `write` does, names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise _about(Path(path), error) from error
+        raise
+
+
+@contextlib.contextmanager
 def locked(folder: str | Path) -> Generator[None]:
     """Holds `folder` (created if need be) for this process alone; BadInput names the process that has it.
 

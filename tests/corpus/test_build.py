@@ -1,17 +1,12 @@
-"""Building: what the shards hold, whoever worked on them and however often they were killed."""
+"""Building: what the shards hold, whoever worked on them."""
 
 import gzip
 import hashlib
-import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +14,16 @@ import numpy as np
 import pytest
 
 from maskwright.corpus.build import build_corpus
-from maskwright.corpus.read import Corpus, Split
-from maskwright.corpus.sources import Documents, SampleText, Unit
+from maskwright.corpus.read import Corpus
+from maskwright.corpus.sources import SampleText
 from maskwright.corpus.work import WorkFolder
 from maskwright.durable import locked
 from maskwright.errors import BadInput
-from maskwright.text.readers import RawDocument
 from maskwright.text.samples import sample
 from maskwright.text.words import RjiebaSegmenter
 from maskwright.tokenizers.files import SPECIAL_TOKENS
 from maskwright.tokenizers.wordpiece import WordPiece
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> WordPiece:
-    return WordPiece.train([s for d in sample("en")[::4] for s in d.sentences], 2000)
-
-
-def write_sentences(path: Path, documents: list[list[str]]) -> Path:
-    path.write_text("\n\n".join("\n".join(document) for document in documents) + "\n")
-    return path
-
-
-@pytest.fixture(scope="module")
-def chapters() -> list[list[str]]:
-    return [list(chapter.sentences[:60]) for chapter in sample("en")[:120]]
-
-
-@pytest.fixture(scope="module")
-def text(chapters: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sentences(tmp_path_factory.mktemp("text") / "chapters.txt", chapters)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
-
-
-def documents(split: Split, tokenizer: WordPiece) -> Iterator[list[list[str]]]:
-    """Every document of a split, as the tokens of its sentences."""
-    for first, last in zip(split.document_offsets, split.document_offsets[1:], strict=False):
-        yield [[tokenizer.id_to_token(int(i)) for i in split.sentence(s)] for s in range(first, last)]
+from tests.corpus.folders import contents, documents, texts, write_sentences
 
 
 def test_the_shards_hold_the_text(text: Path, chapters: list[list[str]], tokenizer: WordPiece, tmp_path: Path) -> None:
@@ -165,10 +130,6 @@ def test_the_same_text_elsewhere_or_packed_is_the_same_corpus(text: Path, tokeni
     changed = text.read_text().replace("Sir Walter", "Sir Walther")
     (tmp_path / "in" / "chapters.txt").write_text(changed + "\n\nOne more.\n")
     assert build_corpus([tmp_path / "in"], tmp_path / "d", tokenizer=tokenizer).fingerprint != first.fingerprint
-
-
-def texts(split: Split, tokenizer: WordPiece) -> set[str]:
-    return {repr(document) for document in documents(split, tokenizer)}
 
 
 def test_what_is_held_out_depends_on_content_and_seed_alone(
@@ -377,268 +338,9 @@ def test_arguments_out_of_range(text: Path, tmp_path: Path, arguments: dict[str,
     assert not list(tmp_path.iterdir())
 
 
-class Stopped(BaseException):
-    """Stands for whatever stops a process."""
-
-
-def stopping_at(moment: int, call: Callable[..., Any], count: list[int]) -> Callable[..., Any]:
-    def counted(*arguments: Any, **named: Any) -> Any:
-        count[0] += 1
-        if count[0] == moment:
-            raise Stopped
-        return call(*arguments, **named)
-
-    return counted
-
-
-def test_stopped_before_every_durable_step_it_goes_on(
-    chapters: list[list[str]], tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = write_sentences(tmp_path / "t.txt", [chapter[:5] for chapter in chapters[:20]])
-
-    def make(out: str) -> None:
-        build_corpus([text], tmp_path / out, tokenizer=tokenizer, shard_tokens=1000)
-
-    make("whole")
-    wanted = contents(tmp_path / "whole")
-    for moment in range(1, 200):
-        count = [0]
-        with monkeypatch.context() as patched:
-            for name in ("fsync", "replace", "rename", "unlink"):
-                patched.setattr(os, name, stopping_at(moment, getattr(os, name), count))
-            try:
-                make(f"c{moment}")
-            except Stopped:
-                pass
-            else:
-                break
-        make(f"c{moment}")
-        assert contents(tmp_path / f"c{moment}") == wanted
-        assert not (tmp_path / f"c{moment}.partial").exists()
-    assert 20 < moment < 199
-
-
-def test_another_command_does_not_take_over_what_one_began(
-    text: Path, tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("maskwright.corpus.work.WorkFolder.publish", stopping_at(1, print, [0]))
-        with pytest.raises(Stopped):
-            build_corpus([text], tmp_path / "c", tokenizer=tokenizer)
-    with pytest.raises(BadInput, match="another command began .*held_out"):
-        build_corpus([text], tmp_path / "c", tokenizer=tokenizer, held_out=0.2)
-    assert build_corpus([text], tmp_path / "c", tokenizer=tokenizer).train.num_tokens
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("plan.json", lambda data: b""),
-        ("plan.json", lambda data: data[:-20]),
-        ("plan.json", lambda data: b"[1, 2]"),
-        ("plan.json", lambda data: b"[" * 100_000),
-        ("plan.json", lambda data: data.replace(b'"bytes": 9', b'"bytes": 8')),
-        ("units.jsonl", lambda data: data[:-1]),
-        ("units.jsonl", lambda data: data.replace(b".txt", b".csv")),
-        ("read/*.json", lambda data: data.replace(b'"documents": 1', b'"documents": 2')),
-        (
-            "read/*.arrow",
-            lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
-        ),
-        ("encoded/00000.json", lambda data: data[:-2]),
-        ("encoded/00000.json", lambda data: data.replace(b'"words": ', b'"words": 1')),
-    ],
-)
-def test_damage_to_what_was_begun_is_named(
-    text: Path, tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    name: str, damage: Callable[[bytes], bytes],
-) -> None:  # fmt: skip
-    with monkeypatch.context() as patched:
-        patched.setattr("maskwright.corpus.work.WorkFolder.publish", stopping_at(1, print, [0]))
-        with pytest.raises(Stopped):
-            build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000)
-    (file,) = (tmp_path / "c.partial").glob(name)
-    if name.endswith(".arrow"):
-        (tmp_path / "c.partial" / "encoded" / "00000.json").unlink()  # or nobody would read it again
-    good = file.read_bytes()
-    assert damage(good) != good
-    file.write_bytes(damage(good))
-    there = sorted(os.listdir(file.parent))
-    with pytest.raises(
-        BadInput, match=rf"{file.name}.* is damaged: restore it, or remove .*c\.partial to begin"
-    ) as caught:
-        build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000)
-    assert "\n" not in str(caught.value) and sorted(os.listdir(file.parent)) == there
-    file.write_bytes(good)
-    assert build_corpus([text], tmp_path / "c", tokenizer=tokenizer, shard_tokens=50_000).train.num_tokens
-
-
-def test_after_an_input_was_mended_only_it_is_read_again(
-    chapters: list[list[str]], tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for number in range(4):
-        write_sentences(folder / f"{number}.txt", chapters[number * 10 : number * 10 + 10])
-    monkeypatch.setattr("maskwright.corpus.sources.UNIT_BYTES", (100_000, 100_000))
-    good = (folder / "2.txt").read_bytes()
-    (folder / "2.txt").write_bytes(good + b"\xff")
-    with pytest.raises(BadInput, match=rf"2\.txt is not UTF-8: byte {len(good)} "):
-        build_corpus([folder], tmp_path / "c", tokenizer=tokenizer)
-    (folder / "2.txt").write_bytes(good)
-    read: list[str] = []
-    documents = Unit.documents
-    monkeypatch.setattr(Unit, "documents", lambda unit, language: (read.append(unit.key), documents(unit, language))[1])
-    made = build_corpus([folder], tmp_path / "c", tokenizer=tokenizer)
-    assert len(read) == 2  # the one that was mended and the one behind it
-    assert contents(made.path) == contents(build_corpus([folder], tmp_path / "d", tokenizer=tokenizer).path)
-
-
-def test_inputs_that_changed_meanwhile_are_read_anew(
-    text: Path, tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "chapters.txt"
-    path.write_bytes(text.read_bytes())
-    with monkeypatch.context() as patched:
-        patched.setattr("maskwright.corpus.work.WorkFolder.publish", stopping_at(1, print, [0]))
-        with pytest.raises(Stopped):
-            build_corpus([path], tmp_path / "c", tokenizer=tokenizer)
-    changed = text.read_text().replace("a", "e")
-    path.write_text(changed)
-    os.utime(path, ns=(1, 1))
-    ours = build_corpus([path], tmp_path / "c", tokenizer=tokenizer)
-    assert ours.fingerprint == build_corpus([path], tmp_path / "d", tokenizer=tokenizer).fingerprint
-
-
-BUILD = """
-import sys
-from maskwright.corpus import sources
-from maskwright.corpus.build import build_corpus
-sources.UNIT_BYTES = 40_000, 40_000
-if __name__ == "__main__":
-    text, tokenizer, out = sys.argv[1:]
-    build_corpus([text], out, tokenizer=tokenizer, workers=2, shard_tokens=4000)
-"""
-
-
-def children(parent: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for worker processes in /proc")
-def test_killed_at_random_moments_it_ends_in_the_same_bytes(text: Path, tokenizer: WordPiece, tmp_path: Path) -> None:
-    (tmp_path / "build.py").write_text(BUILD)
-    tokenizer.save(tmp_path / "t")
-    rng = np.random.default_rng(0)
-
-    def start(out: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, tmp_path / "build.py", text, tmp_path / "t", tmp_path / out]
-        return subprocess.Popen(command)
-
-    assert start("whole").wait() == 0
-
-    def finished() -> int:
-        return len(list(tmp_path.glob("c.partial/read/*.json"))) + len(list(tmp_path.glob("c.partial/encoded/*")))
-
-    kills = 0
-    while not (tmp_path / "c").exists():
-        process = start("c")
-        before = finished()
-        while process.poll() is None and finished() <= before:
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.05))
-        workers = children(process.pid)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-        deadline = time.monotonic() + 20
-        while any(Path(f"/proc/{worker}").exists() for worker in workers):
-            assert time.monotonic() < deadline, "workers outlive their parent"
-            time.sleep(0.05)
-    assert kills >= 3
-    assert contents(tmp_path / "c") == contents(tmp_path / "whole")
-
-
 def test_nothing_here_imports_torch() -> None:
     check = "import sys, maskwright.corpus.build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
-
-
-def test_the_standard_input_is_read_as_a_file_is(text: Path, tokenizer: WordPiece, tmp_path: Path) -> None:
-    tokenizer.save(tmp_path / "t")
-    code = "import sys; from maskwright.corpus.build import *; build_corpus(['-'], sys.argv[1], tokenizer=sys.argv[2])"
-    for _ in range(2):
-        with text.open("rb") as stream:
-            subprocess.run([sys.executable, "-c", code, tmp_path / "c", tmp_path / "t"], stdin=stream, check=True)
-    made, wanted = Corpus.open(tmp_path / "c"), build_corpus([text], tmp_path / "d", tokenizer=tokenizer)
-    assert texts(made.train, tokenizer) == texts(wanted.train, tokenizer)
-    assert made.train.document_name(0).startswith("standard input:")
-    assert sorted(os.listdir(tmp_path)) == ["c", "d", "t"]
-
-
-def piped(pipe: Path, content: bytes) -> threading.Thread:
-    """A thread that writes `content` into a named pipe as soon as somebody reads it."""
-    if not pipe.exists():
-        os.mkfifo(pipe)
-    thread = threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True)
-    thread.start()
-    return thread
-
-
-def test_pipes_are_read_as_files_are(
-    text: Path, tokenizer: WordPiece, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = b"".join(json.dumps({"text": " ".join(c.sentences[:40])}).encode() + b"\n" for c in sample("en")[130:])
-    (tmp_path / "rows").write_bytes(rows)
-    packed = gzip.compress(text.read_bytes())
-    inputs = [tmp_path / "one", tmp_path / "rows", tmp_path / "two"]
-    for _ in range(2):
-        threads = [piped(inputs[0], packed), piped(inputs[2], rows[: rows.index(b"\n") + 1])]
-        made = build_corpus(inputs, tmp_path / "c", tokenizer=tokenizer)
-        for thread in threads:
-            thread.join(10)
-        assert not (tmp_path / "c.partial").exists()
-    (tmp_path / "three").write_bytes(rows[: rows.index(b"\n") + 1])
-    wanted = build_corpus([text, tmp_path / "rows", tmp_path / "three"], tmp_path / "d", tokenizer=tokenizer)
-    assert made.manifest.text == wanted.manifest.text and texts(made.train, tokenizer) == texts(wanted.train, tokenizer)
-    names = {made.train.document_name(d).partition(":")[0] for d in range(made.train.num_documents)}
-    assert names >= {"pipe 1", "rows"} and names <= {"pipe 1", "rows", "pipe 3"}
-    piped(inputs[0], packed), piped(inputs[2], b'{"text": "Something else."}\n')
-    with pytest.raises(BadInput, match="holds another corpus"):
-        build_corpus(inputs, tmp_path / "c", tokenizer=tokenizer)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(b"", "{} is empty"), (b"It was so.\xe9\n", "{} is not UTF-8: byte 10 ")]
-)
-def test_bad_text_from_a_pipe_is_named_as_it_was_given(
-    tokenizer: WordPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
-) -> None:
-    piped(tmp_path / "pipe", content)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    for given, name in ((tmp_path / "pipe", str(tmp_path / "pipe")), ("-", "standard input")):
-        with pytest.raises(BadInput) as caught:
-            build_corpus([given], tmp_path / "c", tokenizer=tokenizer)
-        assert str(caught.value).startswith(message.format(name))
-    assert os.listdir(tmp_path) == ["pipe"]
-
-
-def test_a_pipe_is_not_copied_into_a_folder_of_somebody_elses(tokenizer: WordPiece, tmp_path: Path) -> None:
-    (tmp_path / "c.partial").mkdir()
-    (tmp_path / "c.partial" / "thesis.tex").write_text("years of work")
-    os.mkfifo(tmp_path / "pipe")  # nobody writes: reading it would wait for ever
-    with pytest.raises(BadInput, match=r"thesis\.tex"):
-        build_corpus([tmp_path / "pipe"], tmp_path / "c", tokenizer=tokenizer)
-    assert os.listdir(tmp_path / "c.partial") == ["thesis.tex"]
 
 
 def test_with_characters_as_words_no_segmenter_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -648,25 +350,3 @@ def test_with_characters_as_words_no_segmenter_is_asked(tmp_path: Path, monkeypa
     assert made.manifest.words is None and made.manifest.arguments["words"] == "characters"
     _, starts = made.train.gather(np.array([0]), np.array([made.train.num_tokens]))
     assert starts.all()
-
-
-def test_documents_that_a_program_makes(tokenizer: WordPiece, tmp_path: Path) -> None:
-    def diary() -> Iterator[RawDocument]:
-        for day in range(1, 31):
-            yield RawDocument(f"It was day {day}. So it was.", "paragraphs", f"day {day}", f"day {day}")
-
-    for _ in range(2):
-        source = Documents(diary(), {"diary": 30}, language="en")
-        made = build_corpus(source, tmp_path / "c", tokenizer=tokenizer)
-        assert made.train.num_sentences + made.held_out.num_sentences == 60
-        assert made.train.document_name(0).startswith("day ")
-    with pytest.raises(BadInput, match="diary 30, not 31"):
-        build_corpus(Documents(diary(), {"diary": 31}, language="en"), tmp_path / "c", tokenizer=tokenizer)
-
-
-def test_jsonl_and_paragraphs_are_documents_too(tokenizer: WordPiece, tmp_path: Path) -> None:
-    rows = [{"text": " ".join(chapter.sentences[:40])} for chapter in sample("en")[:30]]
-    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    made = build_corpus([tmp_path / "t.jsonl"], tmp_path / "c", tokenizer=tokenizer)
-    assert made.train.num_documents + made.held_out.num_documents == 30
-    assert made.train.num_sentences + made.held_out.num_sentences > 30 * 20

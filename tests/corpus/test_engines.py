@@ -17,6 +17,7 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.text.samples import sample
 from maskwright.tokenizers.wordpiece import WordPiece
+from tests.corpus.folders import contents
 
 UNITS = 6
 
@@ -40,10 +41,6 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def build(folder: Path, out: Path, **settings: object) -> Corpus:
     return build_corpus([folder / "in"], out, tokenizer=folder / "tokenizer", shard_tokens=10_000, **settings)  # type: ignore[arg-type]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ from maskwright.corpus.manifest import MANIFEST, Manifest, manifest_bytes, read_
 from maskwright.corpus.records import ChoiceRecord, EncodeResult, Plan, ReadResult, Settings
 from maskwright.corpus.sources import SPOOLED, Unit
 from maskwright.draws import key
-from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, remove_leftovers, write_file
+from maskwright.durable import LOCK, fsync_folder, fsync_tree, locked, remove_leftovers, space_for, write_file
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
 
@@ -234,7 +234,7 @@ def work_folder(out: Path) -> Generator[WorkFolder]:
     """`DIR.partial`, locked. An error removes it again when nothing was finished in it."""
     work = WorkFolder(partial_path(out))
     work.path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(work.path):
+    with space_for(work.path), locked(work.path):
         if strangers := work.strangers():
             raise BadInput(
                 f"{work.path} holds {strangers[0]}, which is no part of an unfinished corpus: remove or rename it"
