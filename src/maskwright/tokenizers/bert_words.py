@@ -75,7 +75,7 @@ class BertWords(Units):
         for first in range(0, len(units), _TOGETHER):
             encoding = self._tokenizer.encode(" ".join(units[first : first + _TOGETHER]), add_special_tokens=False)
             rows = np.empty((len(encoding.ids), 4), dtype=np.int64)
-            rows[:, 0], rows[:, 1] = encoding.ids, encoding.word_ids
+            rows[:, 0], rows[:, 1] = encoding.ids, np.array(encoding.word_ids, dtype=np.int64)
             rows[:, 2:] = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) + at[first]
             found.append(rows)
         ids, words, begins, ends = np.concatenate(found).T
