@@ -6,6 +6,7 @@ itself, which therefore decides what their pieces are: ids are equal to its own,
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -102,13 +103,9 @@ class Lookup:
         self, sentences: Sequence[str], segmenter: Segmenter | None, unknown: list[tuple[int, str]] | None
     ) -> Encoded:
         """See `Tokenizer.encode_sentences`."""
-        parts: list[Encoded] = []
-        first, size = 0, 0
-        for i, sentence in enumerate(sentences):
-            size += len(sentence)
-            if size >= _CHUNK or i == len(sentences) - 1:
-                parts.append(self._encode_chunk(sentences[first : i + 1], first, segmenter, unknown))
-                first, size = i + 1, 0
+        chunk = np.cumsum(np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))) // _CHUNK
+        edges = sorted({0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sentences)})
+        parts = [self._encode_chunk(sentences[first:end], first, segmenter, unknown) for first, end in pairwise(edges)]
         if len(parts) == 1:
             return parts[0]
         none = Encoded(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
