@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 class Keys:
     """Keys of strings, in two numbers each.
 
-    >>> keys = Keys.of("to be, or not to be".encode(), np.array([0, 3, 13, 14]), np.array([2, 5, 16, 16]))
+    >>> keys = Keys.of("to be, or not to be".encode(), np.array([0, 3, 14]), np.array([2, 5, 16]))
     >>> keys.first[0] == keys.first[2], keys.last[0] == keys.last[2]
     (np.True_, np.True_)
     """
