@@ -257,7 +257,7 @@ def test_an_interrupt_from_outside_ends_quietly(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     code = (
-        "import sys, maskwright.cli as frame; "
+        "import signal, sys, maskwright.cli as frame; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "frame._run = lambda tokens: print('ready', flush=True) or open(sys.argv[1]).read(); sys.exit(frame.main([]))"
     )
     child = subprocess.Popen(

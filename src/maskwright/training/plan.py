@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from maskwright.training.signals import Stop
 from maskwright.training.work import Work
 
 STRIDE = 7  # micro-batches are sorted by length; every seventh, going round, soon has all lengths among them
+STEPS = 8  # whose micro-batches are tried: each has another shape, which takes time and memory of its own
 
 
 class Memory(NamedTuple):
@@ -58,7 +60,7 @@ class Measured(NamedTuple):
 def measure(
     work: Work, optimizer: Optimizer, training: TrainingConfig, *, seconds: float = 4.0, program: int = 0
 ) -> Measured:
-    """Time micro-batches of the first step for about `seconds`, after a warm-up; the weights stay as they are.
+    """Time micro-batches of the first steps for about `seconds`, after a warm-up; the weights stay as they are.
 
     Meant for a process of its own, or the peak of memory is that of whatever went before.
     program    bytes that the process held before it made the network, see `held`
@@ -69,10 +71,12 @@ def measure(
     gradients(work, optimizer, batches[:1], training, 0, stop)  # the longest: the most memory
     optimizer.step(0.0)  # its state too
     rest = min(_timed(device, lambda: optimizer.step(0.0)) for _ in range(3))
-    evaluation = _evaluation(work, optimizer)
+    evaluation = _evaluation(work, optimizer, seconds / 4)
+    several = [batches, *(work.batches(step) for step in range(1, STEPS))]
     tokens, began, place = 0, time.perf_counter(), 0
     while place < 2 or time.perf_counter() - began < seconds:
-        batch = batches[place * STRIDE % len(batches)]
+        of_step = several[place % STEPS]
+        batch = of_step[place * STRIDE % len(of_step)]
         gradients(work, optimizer, [batch], training, 0, stop)  # asks for the loss, so it waits for the device
         tokens += batch.num_tokens
         place += 1
@@ -93,17 +97,17 @@ def measure(
 
 
 @torch.no_grad()
-def _evaluation(work: Work, optimizer: Optimizer) -> float:
-    """Seconds that one look at the held-out documents takes, from its first batch."""
+def _evaluation(work: Work, optimizer: Optimizer, seconds: float) -> float:
+    """Seconds that one look at the held-out documents takes, from as many of its batches as take `seconds`."""
     device = optimizer.flat.master.device
-    batches = iter(work.held_out())
-    first = next(batches, None)
-    if first is None:
-        return 0.0
+    took, seen, tokens = 0.0, 0, 0
     with optimizer.flat.full_precision():
-        took = _timed(device, lambda: work.tallies(first.to(device), None))
-    tokens = first.num_tokens + sum(batch.num_tokens for batch in batches)
-    return took * tokens / first.num_tokens
+        for batch in work.held_out():
+            tokens += batch.num_tokens
+            if took < seconds:
+                took += _timed(device, partial(work.tallies, batch.to(device), None))
+                seen += batch.num_tokens
+    return took * tokens / seen if seen else 0.0
 
 
 def _timed(device: torch.device, do: Callable[[], object]) -> float:
