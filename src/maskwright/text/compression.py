@@ -21,9 +21,10 @@ PACKED_NAMES = (".gz", ".zst", ".bz2", ".xz")
 _OTHERS = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"%PDF-": "PDF", b"Rar!": "rar"}
 
 # A compressed text may grow to `MOST_TIMES` its size, and to `ALWAYS_ALLOWED` bytes in any case. Text shrinks 2 to 20
-# times; only a text repeated over and over shrinks thousands of times, and people do make such files to try things.
+# times, and gzip cannot shrink anything more than 1,032 times; only a text repeated over and over comes near that, and
+# people do make such files to try things, but not of gigabytes.
 # Memory is bounded without this: it keeps a small file from taking days and disks.
-MOST_TIMES = 1000
+MOST_TIMES = 200
 ALWAYS_ALLOWED = 4 << 30
 
 _OUTPUT = 1 << 20  # most bytes of one piece of gzip
