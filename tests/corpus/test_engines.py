@@ -80,6 +80,17 @@ def test_processes(folder: Path, whole: dict[str, bytes], tmp_path: Path, worker
     assert contents(build(folder, tmp_path / "c", workers=workers).path) == whole
 
 
+def test_a_script_without_its_guard_is_told_what_it_lacks(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    script.write_text(
+        "from maskwright.corpus.build import build_corpus\n"
+        f"build_corpus([{str(folder / 'in')!r}], {str(tmp_path / 'c')!r}, vocab_size=500, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=120)
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode and "did not start" in said and 'under `if __name__ == "__main__":`' in said
+
+
 @pytest.mark.skipif(shutil.which("pgrep") is None, reason="looks for worker processes by pgrep")
 def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(folder: Path, tmp_path: Path) -> None:
     made = tmp_path / "c"

@@ -129,8 +129,9 @@ class TextFiles:
         """As `Source.units`."""
         looks = {(file.path, file.member): look for file, look in zip(self._files, self.state(), strict=True)}
         units: list[Unit] = []
+        total = sum(file.size or 0 for file in self._files)
         size, most = UNIT_BYTES
-        while size < most and size * UNITS < sum(file.size or 0 for file in self._files):
+        while size < most and size * UNITS < total:
             size *= 2  # in steps, or a file that was mended would have all others cut anew
         for piece in pieces(self._files, size, shape=self._shape):
             parts = [

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,7 +104,7 @@ def _evaluation(work: Work, optimizer: Optimizer, seconds: float) -> float:
         for batch in work.held_out():
             tokens += batch.num_tokens
             if took < seconds:
-                took += _timed(device, partial(work.tallies, batch.to(device), None))
+                took += _timed(device, lambda batch=batch: work.tallies(batch.to(device), None))
                 seen += batch.num_tokens
     return took * tokens / seen if seen else 0.0
 

@@ -86,6 +86,7 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
+        self._is_up = False  # until it was heard of
         self._process: BaseProcess = context.Process(target=_work, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()  # or the end of the process would not be the end of the pipe
@@ -102,6 +103,7 @@ class _Worker:
             message = self.pipe.recv()
         except (EOFError, OSError):
             raise self._died(task) from None
+        self._is_up = True
         if isinstance(message, BaseException):
             raise message
         return int(message)
@@ -109,7 +111,7 @@ class _Worker:
     def _died(self, task: int) -> MaskwrightError:
         self._process.join(5)
         code = self._process.exitcode
-        if code == 1:  # what a task raises is told: this came before any task
+        if code == 1 and not self._is_up:
             return MaskwrightError(
                 f"the worker for unit {task} did not start, for the reason it gave above: if a script started it, "
                 'put what the script does under `if __name__ == "__main__":`; what is finished is kept'
