@@ -36,6 +36,8 @@ class Sequences:
                      -1 for special tokens. None when the corpus carries no words.
     special          (T,) bool, true for [CLS], [SEP] and their like
     pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not; or None
+    language_ids     (T,) int64, the language of each token; or None
+    position_ids     (T,) int64 where they are not simply counted from each sequence's start; or None
     """
 
     token_ids: Integers
@@ -44,6 +46,8 @@ class Sequences:
     special: Booleans
     word_ids: Integers | None = None
     pair_labels: Integers | None = None
+    language_ids: Integers | None = None
+    position_ids: Integers | None = None
 
     @property
     def lengths(self) -> Integers:
@@ -51,7 +55,7 @@ class Sequences:
         return np.diff(self.cu_seqlens)
 
 
-READ_BY_HEADS = frozenset({"predict_rows", "predict_ids", "pair_labels"})
+READ_BY_HEADS = frozenset({"predict_rows", "predict_ids", "pair_labels", "span_bounds", "span_of", "span_places"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,12 +66,16 @@ class Batch:
         token_ids        (T,) int64
         cu_seqlens       (N+1,) int32
         max_seqlen       S, a Python int, so that no device has to be asked
-        position_ids     (T,) int64, restarting at 0 with each sequence
+        position_ids     (T,) int64, restarting at 0 with each sequence, and where a layout says so
         token_type_ids   (T,) int64
+        language_ids     (T,) int64
     What heads read:
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there
         pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not
+        span_bounds      (P, 2) int64, the rows just before and just after each hidden span
+        span_of          (M,) int64, the span that each predicted row lies in, -1 where it has no bounds
+        span_places      (M,) int64, its place in that span, from 0
     """
 
     token_ids: Tensor
@@ -75,9 +83,13 @@ class Batch:
     max_seqlen: int
     position_ids: Tensor
     token_type_ids: Tensor | None = None
+    language_ids: Tensor | None = None
     predict_rows: Tensor | None = None
     predict_ids: Tensor | None = None
     pair_labels: Tensor | None = None
+    span_bounds: Tensor | None = None
+    span_of: Tensor | None = None
+    span_places: Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -131,22 +143,33 @@ def flat_batch(
     predict_rows: Integers | None = None,
     predict_ids: Integers | None = None,
     pair_labels: Integers | None = None,
+    language_ids: Integers | None = None,
+    position_ids: Integers | None = None,
+    span_bounds: Integers | None = None,
+    span_of: Integers | None = None,
+    span_places: Integers | None = None,
 ) -> Batch:
-    """A Batch from numpy arrays, positions filled in."""
+    """A Batch from numpy arrays, positions filled in where none are given."""
 
     def tensor(array: Integers | None) -> Tensor | None:
         return None if array is None else torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
 
     lengths = np.diff(cu_seqlens)
+    if position_ids is None:
+        position_ids = positions(np.asarray(cu_seqlens, dtype=np.int64))
     return Batch(
         token_ids=torch.from_numpy(np.ascontiguousarray(token_ids, dtype=np.int64)),
         cu_seqlens=torch.from_numpy(np.ascontiguousarray(cu_seqlens, dtype=np.int32)),
         max_seqlen=int(lengths.max(initial=0)),
-        position_ids=torch.from_numpy(positions(np.asarray(cu_seqlens, dtype=np.int64))),
+        position_ids=torch.from_numpy(np.ascontiguousarray(position_ids, dtype=np.int64)),
         token_type_ids=tensor(token_type_ids),
+        language_ids=tensor(language_ids),
         predict_rows=tensor(predict_rows),
         predict_ids=tensor(predict_ids),
         pair_labels=tensor(pair_labels),
+        span_bounds=tensor(span_bounds),
+        span_of=tensor(span_of),
+        span_places=tensor(span_places),
     )
 
 
@@ -161,11 +184,17 @@ def take(sequences: Sequences, which: Integers) -> Sequences:
     lengths = sequences.lengths[which]
     cu_seqlens = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     rows = np.arange(cu_seqlens[-1]) + np.repeat(sequences.cu_seqlens[which] - cu_seqlens[:-1], lengths)
+
+    def of_tokens(field: Integers | None) -> Integers | None:
+        return None if field is None else field[rows]
+
     return Sequences(
         token_ids=sequences.token_ids[rows],
         token_type_ids=sequences.token_type_ids[rows],
         cu_seqlens=cu_seqlens,
         special=sequences.special[rows],
-        word_ids=None if sequences.word_ids is None else sequences.word_ids[rows],
+        word_ids=of_tokens(sequences.word_ids),
         pair_labels=None if sequences.pair_labels is None else sequences.pair_labels[which],
+        language_ids=of_tokens(sequences.language_ids),
+        position_ids=of_tokens(sequences.position_ids),
     )
