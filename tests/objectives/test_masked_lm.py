@@ -14,6 +14,7 @@ from maskwright.draws import Words, words
 from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.next_sentence import SegmentPairs
+from maskwright.objectives.units import tokens
 
 Make = Callable[..., Split]
 CLS, SEP, MASK, VOCABULARY = 2, 3, 4, 1000
@@ -55,7 +56,7 @@ def test_rows_ascend_and_ids_are_what_was_there(sequences: Sequences) -> None:
 
 def test_specials_are_never_hidden_unless_asked(sequences: Sequences) -> None:
     assert not sequences.special[arrays(masked(sequences, rate=0.5))[1]].any()
-    hidden = sequences.special[arrays(masked(sequences, mask_specials=True))[1]].mean()
+    hidden = sequences.special[arrays(masked(sequences, units=tokens(specials=True)))[1]].mean()
     assert hidden == pytest.approx(sequences.special.mean(), rel=0.05)
 
 
