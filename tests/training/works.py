@@ -11,11 +11,11 @@ import torch
 from maskwright.batch import Batch, flat_batch
 from maskwright.corpus.read import Corpus, Split
 from maskwright.layers.dropout import DropoutStream
+from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.objectives.next_sentence import PairsConfig
 from maskwright.objectives.tally import Tally
-from maskwright.recipes.bert import Recipe, build
 from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.run import PRECISIONS
@@ -57,7 +57,7 @@ def recipe(*, dropout: float = 0.1, optimizer: str = "google", **training: Any) 
     return Recipe(
         corpus="drawn",
         model=small(vocab_size=VOCABULARY, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout),
-        pairs=PairsConfig(max_length=32),
+        layout=LayoutConfig(max_length=32),
         masks=MasksConfig(rate=0.2),
         optimizer=OptimizerConfig(name=optimizer, rate=1e-2),
         training=TrainingConfig(**{**settings, **training}),

@@ -66,6 +66,11 @@ class BertConfig(Config):
             )
         return self
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.max_position_embeddings
+
 
 SIZES: dict[str, dict[str, Any]] = {
     name: {

@@ -30,7 +30,7 @@ from maskwright.draws import Words
 from maskwright.errors import BadInput
 from maskwright.objectives.masking import Draws, Rounding, corrupt, mask_counts
 from maskwright.objectives.span_boundary import span_fields
-from maskwright.objectives.units import Units, ngrams, spans, tokens, whole_words
+from maskwright.objectives.units import Hidden, Units, ngrams, spans, tokens, whole_words
 
 Unit = Literal["token", "word", "ngram", "span"]
 
@@ -66,6 +66,8 @@ class MasksConfig(Config):
     """Spans: success probability of the geometric distribution of their number of words."""
     span_words: int = Field(default=10, ge=1)
     """The longest span drawn, in words."""
+    boundary: bool = False
+    """Whether hidden spans are also predicted from the two tokens around them (SpanBERT)."""
     dupe_factor: int | None = Field(default=None, ge=1)
     """none: new masks every epoch. n: n static versions of each document, in turn."""
 
@@ -142,10 +144,15 @@ def mask_sequences(
     boundaries       fill in span_bounds, span_of and span_places, see `span_boundary`
     """
     check_rates(rate, max_predictions, masked, randomized)
-    draws = Draws(keys, sequences.cu_seqlens)
-    lengths = sequences.lengths if count_specials else _without_specials(sequences)
-    chance = draws.of_sequences() if rounding == "drawn" else None
-    hidden = units(sequences, mask_counts(lengths, rate, max_predictions, rounding, chance), draws)
+    hidden, draws = chosen(
+        sequences,
+        keys,
+        units,
+        rate=rate,
+        max_predictions=max_predictions,
+        rounding=rounding,
+        count_specials=count_specials,
+    )
     corrupted = corrupt(
         sequences.token_ids,
         hidden.rows,
@@ -168,6 +175,23 @@ def mask_sequences(
         position_ids=sequences.position_ids,
         **bounds,
     )
+
+
+def chosen(
+    sequences: Sequences,
+    keys: Words,
+    units: Units,
+    *,
+    rate: float,
+    max_predictions: int | None,
+    rounding: Rounding,
+    count_specials: bool,
+) -> tuple[Hidden, Draws]:
+    """What `mask_sequences` hides, and where the draws that follow are taken from."""
+    draws = Draws(keys, sequences.cu_seqlens)
+    lengths = sequences.lengths if count_specials else _without_specials(sequences)
+    chance = draws.of_sequences() if rounding == "drawn" else None
+    return units(sequences, mask_counts(lengths, rate, max_predictions, rounding, chance), draws), draws
 
 
 def _without_specials(sequences: Sequences) -> Integers:

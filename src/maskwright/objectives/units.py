@@ -90,7 +90,7 @@ def ngrams(longest: int = 3) -> Units:
     """
     if longest < 1:
         raise BadInput(f"n-grams of at most {longest} words: give 1 or more; ALBERT's are of up to 3")
-    shares = 1 / np.arange(1, longest + 1)
+    shares = 1 / np.arange(1, longest + 1, dtype=np.float64)
 
     def hide(sequences: Sequences, budgets: Integers, draws: Draws) -> Hidden:
         words = words_of(sequences)
@@ -112,7 +112,7 @@ def spans(success: float = 0.2, longest: int = 10) -> Units:
     """
     if not 0 < success <= 1 or longest < 1:
         raise BadInput(f"spans of p {success} and at most {longest} words: SpanBERT's are 0.2 and 10")
-    shares = success * (1 - success) ** np.arange(longest)
+    shares: Floats = success * np.power(1 - success, np.arange(longest, dtype=np.float64))
 
     def hide(sequences: Sequences, budgets: Integers, draws: Draws) -> Hidden:
         words = words_of(sequences)
@@ -140,11 +140,11 @@ def words_of(sequences: Sequences) -> Words:
     starts = np.flatnonzero(begins)
     lengths = np.diff(np.append(starts, len(ids)))
     real = ~special[starts]
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(real)])  # words before each of all these
+    before = np.append(0, np.cumsum(real, dtype=np.int64))  # words before each of all these
     breaks = np.concatenate([np.flatnonzero(~real), np.searchsorted(starts, sequences.cu_seqlens[1:])])
     ends = np.unique(before[breaks])
     starts, lengths = starts[real], lengths[real]
-    runs = ends[np.searchsorted(ends, np.arange(len(starts)), side="right")]
+    runs: Integers = ends[np.searchsorted(ends, np.arange(len(starts)), side="right")]
     sequence = np.searchsorted(sequences.cu_seqlens, starts, side="right") - 1
     return Words(starts, lengths, sequence, runs)
 
@@ -191,7 +191,7 @@ def _joined(words: Words, is_hidden: Booleans) -> Integers:
     """Hidden words that stand side by side, numbered by the first of them; -1 for the others."""
     begins = is_hidden.copy()
     begins[1:] &= ~(is_hidden[:-1] & (words.runs[1:] == words.runs[:-1]))
-    first = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), -1)) if len(begins) else begins
+    first: Integers = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), -1), dtype=np.int64)
     return np.where(is_hidden, first, -1)
 
 

@@ -36,7 +36,7 @@ def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: 
     from maskwright.recipes import bert
 
     opened = Corpus.open(corpus)
-    sizes = {"training.batch_sequences": sequences, "pairs.max_length": length}
+    sizes = {"training.batch_sequences": sequences, "layout.max_length": length}
     start = plain(bert.recipe("tiny", corpus, opened.tokenizer.vocab_size))
     data = bert.data(checked(bert.Recipe, override(start, sizes), "bench"), opened)
     tokens = step = 0
@@ -49,7 +49,7 @@ def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: 
         "tokens_per_cpu_second": tokens / (time.process_time() - busy),
         "tokens": tokens,
         "steps": step,
-        "epochs": step * sequences / data.pairs.epoch_pairs(0),
+        "epochs": step * sequences / data.epoch_sequences(0),
         "peak_mib": peak_mib(),
     }
 
