@@ -13,7 +13,8 @@ from typing import cast
 from maskwright.config import Config
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
-from maskwright.models.bert import SIZES, Bert, BertConfig, SinusoidalPositions
+from maskwright.layers.positions import SinusoidalPositions
+from maskwright.models.bert import SIZES, Bert, BertConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.masked_pairs import MaskedPairs
