@@ -53,22 +53,32 @@ def span_fields(hidden: Hidden, sequences: Sequences) -> dict[str, Integers]:
 
 
 class SpanBoundaryHead(nn.Module):
-    """left (H), right (H) and place (200) -> two layers of (H) -> scores by the token table."""
+    """left (H), right (H) and place (200) -> two layers of (H) -> scores by the token table.
+
+    embedding_size   width of the token table, where it is not H (ALBERT): then the second layer has it
+    """
 
     weight_names: ClassVar[list[WeightName]] = []  # no published class has them
 
-    def __init__(self, hidden_size: int, vocab_size: int, activation: ActivationName, layer_norm_eps: float) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        vocab_size: int,
+        activation: ActivationName,
+        layer_norm_eps: float,
+        embedding_size: int | None = None,
+    ) -> None:
         super().__init__()
         self.place = nn.Parameter(torch.empty(PLACES, PLACE_SIZE))
         self.first = nn.Linear(2 * hidden_size + PLACE_SIZE, hidden_size)
         self.first_norm = Norm(hidden_size, layer_norm_eps)
-        self.second = nn.Linear(hidden_size, hidden_size)
-        self.second_norm = Norm(hidden_size, layer_norm_eps)
+        self.second = nn.Linear(hidden_size, embedding_size or hidden_size)
+        self.second_norm = Norm(embedding_size or hidden_size, layer_norm_eps)
         self.activation = ACTIVATIONS[activation]
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, bounds: Tensor, of: Tensor, places: Tensor) -> Tensor:
-        """bounds (P, 2, H), and for each token the span (K,) and its place in it (K,) -> (K, H)."""
+        """bounds (P, 2, H), and for each token the span (K,) and its place in it (K,) -> (K, H or E)."""
         # The bounds' part of the first layer is worked out once for each span, not once for each of its tokens.
         width = bounds.shape[1] * bounds.shape[2]
         sides = F.linear(bounds.flatten(1), self.first.weight[:, :width], self.first.bias)

@@ -178,7 +178,7 @@ def _grown(words: Words, budgets: Integers, order: Integers, lengths: Integers, 
         spent = np.cumsum(cost, axis=1)
         inside &= spent <= remaining[active][:, None]
         if not over_others:
-            inside &= ~(inside & is_hidden).any(axis=1)[:, None]
+            inside &= ~(inside & is_hidden).any(axis=1, keepdims=True)
         row, column = np.nonzero(inside & ~is_hidden)
         group[mine[row, column]] = at[row]
         remaining[active] -= np.where(inside, cost, 0).sum(axis=1)

@@ -11,20 +11,24 @@ from pydantic import Field
 from maskwright.config import Config
 from maskwright.corpus.read import Corpus, Split
 from maskwright.errors import BadInput
-from maskwright.models.bert import Bert, BertConfig, SinusoidalPositions
+from maskwright.layers.positions import SinusoidalPositions
+from maskwright.models import ModelConfig
+from maskwright.models.albert import AlbertConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.masked_sequences import MaskedSequences, Phases
-from maskwright.objectives.next_sentence import NextSentenceHead
-from maskwright.objectives.span_boundary import SpanBoundaryHead
 from maskwright.objectives.stream import Stream
 from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.pretraining import Pretraining, PretrainingWork
+from maskwright.training.pretraining import PretrainingWork, network
 from maskwright.training.start import StartConfig, start_embeddings
+
+SAMPLE = TrainingConfig(
+    steps=300, batch_sequences=32, warmup_share=0.1, log_every=20, evaluate_every=100, save_every=300
+)
+"""A regime for sizes that no paper has, to try a recipe on a sample text in minutes."""
 
 
 class SecondPhaseConfig(Config):
@@ -51,7 +55,7 @@ class Recipe(Config):
     """A size of its network: tiny, base, large ..."""
     corpus: str
     """The folder that `maskwright corpus` made."""
-    model: BertConfig
+    model: ModelConfig = Field(discriminator="model_type")
     """The network."""
     start: StartConfig = StartConfig()
     """What embeddings begin as."""
@@ -100,10 +104,10 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             f"{corpus.path} carries no words, and masks.unit {recipe.masks.unit} hides whole ones: build it with a "
             "word segmenter (--segmenter rjieba; pip install 'maskwright[zh]'), or take --masks.unit token"
         )
-    if recipe.layout.pair_head and model.type_vocab_size < 2:
+    if recipe.layout.pair_head and getattr(model, "type_vocab_size", 0) < 2:
         raise BadInput(
-            f"layout.kind {recipe.layout.kind} asks about two segments, and model.type_vocab_size "
-            f"{model.type_vocab_size} cannot tell them apart: take 2, or full_sentences with --layout.task none"
+            f"layout.task {recipe.layout.task} asks about two segments, and a {model.model_type} has no segments to "
+            "tell them apart: take --layout.kind full_sentences --layout.task none, or model.type_vocab_size 2"
         )
 
 
@@ -163,19 +167,13 @@ def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh:
     model, seed = recipe.model, recipe.training.seed
     position = None
     if recipe.start.positions == "fixed":
-        position = SinusoidalPositions(model.max_position_embeddings, model.hidden_size, recipe.start.position_scale)
-    shape = (model.hidden_size, model.vocab_size, model.hidden_act, model.layer_norm_eps)
-    made = {
-        "mlm": lambda: MaskedLMHead(*shape),
-        "nsp": lambda: NextSentenceHead(model.hidden_size),
-        "sop": lambda: NextSentenceHead(model.hidden_size),
-        "sbo": lambda: SpanBoundaryHead(*shape),
-    }
-    network = Pretraining(Bert(model, position), {name: made[name]() for name in recipe.heads})
-    work = PretrainingWork(network, data(recipe, corpus))  # before the first weights: it says early what will not do
+        width = model.embedding_size if isinstance(model, AlbertConfig) else model.hidden_size
+        position = SinusoidalPositions(model.max_position_embeddings, width, recipe.start.position_scale)
+    made = network(model, recipe.heads, position=position)
+    work = PretrainingWork(made, data(recipe, corpus))  # before the first weights: it says early what will not do
     if fresh:
-        network.initialise(model.initializer_range, seed)
-        start_embeddings(network.encoder.embeddings, recipe.start, corpus, seed, progress)
+        made.initialise(model.initializer_range, seed)
+        start_embeddings(made.encoder.embeddings, recipe.start, corpus, seed, progress)
     progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
     return work
 
