@@ -1,6 +1,7 @@
 """Whole sentences packed: equal to packing them one by one, every token once an epoch, documents told apart."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def one_by_one(split: Split, max_length: int, across: bool) -> list[list[int]]:
             sentence = split.sentence(number).tolist()
             parts = -(-len(sentence) // (max_length - 2))
             cuts = [part * len(sentence) // parts for part in range(parts + 1)]
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            for a, b in pairwise(cuts):
                 if current and len(current) + len(between) + b - a > max_length - 2:
                     made.append(current)
                     current, between = [], []

@@ -33,7 +33,7 @@ def batch_of(seed: int, rate: float = 0.3) -> Batch:
 
 
 def padded_to_twenty(head: SpanBoundaryHead, states: torch.Tensor, table: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Each span with [left; right; place] at 20 places through the whole first matrix; those without a token ignored."""
+    """Each span with [left; right; place] at 20 places through the whole first matrix; empty ones are ignored."""
     assert batch.span_bounds is not None and batch.span_of is not None and batch.span_places is not None
     assert batch.predict_ids is not None
     bounds = states[batch.span_bounds]  # (P, 2, H)
