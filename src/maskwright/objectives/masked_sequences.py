@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from maskwright.batch import Batch, Integers, Sequences, take
+from maskwright.batch import Batch, Integers, Sequences, cut, take
 from maskwright.draws import Words, words
 from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import MasksConfig, chosen, mask_sequences
@@ -19,12 +19,14 @@ from maskwright.tokenizers.tokenizer import Tokenizer
 
 HELD_OUT_BATCH = 32
 """Held-out sequences to a batch, whatever the recipe's: their masks are drawn by the batch."""
+GROUP = 1024
+"""Sequences that are masked at once."""
 HIDING = ("rate", "max_predictions", "rounding", "count_specials")
 CORRUPTING = ("masked", "randomized", "fate")
 
 
 class Looked(NamedTuple):
-    """A micro-batch, and what it was made from."""
+    """Masked sequences, and what they were made from."""
 
     sequences: Sequences
     hidden: Hidden
@@ -76,11 +78,14 @@ class MaskedSequences:
 
     def batches(self, step: int) -> list[Batch]:
         """The step's micro-batches, sequences of like length together, masked."""
-        return [self._masked(sequences, keys, step) for sequences, keys in self._micro(step)]
+        made: list[Batch] = []
+        for sequences, keys in self._groups(step):
+            made += cut(self._masked(sequences, keys, step), self.micro_sequences)
+        return made
 
     def looked_at(self, step: int) -> Iterator[Looked]:
-        """The step's micro-batches beside what they were made from: to look at them."""
-        for sequences, keys in self._micro(step):
+        """The step's sequences, masked, beside what they were made from: to look at them."""
+        for sequences, keys in self._groups(step):
             hidden, _ = chosen(sequences, keys, self._units, **self._options(HIDING, step))
             yield Looked(sequences, hidden, self._masked(sequences, keys, step))
 
@@ -117,8 +122,11 @@ class MaskedSequences:
                 batch, tokenizer.id_to_token, mask_id=self.mask_id, special_ids=special_ids, units=hidden.first
             )
 
-    def _micro(self, step: int) -> Iterator[tuple[Sequences, Words]]:
-        """The sequences of each micro-batch, and the keys of their masks."""
+    def _groups(self, step: int) -> Iterator[tuple[Sequences, Words]]:
+        """The sequences of several micro-batches at a time, long ones first, and the keys of their masks.
+
+        Words are drawn for a group at once, which is faster than for each micro-batch by itself.
+        """
         size = self.batch_sequences
         turn, place = divmod(step - self.first_step, len(self.streams))
         stream = self.streams[place]
@@ -126,7 +134,8 @@ class MaskedSequences:
         static = self.masks.dupe_factor is not None
         keys = stream.example_keys(turn, size) if static else words(size, self.seed, "masks", step)
         order = np.argsort(-sequences.lengths, kind="stable")
-        for which in np.split(order, range(self.micro_sequences, size, self.micro_sequences)):
+        group = max(1, GROUP // self.micro_sequences) * self.micro_sequences
+        for which in np.split(order, range(group, size, group)):
             yield take(sequences, which), keys[which]
 
     def _masked(self, sequences: Sequences, keys: Words, step: int) -> Batch:
@@ -167,7 +176,7 @@ class Phases:
         return self.of(step).batches(step)
 
     def looked_at(self, step: int) -> Iterator[Looked]:
-        """The step's micro-batches beside what they were made from."""
+        """The step's sequences, masked, beside what they were made from."""
         return self.of(step).looked_at(step)
 
     def examples(self, step: int) -> Iterator[Example]:

@@ -217,7 +217,7 @@ def _truncate(chunks: _Chunks, offsets: Integers, max_tokens: int, generator: np
     losing = np.flatnonzero(excess)
     front = np.zeros((2, len(excess)), np.int64)
     front[:, losing] = generator.binomial(np.stack([a_loss[losing], b_loss[losing]]), 0.5)
-    whole = np.flatnonzero(np.minimum(a_length, b_length))  # a sentence of one token cannot be two segments, and is lost
+    whole = np.flatnonzero(np.minimum(a_length, b_length))  # one token alone cannot be two segments, and is lost
     plan = Plan(
         a_start=a_start + front[0],
         a_length=a_length - a_loss,
