@@ -27,9 +27,11 @@ class Published:
     head_names      how BERT's names of a head's tensors begin -> how this network's do; a head that is not
                     among them is published by nobody
     classes         heads -> the class of `transformers` that has exactly these; the last one has none
+    has_pooler      whether the network has one
     without_pooler  classes that have no pooler, though the network has one
     tied            tensors that are copies -> what they are copies of
     keys            our field of the configuration -> the key in config.json, where they differ
+    old_keys        our field -> a key that older files have for it
     absent          what `transformers` takes for a key that config.json lacks, where our field's default is another
     wanted          keys of config.json that must have this value, or be absent, for it to be this network
     """
@@ -40,9 +42,11 @@ class Published:
     heads: Mapping[str, str]
     head_names: Mapping[str, str]
     classes: Mapping[tuple[str, ...], str]
+    has_pooler: bool = True
     without_pooler: frozenset[str] = frozenset()
     tied: Mapping[str, str]
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    old_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     absent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     wanted: Mapping[str, object] = field(default_factory=dict[str, object])
 

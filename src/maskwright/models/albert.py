@@ -86,6 +86,12 @@ class AlbertConfig(Configuration):
         """How many layers a token goes through."""
         return self.num_hidden_layers * self.inner_group_num
 
+    @property
+    def different(self) -> tuple[int, int]:
+        """How many different attentions there are, and how many different feed-forward networks."""
+        owners = [_owners(self, i) for i in range(self.depth)]
+        return len({attention for attention, _ in owners}), len({feed_forward for _, feed_forward in owners})
+
     def group_of(self, number: int) -> int:
         """The group of the layer `number` of L, as `modeling.py` and `AlbertTransformer` compute it."""
         return int(number / (self.num_hidden_layers / self.num_hidden_groups))

@@ -97,6 +97,8 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 """Base and large as in the paper, appendix A."""
 DEFAULT_VOCABULARY = 50265
+XLM_ROBERTA_VOCABULARY = 250002
+"""Of the published XLM-RoBERTa."""
 
 
 class Roberta(nn.Module):

@@ -191,6 +191,7 @@ PUBLISHED = {
         prefix="transformer.",
         heads={"pred_layer.": "mlm"},
         head_names={"cls.predictions.bias": "pred_layer.proj.bias"},
+        has_pooler=False,
         classes={("mlm",): "XLMWithLMHeadModel", (): "XLMModel"},
         tied={"pred_layer.proj.weight": "transformer.embeddings.weight"},
         keys={
@@ -203,6 +204,7 @@ PUBLISHED = {
             "initializer_range": "init_std",
             "languages": "lang2id",
         },
+        old_keys={"vocab_size": "n_words", "pad_token_id": "pad_index"},
         absent={"vocab_size": 30145, "hidden_size": 2048, "num_attention_heads": 16, "n_langs": 1},
         wanted={"causal": False, "asm": False, "is_encoder": True},
     )

@@ -12,6 +12,7 @@ from maskwright.layers.initial import start
 from maskwright.layers.weight_names import WeightName, prefixed, renamed
 from maskwright.models import ModelConfig, Network, network_of, published
 from maskwright.models.albert import AlbertConfig
+from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.head import Head
@@ -94,9 +95,11 @@ def head(name: str, config: ModelConfig) -> nn.Module:
         raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo)")
     if isinstance(config, XlmConfig) and name == "mlm":
         return DecoderHead(config.vocab_size)
+    # transformers' RobertaLMHead has gelu whatever hidden_act is, and so have the published models
+    activation = "gelu" if isinstance(config, RobertaConfig) else config.hidden_act
     width = config.embedding_size if isinstance(config, AlbertConfig) else None
     made = MaskedLMHead if name == "mlm" else SpanBoundaryHead
-    return made(config.hidden_size, config.vocab_size, config.hidden_act, config.layer_norm_eps, width)
+    return made(config.hidden_size, config.vocab_size, activation, config.layer_norm_eps, width)
 
 
 class Data(Protocol):
