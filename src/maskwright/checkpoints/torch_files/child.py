@@ -22,6 +22,8 @@ from maskwright.checkpoints.torch_files.contents import contents_of
 from maskwright.checkpoints.torch_files.output import written
 from maskwright.errors import BadInput
 
+LARGEST_ANSWER = 16 * 2**20
+TOO_MUCH = {"error": "it needs more memory than twice its size: damaged or crafted"}
 FORBIDDEN = 77  # exit code after something that only code from the file could have asked for
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
@@ -46,7 +48,7 @@ def main(
     except BadInput as error:
         result = {"error": str(error)}
     except MemoryError:
-        result = {"error": "it needs more memory than twice its size: damaged or crafted"}
+        result = TOO_MUCH  # made before: there may be no room for it now
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error) as error:
         result = {
             "error": f"it is damaged, or no file of torch.save ({type(error).__name__}: {ascii(str(error))[:200]})"
@@ -54,6 +56,8 @@ def main(
     except OSError as error:
         result = {"failed": error.errno}
     line = json.dumps(result).encode()
+    if len(line) > LARGEST_ANSWER:
+        line = json.dumps({"error": "its names and settings fill more than 16 MiB: no model's do"}).encode()
     while line:
         line = line[os.write(answer, line) :]
     os._exit(0)

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from maskwright.checkpoints.config_file import parse_json
-from maskwright.checkpoints.torch_files.child import FORBIDDEN
+from maskwright.checkpoints.torch_files.child import FORBIDDEN, LARGEST_ANSWER
 from maskwright.config import Config
 from maskwright.durable import check_space, staged_file
 from maskwright.errors import BadInput, MaskwrightError
 
-LARGEST_ANSWER = 16 * 2**20
 _START = (
     "import sys, json; settings = json.loads(sys.argv[1]); sys.path[:] = settings.pop('path'); "
     "from maskwright.checkpoints.torch_files.child import main; main(**settings)"
@@ -81,12 +80,13 @@ def read_torch_file(path: str | Path, *, out: str | Path, limits: Limits | None 
         check_space(out.parent, size)
         with staged_file(out) as target, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as log:
             code = _run(source, target.fileno(), answer.fileno(), log.fileno(), size, limits)
-            answered = _answered(path, code, answer.fileno(), log.fileno())
+            answered = _answered(path, out, code, answer.fileno(), log.fileno())
             if os.fstat(target.fileno()).st_size != answered.get("bytes"):
                 raise MaskwrightError(f"{path}: its reader wrote another number of bytes than it says")
+            imported = Imported(out, answered["tensors"], answered["values"], tuple(answered["dropped"]))
     finally:
         os.close(source)
-    return Imported(out, answered["tensors"], answered["values"], tuple(answered["dropped"]))
+    return imported
 
 
 def _opened(path: Path) -> int:
@@ -146,7 +146,7 @@ _ENDED = {
 }
 
 
-def _answered(path: Path, code: int, answer: int, log: int) -> dict[str, Any]:
+def _answered(path: Path, out: Path, code: int, answer: int, log: int) -> dict[str, Any]:
     """What the reading process found. BadInput says what is wrong with the file."""
     if code in _ENDED:
         raise BadInput(f"{path} {_ENDED[code]}")
@@ -158,7 +158,7 @@ def _answered(path: Path, code: int, answer: int, log: int) -> dict[str, Any]:
         raise MaskwrightError(f"{path}: its reader could not work (exit code {code}): {ascii(last)[1:-1][:200]}")
     answered = parse_json(raw, f"{path}: the answer of its reader")
     if "error" in answered:
-        raise BadInput(f"{path}: {answered['error']}")
+        raise BadInput(f"{path}: {' '.join(str(answered['error']).split())[:500]}")
     if (failed := answered.get("failed")) is not None:
-        raise OSError(failed, os.strerror(failed), str(path))
+        raise OSError(failed, os.strerror(failed), str(out))
     return answered
