@@ -31,16 +31,19 @@ GADGETS = """
     torch.jit.unsupported_tensor_ops.execWrapper torch._inductor.codecache.compile_file
     torch._dynamo.guards.GuardBuilder.get torch.fx.graph_module._deserialize_graph_module
     torch.distributed.rpc.PythonUDF torch.serialization._legacy_load torch.nn.parameter.Parameter
-    torch._utils._rebuild_wrapper_subclass torch._utils._rebuild_tensor_v2.__globals__ torch._tensor._rebuild_from_type_v2
+    torch._utils._rebuild_wrapper_subclass torch._utils._rebuild_tensor_v2.__globals__
+    torch._tensor._rebuild_from_type_v2
     runpy.run_path runpy._run_code subprocess.Popen subprocess.check_output pickle.loads _pickle.loads dill.loads
     importlib.import_module operator.attrgetter operator.methodcaller functools.partial functools.reduce
     numpy.load numpy.f2py.crackfortran.getlincoef numpy.testing._private.utils.runstring ctypes.CDLL webbrowser.open
     socket.create_connection urllib.request.urlopen shutil.rmtree timeit.timeit pdb.run bdb.Bdb.run cProfile.run
-    profile.Profile.run doctest.debug_script code.InteractiveInterpreter.runcode asyncio.unix_events._UnixSubprocessTransport
+    profile.Profile.run doctest.debug_script code.InteractiveInterpreter.runcode
+    asyncio.unix_events._UnixSubprocessTransport
     marshal.loads types.CodeType types.FunctionType logging.config.listen venv.create ensurepip._run_pip pydoc.pipepager
     lib2to3.pgen2.grammar.Grammar.loads idlelib.pyshell.ModifiedInterpreter.runcode commands.getoutput
     copyreg._reconstructor copy_reg._reconstructor collections.OrderedDict.update collections.defaultdict
-    collections.abc.OrderedDict argparse.ArgumentParser argparse.FileType transformers.models.bert.modeling_bert.BertModel
+    collections.abc.OrderedDict argparse.ArgumentParser argparse.FileType
+    transformers.models.bert.modeling_bert.BertModel
     __main__.Evil _codecs.lookup codecs.encode builtins.bytearray sys.modules
 """.split()
 

@@ -26,11 +26,13 @@ _PIECE = 1 << 20
 class Entry:
     """An entry as the directory at the end of the file has it.
 
-    header    where its local header begins
+    is_stored    whether its content stands as it is
+    header       where its local header begins
     """
 
     name: str
     flags: int
+    is_stored: bool
     crc: int
     size: int
     header: int
@@ -48,6 +50,8 @@ class ZipFile:
         starts = [entry.header for entry in entries] + [directory]
         if starts[0] != 0:
             raise BadInput(f"its first zip entry begins at byte {starts[0]:,}: something else stands before it")
+        if any(entry.name.count("/") == 1 and entry.name.endswith("/constants.pkl") for entry in entries):
+            raise BadInput("it is a TorchScript program: save the weights with torch.save(model.state_dict(), ...)")
         self._places: dict[str, tuple[int, int]] = {}
         for entry, following in zip(entries, starts[1:], strict=True):
             if entry.name in self._places:
@@ -57,8 +61,6 @@ class ZipFile:
         if len(names) != 1:
             raise BadInput(f"it is a zip with {len(names)} data.pkl where torch.save writes one")
         self._top = names[0].removesuffix("data.pkl")
-        if self._has("constants.pkl"):
-            raise BadInput("it is a TorchScript program: save the weights with torch.save(model.state_dict(), ...)")
         if self._has("byteorder"):
             start, end = self.place("byteorder")
             order = bytes(data[start : min(end, start + 16)])
@@ -158,11 +160,11 @@ def _entry(data: memoryview, at: int, end: int) -> tuple[Entry, int]:
     text = bytes(data[at + 46 : at + 46 + name])
     if flags & ENCRYPTED:
         raise BadInput(f"its zip entry {shown(text)} is encrypted: not read")
-    if method or packed != size:
-        raise BadInput(f"its zip entry {shown(text)} is compressed, torch's are not: save it again with torch.save")
     if disk or comment or not text.isascii() or b"\0" in text:
         raise BadInput(f"its zip entry {shown(text)} is of another kind than torch writes: damaged or crafted")
-    return Entry(text.decode("ascii"), flags, crc, size, header), at + 46 + name + extra + comment
+    return Entry(
+        text.decode("ascii"), flags, not method and packed == size, crc, size, header
+    ), at + 46 + name + extra + comment
 
 
 def _wide(fields: memoryview, values: tuple[int, ...]) -> tuple[int, ...]:
@@ -188,6 +190,8 @@ def _wide(fields: memoryview, values: tuple[int, ...]) -> tuple[int, ...]:
 def _checked_place(data: memoryview, entry: Entry, following: int) -> tuple[int, int]:
     """Where the content of `entry` lies, after comparing its local header, its descriptor and its checksum."""
     at, name = entry.header, shown(entry.name)
+    if not entry.is_stored:
+        raise BadInput(f"its zip entry {name} is compressed, torch's are not: save it again with torch.save")
     if at + 30 > following or bytes(data[at : at + 4]) != LOCAL:
         raise BadInput(f"its zip entry {name} is not where the directory says: damaged or crafted")
     _, flags, method, _, _, crc, packed, size, name_length, extra = struct.unpack_from("<5H3I2H", data, at + 4)
