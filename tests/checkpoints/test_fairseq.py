@@ -16,9 +16,9 @@ from maskwright.checkpoints.torch_files.guarded import read_torch_file
 from maskwright.errors import BadInput
 
 ARGS: dict[str, Any] = {
-    "arch": "roberta_base", "task": "masked_lm", "encoder_layers": 2, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 32,
-    "encoder_attention_heads": 4, "max_positions": 20, "activation_fn": "gelu", "dropout": 0.1, "attention_dropout": 0.2,
-    "untie_weights_roberta": False, "update_freq": [1], "lr": [0.0005],
+    "arch": "roberta_base", "task": "masked_lm", "encoder_layers": 2, "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 32, "encoder_attention_heads": 4, "max_positions": 20, "activation_fn": "gelu",
+    "dropout": 0.1, "attention_dropout": 0.2, "untie_weights_roberta": False, "update_freq": [1], "lr": [0.0005],
 }  # fmt: skip
 
 
