@@ -243,9 +243,7 @@ def read_folder(path: str | Path) -> ModelFolder:
     needed += [there.prefix + POOLER] if folder.pairs in folder.heads else []
     for prefix in needed:
         if not folder.has(prefix):
-            raise BadInput(
-                f"{path}: the tensors {prefix}* are missing, though {CONFIG} says {said.architectures[0]}"
-            )
+            raise BadInput(f"{path}: the tensors {prefix}* are missing, though {CONFIG} says {said.architectures[0]}")
     return folder
 
 
