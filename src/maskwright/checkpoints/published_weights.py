@@ -75,6 +75,11 @@ def find_weights(folder: Path, config: ModelConfig) -> dict[str, Stored]:
     return found
 
 
+def all_tensors(folder: Path) -> list[Stored]:
+    """Every tensor of a folder, under the name it has there."""
+    return [stored for file in _files(folder) for stored in _tensors_of(file)]
+
+
 def _files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]

@@ -89,6 +89,7 @@ VERBS: dict[str, dict[str, str]] = {
     "Use": {
         "fill": "Guess the masked words of a text.",
         "encode": "Turn texts into vectors.",
+        "import": "Bring a model from elsewhere into a folder of ours, with a certificate.",
     },
     "Measure": {
         "params": "Count the parameters of a network by component.",
