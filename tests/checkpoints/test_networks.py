@@ -38,7 +38,7 @@ NETWORKS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("xlm", ("mlm",), {"n_langs": 1, "hidden_act": "relu"}),
     ("xlm", (), {"sinusoidal_embeddings": True, "use_lang_emb": False}),
 ]
-every = pytest.mark.parametrize(("kind", "heads", "changes"), NETWORKS, ids=lambda value: str(value))
+every = pytest.mark.parametrize(("kind", "heads", "changes"), NETWORKS, ids=str)
 
 
 def read(path: Path) -> tuple[ModelFolder, Pretraining]:
@@ -152,7 +152,9 @@ def test_old_spellings_and_copies_of_tied_weights(tmp_path: Path) -> None:
                 tensors[bias.replace("bias", "decoder.bias")] = tensors[bias].clone()  # noqa: B023
             for name in list(tensors):
                 if "ayer_norm" in name or "LayerNorm" in name:
-                    new = name.replace(".weight", ".gamma") if name.endswith("weight") else name.replace(".bias", ".beta")
+                    new = (
+                        name.replace(".weight", ".gamma") if name.endswith("weight") else name.replace(".bias", ".beta")
+                    )
                     tensors[new] = tensors.pop(name)
 
         made_up.change_tensors(path, respell)
@@ -254,9 +256,7 @@ def test_a_head_that_no_class_has_is_left_out(tmp_path: Path, kind: str) -> None
     shape = made_up.config(kind)
     model = Pretraining(network(shape, ()).encoder, {**network(shape, ("mlm",)).heads, "sbo": Extra(2, 2)})
     arguments: dict[str, Any] = {"config": shape, "tokenizer": made_up.tokenizer_for(kind)}
-    write_folder(
-        tmp_path / "model", names=model.weight_names(), parameters=dict(model.named_parameters()), **arguments
-    )
+    write_folder(tmp_path / "model", names=model.weight_names(), parameters=dict(model.named_parameters()), **arguments)
     assert not any("span" in name for name in load_file(tmp_path / "model/model.safetensors"))
     assert read(tmp_path / "model")[0].heads == ["mlm"]
     _, report = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "model", output_loading_info=True)

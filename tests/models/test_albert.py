@@ -26,7 +26,11 @@ MODES = ("all", "attention", "feed_forward", "none")
 def test_equal_to_transformers(seed: int, dtype: torch.dtype) -> None:
     """In modes that it cannot say, transformers has copies; our gradient is the sum of theirs."""
     rng = generator(seed, "shape")
-    shape = {**draw_shape(rng), "embedding_size": int(rng.integers(4, 20)), "num_hidden_layers": int(rng.integers(1, 6))}
+    shape = {
+        **draw_shape(rng),
+        "embedding_size": int(rng.integers(4, 20)),
+        "num_hidden_layers": int(rng.integers(1, 6)),
+    }
     shape |= {"shared": MODES[seed % 4], "inner_group_num": int(rng.integers(1, 3))}
     if shape["shared"] == "all":
         shape["num_hidden_groups"] = int(rng.integers(1, shape["num_hidden_layers"] + 1))

@@ -137,7 +137,12 @@ def _read(field: str, value: object, found: str) -> object:
             raise BadInput(f"{found}: a whole number up to {LARGEST[field]:,} was expected")
         return value
     if field in FRACTIONS:
-        if not isinstance(value, (int, float)) or type(value) is bool or not math.isfinite(value) or not 0 <= value <= 1:
+        if (
+            not isinstance(value, (int, float))
+            or type(value) is bool
+            or not math.isfinite(value)
+            or not 0 <= value <= 1
+        ):
             raise BadInput(f"{found}: a number from 0 to 1 was expected")
         return float(value)
     if field in SWITCHES:

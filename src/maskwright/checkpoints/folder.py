@@ -111,8 +111,8 @@ def check_tokenizer(tokenizer: Tokenizer, config: ModelConfig) -> None:
         raise BadInput(f"the tokenizer has {tokenizer.vocab_size} tokens, the network {config.vocab_size}: not a pair")
     if isinstance(config, RobertaConfig) and tokenizer.pad_id not in (None, config.pad_token_id):
         raise BadInput(
-            f"the tokenizer pads with {tokenizer.pad_id}, and the network's pad_token_id is {config.pad_token_id}, which "
-            "its positions are counted from: set model.pad_token_id"
+            f"the tokenizer pads with {tokenizer.pad_id}, and the network's pad_token_id is {config.pad_token_id}, "
+            "which its positions are counted from: set model.pad_token_id"
         )
 
 
@@ -243,9 +243,7 @@ def read_folder(path: str | Path) -> ModelFolder:
     needed += [there.prefix + POOLER] if folder.pairs in folder.heads else []
     for prefix in needed:
         if not folder.has(prefix):
-            raise BadInput(
-                f"{path}: the tensors {prefix}* are missing, though {CONFIG} says {said.architectures[0]}"
-            )
+            raise BadInput(f"{path}: the tensors {prefix}* are missing, though {CONFIG} says {said.architectures[0]}")
     return folder
 
 

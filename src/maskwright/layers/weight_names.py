@@ -70,7 +70,10 @@ def renamed(names: Sequence[WeightName], beginnings: Mapping[str, str]) -> list[
     table: list[WeightName] = []
     for name in names:
         there = tuple(
-            new + one.removeprefix(old) for one in name.published for old, new in beginnings.items() if one.startswith(old)
+            new + one.removeprefix(old)
+            for one in name.published
+            for old, new in beginnings.items()
+            if one.startswith(old)
         )
         if there:
             table.append(WeightName(name.ours, there))

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from maskwright.batch import Batch
 from maskwright.config import Config as Configuration
 from maskwright.errors import BadInput
-from maskwright.layers.activations import ActivationName
 from maskwright.layers.attention import Layout
 from maskwright.layers.dropout import DropoutStream, dropout
 from maskwright.layers.encoder_stack import all_layers, attention_weights, last_layer, layout_of
@@ -88,7 +87,9 @@ class XlmConfig(Configuration):
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
             )
         if self.languages and len(set(self.languages)) != self.n_langs:
-            raise ValueError(f"languages are {len(set(self.languages))} names, n_langs is {self.n_langs}: name each once")
+            raise ValueError(
+                f"languages are {len(set(self.languages))} names, n_langs is {self.n_langs}: name each once"
+            )
         return self
 
 
