@@ -15,9 +15,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
+from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +48,12 @@ DTYPES: dict[int, str] = {
     22: "uint32",
     23: "uint64",
 }
-OTHER_DTYPES = {7: "strings", 8: "complex64", 18: "complex128", 20: "resources", 21: "variants"}
+OTHER_DTYPES = {7: "text", 8: "complex64", 18: "complex128", 20: "a resource", 21: "a variant"}
 Array = npt.NDArray[np.generic]
 
 
 class BundleEntry(NamedTuple):
-    """Where a tensor lies. `dtype` is a name of numpy's, or "bfloat16", or what cannot be read ("strings")."""
+    """Where a tensor lies. `dtype` is a name of numpy's, or "bfloat16", or what cannot be read ("text")."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -97,8 +98,7 @@ class TensorBundle:
             )
         if entry.dtype not in DTYPES.values():
             raise BadInput(
-                f"{self.index}: {name} holds {entry.dtype}, which are not read: "
-                f"leave it out, or save it as one of {', '.join(DTYPES.values())}"
+                f"{self.index}: {name} holds {entry.dtype}, which is not read: only numbers are; save the model without it"
             )
         shard = self.shard(entry.shard)
         raw = _read_range(shard, entry.offset, entry.size)
@@ -185,7 +185,7 @@ def _num_shards(index: Path, header: Message) -> int:
 
 def _entry(entry: Message, num_shards: int) -> BundleEntry:
     number = entry.number(1)
-    dtype = DTYPES.get(number) or OTHER_DTYPES.get(number) or f"values of TensorFlow's type {number}"
+    dtype = DTYPES.get(number) or OTHER_DTYPES.get(number) or f"TensorFlow's type {number}"
     shape = _shape(entry.message(2))
     shard, offset, size = entry.number(3), entry.number(4), entry.number(5)
     sliced = bool(entry.parts(7))
@@ -232,7 +232,7 @@ def _length(path: Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A file of that very name, open for reading; BadInput for a link, a folder, a device, or nothing."""
     try:
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
