@@ -13,6 +13,7 @@ to know where sequences begin and end, and prediction heads see only the rows th
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -171,6 +172,51 @@ def flat_batch(
         span_of=tensor(span_of),
         span_places=tensor(span_places),
     )
+
+
+def cut(batch: Batch, size: int) -> list[Batch]:
+    """Batches of `size` sequences each, and one of what is left over: views, nothing is copied but boundaries.
+
+    >>> row = np.arange(5)
+    >>> parts = cut(flat_batch(row, np.array([0, 2, 3, 5]), predict_rows=np.array([1, 4]), predict_ids=row[:2]), 2)
+    >>> [part.token_ids.tolist() for part in parts], parts[1].predict_rows.tolist()
+    ([[0, 1, 2], [3, 4]], [1])
+    """
+    if batch.num_sequences <= size:
+        return [batch]
+    bounds = batch.cu_seqlens.tolist()
+    rows = batch.predict_rows if batch.predict_rows is not None else torch.zeros(0, dtype=torch.int64)
+    spans = batch.span_bounds[:, 0].contiguous() if batch.span_bounds is not None else rows[:0]
+
+    def part(first: int) -> Batch:
+        ends = bounds[first : first + size + 1]
+        start, stop = ends[0], ends[-1]
+        hidden = slice(*torch.searchsorted(rows, torch.tensor([start, stop])).tolist())
+        bounded = slice(*torch.searchsorted(spans, torch.tensor([start, stop])).tolist())
+
+        def of(field: Tensor | None, which: slice, less: int = 0) -> Tensor | None:
+            return None if field is None else field[which] - less if less else field[which]
+
+        tokens, sequences = slice(start, stop), slice(first, first + size)
+        span_of = of(batch.span_of, hidden)
+        if span_of is not None and bounded.start:
+            span_of = torch.where(span_of < 0, span_of, span_of - bounded.start)
+        return Batch(
+            token_ids=batch.token_ids[tokens],
+            cu_seqlens=batch.cu_seqlens[first : first + size + 1] - start,
+            max_seqlen=max(b - a for a, b in pairwise(ends)),
+            position_ids=batch.position_ids[tokens],
+            token_type_ids=of(batch.token_type_ids, tokens),
+            language_ids=of(batch.language_ids, tokens),
+            predict_rows=of(batch.predict_rows, hidden, start),
+            predict_ids=of(batch.predict_ids, hidden),
+            pair_labels=of(batch.pair_labels, sequences),
+            span_bounds=of(batch.span_bounds, bounded, start),
+            span_of=span_of,
+            span_places=of(batch.span_places, hidden),
+        )
+
+    return [part(first) for first in range(0, batch.num_sequences, size)]
 
 
 def take(sequences: Sequences, which: Integers) -> Sequences:

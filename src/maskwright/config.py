@@ -169,6 +169,28 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
+def dotted(config: BaseModel) -> dict[str, Any]:
+    """The values of `config` by dotted key, in order.
+
+    >>> class Inner(Config):
+    ...     rate: float = 0.5
+    >>> class Outer(Config):
+    ...     name: str = "a"
+    ...     inner: Inner = Inner()
+    >>> dotted(Outer())
+    {'name': 'a', 'inner.rate': 0.5}
+    """
+
+    def keys(table: Table, before: str) -> Iterator[tuple[str, Any]]:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                yield from keys(cast("Table", value), f"{before}{name}.")
+            else:
+                yield before + name, value
+
+    return dict(keys(plain(config), ""))
+
+
 def read_toml(path: str | Path) -> Table:
     """The tables of a TOML file. BadInput when it is no TOML, naming the line; OSError when unreadable."""
     try:

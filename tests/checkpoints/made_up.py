@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskwright.checkpoints.folder import write_folder
-from maskwright.models.bert import BertConfig
+from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.files import SPECIAL_TOKENS
+from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.tokenizers.unigram import Unigram
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.training.pretraining import Pretraining
 from tests.models.networks import network, small
@@ -26,13 +29,25 @@ def tokenizer(extra: int = 0) -> WordPiece:
     return WordPiece(tokens)
 
 
-def config(**changes: Any) -> BertConfig:
-    return small(vocab_size=tokenizer().vocab_size, **changes)
+@cache
+def tokenizer_for(model_type: str) -> Tokenizer:
+    """The kind that the network was published with, made of a few words; XLM, whose kind we have not, gets WordPiece."""
+    text = [" ".join(WORDS), "the cat sat on a mat", "Paris is the capital of France."] * 20
+    if model_type == "roberta":
+        return ByteBPE.train(text, 300)
+    return Unigram.train(text, 60) if model_type in ("albert", "xlm-roberta") else tokenizer()
 
 
-def folder(path: Path, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0, **changes: Any) -> Pretraining:
+def config(model_type: str = "bert", **changes: Any) -> Any:
+    size = tokenizer_for(model_type)
+    return small(model_type, **{"vocab_size": size.vocab_size, "pad_token_id": size.pad_id, **changes})
+
+
+def folder(
+    path: Path, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0, model_type: str = "bert", **changes: Any
+) -> Pretraining:
     """Write a model of random weights to `path`."""
-    shape = config(**changes)
+    shape = config(model_type, **changes)
     model = network(shape, heads, seed)
     part = model if heads else model.encoder
     write_folder(
@@ -40,7 +55,7 @@ def folder(path: Path, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0, *
         names=part.weight_names(),
         parameters=dict(part.named_parameters()),
         config=shape,
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer_for(model_type),
         facts={"steps": 10, "Data": {"tokens": 1234567, "languages": ["en", "zh"]}},
     )
     return model

@@ -43,13 +43,16 @@ def set_config(**changes: Any) -> Spoil:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "roberta"}, 'model_type is "roberta": only "bert" is BERT\'s'),
+        ({"model_type": "gpt2"}, "model_type is \"gpt2\": there is no network 'gpt2'"),
+        ({"model_type": "../bert"}, 'model_type is "../bert": there is no network'),
+        ({"model_type": ["bert"]}, "model_type is ["),
+        ({"maskwright_pairs": "xyz"}, 'maskwright_pairs is "xyz": there are nsp and sop'),
         ({"position_embedding_type": "relative_key"}, 'position_embedding_type is "relative_key": only "absolute"'),
         ({"is_decoder": True}, "is_decoder is true: only false is BERT's"),
         ({"is_decoder": 1}, "is_decoder is 1"),
         ({"add_cross_attention": True}, "add_cross_attention is true"),
         ({"pruned_heads": {"0": [1]}}, 'pruned_heads is {"0": [1]}'),
-        ({"tie_word_embeddings": False}, "a decoder of its own is not BERT's"),
+        ({"tie_word_embeddings": False}, "only a decoder that is the token table is read"),
         ({"quantization_config": {"bits": 8}}, "quantised weights are not read"),
         ({"auto_map": {"AutoModel": "evil.py--Evil"}}, "code of its own"),
         ({"hidden_act": "swish"}, 'hidden_act is "swish": there are gelu, gelu_new'),

@@ -24,6 +24,17 @@ def test_json_and_other_vocabularies(capsys: pytest.CaptureFixture[str]) -> None
     assert sum(row["parameters"] for row in said["rows"]) == said["everything"]
 
 
+def test_other_networks_and_what_an_albert_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    shown: dict[str, str] = {}
+    for arguments in (["roberta-large"], ["albert-base"], ["albert-base", "--shared", "attention"], ["xlm-base"]):
+        assert main(["params", *arguments]) == 0
+        shown[" ".join(arguments)] = capsys.readouterr().out
+    assert "355,359,744" in shown["roberta-large"] and "next sentence" not in shown["roberta-large"]
+    assert "11,683,584" in shown["albert-base"] and "head for sentence order" in shown["albert-base"]
+    assert "B = 1  F = 12" in shown["albert-base --shared attention"] and "4 B H²" in shown["albert-base"]
+    assert "(V + P + N) H" in shown["xlm-base"] and "pooler" not in shown["xlm-base"]
+
+
 @pytest.mark.parametrize("heads", [("mlm", "nsp"), ("mlm",), ()], ids=str)
 def test_a_folder_is_counted_as_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], heads: tuple[str, ...]
@@ -39,7 +50,9 @@ def test_a_folder_is_counted_as_it_is(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["huge"], "huge is neither a size (tiny, mini, small, medium, base, large) nor a model folder"),
+        (["huge"], "huge is neither a size (albert-tiny, albert-base, "),
+        (["gpt-base"], "xlm-roberta-large; tiny is bert-tiny) nor a model folder"),
+        (["base", "--shared", "attention"], "--shared attention: the layers of base share nothing; ALBERT's do"),
         (["base", "--vocab-size", "0"], "--vocab-size 0: choose 1 to 10,000,000"),
         (["."], "config.json: missing"),
     ],

@@ -11,7 +11,7 @@ from maskwright.cli.plan import size, span
 from tests.training.small_corpus import make_corpus, maskwright
 
 SMALL = ["--model.hidden_size", "32", "--model.num_attention_heads", "2", "--model.intermediate_size", "64",
-         "--pairs.max_length", "48"]  # fmt: skip
+         "--layout.max_length", "48"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 def test_bad_input_is_said_before_anything_is_probed(refused: Callable[..., str], corpus: Path, tmp_path: Path) -> None:
     assert "did you mean quick" in refused("quik", "--corpus", corpus)
     assert "no folder" in refused("quick", "--corpus", tmp_path / "gone")
-    assert "512 positions" in refused("quick", "--corpus", corpus, "--pairs.max_length", "600")
+    assert "512 positions" in refused("quick", "--corpus", corpus, "--layout.max_length", "600")
     assert "--seconds -1" in refused("quick", "--corpus", corpus, "--seconds", "-1")
     assert "training.steps" in refused("quick", "--corpus", corpus, "--training.stepps", "3")
 

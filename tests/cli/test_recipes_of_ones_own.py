@@ -10,7 +10,7 @@ from maskwright.recipes import bert, folder_for
 from tests.training.small_corpus import make_corpus
 
 QUICKLY = (
-    "--training.steps 2 --training.batch_sequences 4 --training.held_out_sequences 4 --pairs.max_length 32".split()
+    "--training.steps 2 --training.batch_sequences 4 --training.held_out_sequences 4 --layout.max_length 32".split()
 )
 
 

@@ -166,7 +166,7 @@ def test_the_plain_run_is_the_plain_recipe_on_the_same_batches():
     quick, plain = demo.both_recipes("corpus", 8_000, {}).values()
     for key in ("steps", "batch_sequences", "micro_sequences", "warmup_share", "seed", "precision", "clip"):
         assert getattr(quick.training, key) == getattr(plain.training, key), key
-    assert quick.pairs == plain.pairs
+    assert quick.layout == plain.layout
     assert (plain.optimizer.name, plain.optimizer.rate, plain.masks.rate) == ("adamw", 1.5e-3, 0.15)
     assert (plain.start.tokens, plain.start.positions, plain.model.hidden_dropout_prob) == ("random", "random", 0.1)
     assert (quick.start.tokens, quick.model.hidden_dropout_prob) == ("word2vec", 0)

@@ -9,7 +9,7 @@ from maskwright.errors import MaskwrightError
 from maskwright.lab import plan as planning
 from maskwright.lab.plan import plan, probe_apart, sizes_to_try, try_sizes
 from maskwright.recipes import resolve
-from maskwright.recipes.bert import Recipe
+from maskwright.training.masked_recipe import Recipe
 from maskwright.training.plan import Measured, Memory
 from tests.training.small_corpus import make_corpus
 
@@ -19,7 +19,7 @@ SHAPE = {"model.hidden_size": "32", "model.num_attention_heads": "2", "model.int
 @pytest.fixture(scope="module")
 def resolved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Corpus]:
     corpus = make_corpus(tmp_path_factory.mktemp("corpus"))
-    changes = {**SHAPE, "training.batch_sequences": "24", "training.steps": "100", "pairs.max_length": "48"}
+    changes = {**SHAPE, "training.batch_sequences": "24", "training.steps": "100", "layout.max_length": "48"}
     return resolve("quick", str(corpus), "tiny", changes)
 
 

@@ -7,7 +7,8 @@ import torch
 from scipy import stats  # type: ignore[import-untyped]
 
 from maskwright.layers.initial import start
-from maskwright.models.bert import Bert, SinusoidalPositions, sinusoids
+from maskwright.layers.positions import SinusoidalPositions, sinusoids
+from maskwright.models.bert import Bert
 from tests.models.networks import small
 
 

@@ -3,35 +3,36 @@
 from typing import Any
 
 import torch
-from torch import nn
 
-from maskwright.models.bert import Bert, BertConfig
-from maskwright.objectives.masked_lm_head import MaskedLMHead
-from maskwright.objectives.next_sentence import NextSentenceHead
+from maskwright.models import ModelConfig, module_of
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.pretraining import network as build
 
 
-def network(config: BertConfig, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0) -> Pretraining:
-    """A BERT with the named heads, every weight drawn, biases and gains too."""
-    made: dict[str, nn.Module] = {
-        "mlm": MaskedLMHead(config.hidden_size, config.vocab_size, config.hidden_act, config.layer_norm_eps),
-        "nsp": NextSentenceHead(config.hidden_size),
-    }
-    model = Pretraining(Bert(config), {name: made[name] for name in heads})
+def network(config: ModelConfig, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0) -> Pretraining:
+    """A network with the named heads, every weight drawn, biases and gains too; fixed positions stay."""
+    model = build(config, heads)
     noise = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=noise) * 0.3 + (parameter.ndim == 1) * 0.5)
+            drawn = torch.randn(parameter.shape, generator=noise) * 0.3 + (parameter.ndim == 1) * 0.5
+            if parameter.requires_grad:
+                parameter.copy_(drawn)
     return model
 
 
-def small(**changes: Any) -> BertConfig:
+def small(model_type: str = "bert", **changes: Any) -> Any:
+    """A shape of that network: 2 layers of width 16."""
+    kind = module_of(model_type).Config
     shape: dict[str, Any] = {
+        "model_type": model_type,
         "vocab_size": 50,
         "hidden_size": 16,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 24,
+        "embedding_size": 8,
+        "n_langs": 3,
         "max_position_embeddings": 64,
     }
-    return BertConfig(**{**shape, **changes})
+    return kind(**{name: value for name, value in shape.items() if name in kind.model_fields} | changes)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-import maskwright.models.bert as bert_module
+import maskwright.layers.transformer_layer as layer_module
 from maskwright.batch import Batch, flat_batch
 from maskwright.draws import generator
 from maskwright.errors import BadInput
@@ -26,7 +26,7 @@ LENGTHS = [7, 1, 40, 13, 13, 2, 29]
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
     """The network computes attention this way."""
-    monkeypatch.setattr(bert_module, "attention", partial(attention, way=request.param))
+    monkeypatch.setattr(layer_module, "attention", partial(attention, way=request.param))
     return request.param
 
 

@@ -20,7 +20,8 @@ from scipy import stats
 from maskwright.corpus.read import Split
 from maskwright.draws import words
 from maskwright.objectives.masked_lm import mask_sequences
-from maskwright.objectives.next_sentence import SegmentPairs
+from maskwright.objectives.segment_pairs import SegmentPairs
+from maskwright.objectives.stream import Stream
 
 SCRIPT = Path(os.environ.get("MASKWRIGHT_GOOGLE_BERT", "/nowhere")) / "create_pretraining_data.py"
 CLS, SEP, MASK, VOCABULARY = 2, 3, 4, 1000
@@ -88,8 +89,8 @@ def by_google(split: Split, script: Any) -> Made:
 
 
 def by_ours(split: Split) -> Made:
-    pairs = SegmentPairs(split, cls_id=CLS, sep_id=SEP, seed=4, max_length=MAX_LENGTH, next_sentence="google")
-    sizes = sum(pairs.epoch_pairs(epoch) for epoch in range(PASSES))
+    pairs = Stream(split, SegmentPairs(cls_id=CLS, sep_id=SEP, max_length=MAX_LENGTH, variant="google"), seed=4)
+    sizes = sum(pairs.epoch_sequences(epoch) for epoch in range(PASSES))
     sequences = pairs.sequences(0, sizes)
     assert sequences.pair_labels is not None
     batch = mask_sequences(sequences, words(sizes, 4, "masks"), mask_id=MASK, random_ids=VOCABULARY, max_predictions=20)

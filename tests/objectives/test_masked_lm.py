@@ -13,7 +13,9 @@ from maskwright.corpus.read import Split
 from maskwright.draws import Words, words
 from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import mask_sequences
-from maskwright.objectives.next_sentence import SegmentPairs
+from maskwright.objectives.segment_pairs import SegmentPairs
+from maskwright.objectives.stream import Stream
+from maskwright.objectives.units import tokens
 
 Make = Callable[..., Split]
 CLS, SEP, MASK, VOCABULARY = 2, 3, 4, 1000
@@ -22,7 +24,7 @@ CLS, SEP, MASK, VOCABULARY = 2, 3, 4, 1000
 @pytest.fixture(scope="module")
 def sequences(drawn_split: Make) -> Sequences:
     """18,000 pairs of up to 128 tokens: more than 200,000 tokens to predict."""
-    pairs = SegmentPairs(drawn_split(5000), cls_id=CLS, sep_id=SEP, seed=2, max_length=128)
+    pairs = Stream(drawn_split(5000), SegmentPairs(cls_id=CLS, sep_id=SEP, max_length=128), seed=2)
     return pairs.sequences(0, 18_000)
 
 
@@ -55,7 +57,7 @@ def test_rows_ascend_and_ids_are_what_was_there(sequences: Sequences) -> None:
 
 def test_specials_are_never_hidden_unless_asked(sequences: Sequences) -> None:
     assert not sequences.special[arrays(masked(sequences, rate=0.5))[1]].any()
-    hidden = sequences.special[arrays(masked(sequences, mask_specials=True))[1]].mean()
+    hidden = sequences.special[arrays(masked(sequences, units=tokens(specials=True)))[1]].mean()
     assert hidden == pytest.approx(sequences.special.mean(), rel=0.05)
 
 
@@ -106,8 +108,8 @@ def test_dynamic_masks_follow_their_address(sequences: Sequences) -> None:
 
 def test_static_masks_come_again_after_dupe_factor_epochs(drawn_split: Make) -> None:
     """In other batches of another size, and in another place of the batch."""
-    pairs = SegmentPairs(drawn_split(40), cls_id=CLS, sep_id=SEP, seed=3, max_length=64, dupe_factor=2)
-    sizes = [pairs.epoch_pairs(epoch) for epoch in range(4)]
+    pairs = Stream(drawn_split(40), SegmentPairs(cls_id=CLS, sep_id=SEP, max_length=64), seed=3, dupe_factor=2)
+    sizes = [pairs.epoch_sequences(epoch) for epoch in range(4)]
     shown: defaultdict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
     for batch_size in (1, 9):
         for step in range(sum(sizes) // batch_size):

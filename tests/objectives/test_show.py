@@ -9,8 +9,9 @@ from maskwright.batch import flat_batch
 from maskwright.corpus.read import Split
 from maskwright.draws import words
 from maskwright.objectives.masked_lm import mask_sequences
-from maskwright.objectives.next_sentence import SegmentPairs
-from maskwright.objectives.show import Mark, decode, expected_random_next, measure, measure_plan
+from maskwright.objectives.segment_pairs import SegmentPairs
+from maskwright.objectives.show import Mark, decode, expected_label, measure, measure_plan
+from maskwright.objectives.stream import Stream
 
 NAMES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "down", "语", "言"]
 CLS, SEP, MASK, THE, CAT, SAT, S, DOWN, YU, YAN = range(2, 12)
@@ -33,7 +34,7 @@ def test_each_fate_is_seen_for_what_it_is() -> None:
 
 
 def test_every_token_of_a_masked_batch_can_be_read_back(drawn_split: Callable[..., Split]) -> None:
-    sequences = SegmentPairs(drawn_split(50), cls_id=CLS, sep_id=SEP, seed=1).sequences(0, 40)
+    sequences = Stream(drawn_split(50), SegmentPairs(cls_id=CLS, sep_id=SEP), seed=1).sequences(0, 40)
     batch = mask_sequences(sequences, words(len(sequences.lengths), 0, "show"), mask_id=MASK, random_ids=1000)
     examples = decode(batch, str, mask_id=MASK, special_ids=[CLS, SEP])
     originals = [int(mark.original) for example in examples for mark in example.marks]
@@ -50,7 +51,7 @@ def test_rates_of_a_batch_counted_by_hand() -> None:
         predict_ids=np.array([CAT, SAT, THE, CAT]),
         pair_labels=np.array([1, 0]),
     )
-    rates = measure([batch], mask_id=MASK, rate=0.4, masked=0.7, randomized=0.1, max_length=8, random_next=0.6)
+    rates = measure([batch], mask_id=MASK, rate=0.4, masked=0.7, randomized=0.1, max_length=8, labelled=0.6)
     assert {rate.name: (rate.measured, rate.wanted, rate.trials) for rate in rates} == {
         "tokens to predict": (0.5, 0.4, 8),
         "of these [MASK]": (0.5, 0.7, 4),
@@ -70,10 +71,15 @@ def test_measuring_stops_when_it_has_seen_enough() -> None:
 
 
 def test_rates_of_a_plan_meet_what_was_asked(drawn_split: Callable[..., Split]) -> None:
-    pairs = SegmentPairs(drawn_split(8000), cls_id=CLS, sep_id=SEP, seed=1, max_length=32, short_probability=0.2)
+    pairs = Stream(
+        drawn_split(8000), SegmentPairs(cls_id=CLS, sep_id=SEP, max_length=32, short_probability=0.2), seed=1
+    )
     plan = pairs.plan(0)
     short, alone, lost = measure_plan(plan, max_tokens=29, short_probability=0.2)
     assert short.wanted == 0.2 * 27 / 28
     assert abs(short.measured - short.wanted) < 3.3 * (0.25 / short.trials) ** 0.5
     assert 0 < alone.measured < 0.3 and 0 < lost.measured < 0.3
-    assert abs(plan.pair_labels.mean() - expected_random_next(plan)) < 3.3 * (0.25 / plan.num_pairs) ** 0.5
+    assert (
+        abs(plan.pair_labels.mean() - expected_label(plan, "next_sentence", "exact"))
+        < 3.3 * (0.25 / plan.num_pairs) ** 0.5
+    )

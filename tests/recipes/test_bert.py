@@ -12,12 +12,15 @@ from maskwright.config import checked, plain, read_toml, write_toml
 from maskwright.errors import BadInput
 from maskwright.models.bert import SIZES
 from maskwright.recipes import bert, module_of, names, quick, resolve
-from maskwright.recipes.bert import Recipe, build, data
+from maskwright.training import masked_recipe
+from maskwright.training.masked_recipe import Recipe, build, data
 from tests.training.works import corpus, recipe
 
 
 def test_the_catalogue_is_what_lies_in_the_folder() -> None:
-    assert names() == ["bert", "quick"]
+    assert {"bert", "bert_wwm", "bert_wwm_zh", "roberta", "roberta_wwm_zh", "albert", "spanbert", "quick"} <= set(
+        names()
+    )
     for name in names():
         module = module_of(name)
         made = module.recipe(module.DEFAULT_SIZE, "corpus", 600)
@@ -36,7 +39,7 @@ def test_bert_has_the_paper_s_numbers() -> None:
     assert (optimizer.rate, optimizer.beta1, optimizer.beta2, optimizer.weight_decay) == (1e-4, 0.9, 0.999, 0.01)
     assert (model.hidden_dropout_prob, model.attention_probs_dropout_prob) == (0.1, 0.1)
     assert (masks.rate, masks.masked, masks.randomized) == (0.15, 0.8, 0.1)
-    assert (made.pairs.max_length, made.pairs.short_probability) == (128, 0.1)
+    assert (made.layout.max_length, made.layout.short_probability) == (128, 0.1)
     large = bert.recipe("large", "corpus", 30522).model
     assert (large.num_hidden_layers, large.hidden_size, large.num_attention_heads) == (24, 1024, 16)
 
@@ -44,12 +47,13 @@ def test_bert_has_the_paper_s_numbers() -> None:
 def test_quick_differs_from_bert_in_what_its_first_lines_say() -> None:
     ours, theirs = (plain(module.recipe("tiny", "corpus", 600)) for module in (quick, bert))
     differing = {
-        f"{table}.{key}" for table in ("model", "start", "pairs", "masks", "optimizer", "training")
+        f"{table}.{key}" for table in ("model", "start", "layout", "second_phase", "masks", "optimizer", "training")
         for key in ours[table] if ours[table][key] != theirs[table][key]
     }  # fmt: skip
     assert differing == {
         "model.hidden_dropout_prob", "model.attention_probs_dropout_prob", "start.tokens", "start.positions",
-        "masks.rate", "optimizer.name", "optimizer.rate", "training.steps", "training.batch_sequences",
+        "second_phase.share", "masks.rate",
+        "optimizer.name", "optimizer.rate", "training.steps", "training.batch_sequences",
         "training.warmup_share", "training.schedule", "training.evaluate_every", "training.save_every",
     }  # fmt: skip
 
@@ -83,7 +87,7 @@ def test_the_batches_of_a_step_are_a_function_of_the_seed_and_the_step(masks: di
     made = made.with_changes(masks=made.masks.with_changes(**masks))
     in_order = data(made, corpus())
     wanted = [in_order.batches(step) for step in range(60)]  # several epochs of the drawn corpus
-    assert 2 * in_order.pairs.epoch_pairs(0) < 60 * 6
+    assert 2 * in_order.epoch_sequences(0) < 60 * 6
     backwards = data(made, corpus())
     assert all(all_same(backwards.batches(step), wanted[step]) for step in reversed(range(60)))
     list(backwards.held_out())
@@ -142,7 +146,7 @@ def test_fixed_positions_are_not_trained() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"pairs": {"max_length": 65}}, "65 is more than the model's 64 positions"),
+        ({"layout": {"max_length": 65}}, "65 is more than the model's 64 positions"),
         ({"model": {"vocab_size": 49}}, "49 is less than the 50 tokens"),
     ],
 )
@@ -155,13 +159,13 @@ def test_what_does_not_go_together_is_said(changes: dict[str, dict[str, Any]], w
 
 
 def test_one_document_is_said_before_weights_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bert, "start_embeddings", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(masked_recipe, "start_embeddings", lambda *_: pytest.fail("too late"))
     with pytest.raises(BadInput, match="1 document"):
         build(recipe(), corpus(train=1))
 
 
 def test_weights_that_a_checkpoint_gives_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bert, "start_embeddings", lambda *_: pytest.fail("made for nothing"))
+    monkeypatch.setattr(masked_recipe, "start_embeddings", lambda *_: pytest.fail("made for nothing"))
     work = build(recipe(), corpus(), fresh=False)
     assert sum(p.numel() for p in work.module.parameters()) > 1000
 

@@ -11,7 +11,7 @@ from maskwright.text.samples import sample
 
 SMALL = (
     "--training.steps 60 --training.save_every 7 --training.log_every 1 --training.evaluate_every 10 "
-    "--training.batch_sequences 8 --training.held_out_sequences 16 --pairs.max_length 48 --start.epochs 1 "
+    "--training.batch_sequences 8 --training.held_out_sequences 16 --layout.max_length 48 --start.epochs 1 "
     "--model.hidden_size 32 --model.num_attention_heads 2 --model.intermediate_size 64"
 ).split()
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from maskwright.errors import MaskwrightError
-from maskwright.models.bert import Bert, BertConfig, SinusoidalPositions
+from maskwright.layers.positions import SinusoidalPositions
+from maskwright.models.bert import Bert, BertConfig
 from maskwright.training.flat import FlatParameters, long_norm
 from maskwright.training.optimizers import decay_lists
 from tests.models.networks import network, small

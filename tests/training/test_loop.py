@@ -16,12 +16,12 @@ from maskwright.batch import Batch
 from maskwright.checkpoints.tensor_file import read_tensors
 from maskwright.errors import MaskwrightError
 from maskwright.layers.dropout import DropoutStream
-from maskwright.objectives import masked_pairs
+from maskwright.objectives import masked_sequences
 from maskwright.objectives.tally import Tally
-from maskwright.recipes.bert import Recipe, build
 from maskwright.training import checkpoint, signals
 from maskwright.training.evaluation import Window, evaluate
 from maskwright.training.loop import TrainingConfig
+from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.signals import Stop
@@ -33,7 +33,7 @@ TIMES = ("timing",)
 @pytest.fixture(autouse=True)
 def _several_held_out_batches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masked_pairs, "HELD_OUT_BATCH", 4)
+        patch.setattr(masked_sequences, "HELD_OUT_BATCH", 4)
         yield
 
 
@@ -308,7 +308,7 @@ def test_what_is_no_number_stops_the_run_and_never_reaches_the_weights(
 
 
 @pytest.mark.parametrize("rate", ["1e20", "1e30"])
-@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon", "lamb"])
 @pytest.mark.parametrize("precision", ["bf16", "float32"])
 def test_a_rate_beyond_all_measure_stops_the_run(tmp_path: Path, rate: str, optimizer: str, precision: str) -> None:
     settings = recipe(optimizer=optimizer, dropout=0.0, precision=precision, save_every=1, keep=100, warmup_share=0)

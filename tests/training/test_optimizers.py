@@ -234,7 +234,7 @@ def go_on(optimizer: Optimizer, drawn: torch.Generator, steps: int) -> None:
         optimizer.step(0.7)
 
 
-@pytest.mark.parametrize("name", ["adamw", "google", "muon"])
+@pytest.mark.parametrize("name", ["adamw", "google", "muon", "lamb"])
 @pytest.mark.parametrize("steps", [0, 1, 4])
 def test_a_checkpoint_gives_back_every_bit(tmp_path: Path, name: str, steps: int) -> None:
     ours, drawn = stepped(name, steps)
@@ -256,7 +256,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(a[name].equal(b[name]) and a[name].dtype == b[name].dtype for name in a)
 
 
-@pytest.mark.parametrize("name", ["adamw", "google", "muon"])
+@pytest.mark.parametrize("name", ["adamw", "google", "muon", "lamb"])
 @pytest.mark.parametrize("fault", ["missing", "another shape", "unknown", "another kind"])
 def test_the_state_of_another_optimizer_is_refused(name: str, fault: str) -> None:
     ours, _ = stepped(name, 2)
@@ -273,3 +273,40 @@ def test_the_state_of_another_optimizer_is_refused(name: str, fault: str) -> Non
     fresh, _ = stepped(name, 0)
     with pytest.raises(MaskwrightError, match="another version"):
         fresh.load(given)
+
+
+@pytest.mark.parametrize("name", ["lamb", "google_lamb"])
+def test_lamb_by_hand(name: str) -> None:
+    """Two steps of You et al. (1904.00962), algorithm 2, number by number; google-research/ALBERT's has no correction.
+
+    The matrix [3, 4] has the length 5; query, key and value that lie together are three matrices; a bias has no ratio.
+    """
+    module = nn.Module()
+    module.w = nn.Parameter(torch.tensor([[3.0, 4.0]], dtype=torch.float64))
+    module.query_key_value = nn.Linear(2, 3, bias=False, dtype=torch.float64)
+    module.bias = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+    with torch.no_grad():
+        module.query_key_value.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]]))
+    rate, decay, epsilon, betas = 0.1, 0.01, 1e-6, (0.9, 0.999)
+    config = OptimizerConfig(name=name, rate=rate, weight_decay=decay)
+    optimizer = Optimizer(module, config, torch.float64)
+    blocks = {"w": [[3.0, 4.0]], "query_key_value.weight": [[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]], "bias": [[2.0]]}
+    moments = {key: [([0.0] * len(row), [0.0] * len(row)) for row in rows] for key, rows in blocks.items()}
+    for n, gradient in ((1, 0.5), (2, -2.0)):
+        optimizer.flat.gradient.fill_(gradient)
+        optimizer.step(1.0)
+        for key, rows in blocks.items():
+            for row, (mean, square) in zip(rows, moments[key], strict=True):
+                update = []
+                for i, weight in enumerate(row):
+                    mean[i] = betas[0] * mean[i] + (1 - betas[0]) * gradient
+                    square[i] = betas[1] * square[i] + (1 - betas[1]) * gradient**2
+                    m = mean[i] / (1 - betas[0] ** n) if name == "lamb" else mean[i]
+                    v = square[i] / (1 - betas[1] ** n) if name == "lamb" else square[i]
+                    update.append(m / (v**0.5 + epsilon) + (decay * weight if key != "bias" else 0.0))
+                wanted, length = sum(w * w for w in row) ** 0.5, sum(u * u for u in update) ** 0.5
+                ratio = wanted / length if wanted > 0 and key != "bias" else 1.0
+                row[:] = [weight - rate * ratio * u for weight, u in zip(row, update, strict=True)]
+        for key, rows in blocks.items():
+            found = optimizer.flat.master_of[key].reshape(-1).tolist()
+            assert found == pytest.approx([weight for row in rows for weight in row], rel=1e-12)

@@ -26,7 +26,7 @@ def probed(optimizer: str, precision: str) -> tuple[Optimizer, Measured, dict[st
 
 
 @pytest.mark.parametrize("precision", ["bf16", "float32"])
-@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon", "lamb"])
 def test_memory_by_parts(optimizer: str, precision: str) -> None:
     made, measured, before = probed(optimizer, precision)
     work = build(recipe(), corpus())
@@ -51,7 +51,7 @@ def test_memory_by_parts(optimizer: str, precision: str) -> None:
     )
 
 
-@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["google", "adamw", "muon", "lamb"])
 def test_disk_is_what_a_checkpoint_takes(tmp_path: Path, optimizer: str) -> None:
     made, measured, _ = probed(optimizer, "bf16")
     saved = checkpoint.save(tmp_path, 1, {"model": made.flat.tensors(), "optimizer": made.tensors()}, {})

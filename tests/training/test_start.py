@@ -12,7 +12,8 @@ from gensim.models import KeyedVectors
 
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
-from maskwright.models.bert import BertConfig, Embeddings, sinusoids
+from maskwright.layers.positions import sinusoids
+from maskwright.models.bert import Bert, BertConfig
 from maskwright.text.samples import sample
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.training.start import StartConfig, read_vectors, skip_gram, start_embeddings
@@ -37,9 +38,9 @@ def corpus():
 
 
 def embeddings(corpus, hidden_size=16):
-    made = Embeddings(
+    made = Bert(
         BertConfig(vocab_size=corpus.tokenizer.vocab_size, hidden_size=hidden_size, num_attention_heads=2)
-    )
+    ).embeddings
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.fill_(7.0)

@@ -11,11 +11,11 @@ import torch
 from maskwright.batch import Batch, flat_batch
 from maskwright.corpus.read import Corpus, Split
 from maskwright.layers.dropout import DropoutStream
+from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.objectives.next_sentence import PairsConfig
 from maskwright.objectives.tally import Tally
-from maskwright.recipes.bert import Recipe, build
 from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.run import PRECISIONS
@@ -31,10 +31,11 @@ def split(documents: int, seed: int) -> Split:
     draws = np.random.default_rng(seed)
     sizes = draws.integers(2, 10, documents)
     lengths = draws.integers(1, 9, sizes.sum())
+    firsts = np.cumsum(lengths) - lengths
     steps = draws.integers(-2, 3, lengths.sum())
     return Split.from_arrays(
         (5 + np.abs(np.cumsum(steps)) % (VOCABULARY - 5)).astype(np.uint16),
-        np.ones(lengths.sum(), np.uint8),
+        (draws.random(lengths.sum()) < 0.7).astype(np.uint8) | np.isin(np.arange(lengths.sum()), firsts),
         np.concatenate([[0], np.cumsum(lengths)]),
         np.concatenate([[0], np.cumsum(sizes)]),
     )
@@ -44,7 +45,11 @@ def corpus(train: int = 30, held_out: int = 6) -> Corpus:
     ids: dict[str, Any] = {"pad_id": 0, "unk_id": 1, "cls_id": 2, "sep_id": 3, "mask_id": 4, "vocab_size": VOCABULARY}
     ids |= {"kind": "wordpiece", "special_ids": np.arange(5), "id_to_token": str}
     made: Any = SimpleNamespace(
-        train=split(train, 1), held_out=split(held_out, 2), tokenizer=SimpleNamespace(**ids), path=Path("drawn")
+        train=split(train, 1),
+        held_out=split(held_out, 2),
+        tokenizer=SimpleNamespace(**ids),
+        path=Path("drawn"),
+        manifest=SimpleNamespace(words="drawn"),
     )
     return made
 
@@ -57,7 +62,7 @@ def recipe(*, dropout: float = 0.1, optimizer: str = "google", **training: Any) 
     return Recipe(
         corpus="drawn",
         model=small(vocab_size=VOCABULARY, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout),
-        pairs=PairsConfig(max_length=32),
+        layout=LayoutConfig(max_length=32),
         masks=MasksConfig(rate=0.2),
         optimizer=OptimizerConfig(name=optimizer, rate=1e-2),
         training=TrainingConfig(**{**settings, **training}),

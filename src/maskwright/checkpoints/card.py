@@ -3,33 +3,41 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from maskwright.models.bert import BertConfig
+from maskwright.checkpoints.tensor_names import with_article
+from maskwright.models import ModelConfig, published
 
+# How names of classes of transformers end -> the task, and the class that finds them.
 USES = {
-    "BertForPreTraining": ("fill-mask", "AutoModelForPreTraining"),
-    "BertForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
-    "BertForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
-    "BertModel": ("feature-extraction", "AutoModel"),
+    "ForPreTraining": ("fill-mask", "AutoModelForPreTraining"),
+    "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
+    "WithLMHeadModel": ("fill-mask", "AutoModelForMaskedLM"),
+    "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
+    "Model": ("feature-extraction", "AutoModel"),
 }
 
 
-def model_card(name: str, config: BertConfig, architecture: str, facts: Mapping[str, Any]) -> str:
+def model_card(
+    name: str, config: ModelConfig, architecture: str, facts: Mapping[str, Any], *, mask: str = "[MASK]"
+) -> str:
     """Markdown with the front matter that model hubs read.
 
     facts   heading -> one value, or a table of them; text from elsewhere is shown as text
+    mask    what stands for a token to be guessed
     """
-    task, loader = USES[architecture]
+    task, loader = next(use for ending, use in USES.items() if architecture.endswith(ending))
+    network = published(config.model_type)
+    encoder = with_article(f"{network.name} encoder (arXiv {network.paper})")
     about = (
-        f"A BERT encoder (arXiv 1810.04805) with {config.num_hidden_layers} layers of width {config.hidden_size}, "
+        f"{encoder[0].upper()}{encoder[1:]} with {config.num_hidden_layers} layers of width {config.hidden_size}, "
         f"{config.num_attention_heads} attention heads, {config.vocab_size:,} tokens and "
-        f"{config.max_position_embeddings} positions, pretrained with maskwright."
+        f"{config.longest} positions, pretrained with maskwright."
     )
     lines = [
         "---",
         "library_name: transformers",
         f"pipeline_tag: {task}",
         "tags:",
-        "- bert",
+        f"- {config.model_type}",
         "- maskwright",
         "---",
         "",
@@ -42,7 +50,7 @@ def model_card(name: str, config: BertConfig, architecture: str, facts: Mapping[
         "",
         'encoder = mw.load("this/folder")',
         'vectors = encoder.encode(["a text", "another"])',
-        *(['guesses = encoder.fill("a text with a [MASK] in it")'] if task == "fill-mask" else []),
+        *([f'guesses = encoder.fill("a text with a {mask} in it")'] if task == "fill-mask" else []),
         "```",
         "",
         "```python",

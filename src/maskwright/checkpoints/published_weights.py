@@ -1,6 +1,6 @@
-"""The tensors of a published BERT: where they lie, under the names BERT's own checkpoints use.
+"""The tensors of a published model: where they lie, under the names its own checkpoints use.
 
-Folders differ in spelling: with and without the prefix `bert.`, `gamma` and `beta` for the weight and
+Folders differ in spelling: with and without a prefix such as `bert.`, `gamma` and `beta` for the weight and
 bias of a norm, one file or shards with an index, a decoder that repeats the token table. Here all of it
 becomes one table of canonical names, checked before a single value is read. Only safetensors are opened.
 """
@@ -16,15 +16,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from maskwright.checkpoints.config_file import Table, parse_json, read_json
+from maskwright.checkpoints.tensor_names import canonical_name, likeliest, parts_of, with_article
 from maskwright.errors import BadInput
+from maskwright.layers.weight_names import Published
+from maskwright.models import ModelConfig, published
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LARGEST_HEADER = 16 * 2**20  # bytes; a thousand layers need a tenth of it
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-TABLE, DECODER = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
-BIAS, DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
-BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids)")
-OTHER_HEADS = ("classifier.", "qa_outputs.")  # of fine-tuned models; the encoder below them is read
 _ROWS = 4096
 
 
@@ -45,12 +44,17 @@ class Stored(NamedTuple):
             raise BadInput(f"{self.file}: {self.name} cannot be read ({error})") from error
 
 
-def find_weights(folder: Path) -> dict[str, Stored]:
-    """Canonical name -> where it lies, for the weights in `folder`, copies of tied ones checked and left out."""
+def find_weights(folder: Path, config: ModelConfig) -> dict[str, Stored]:
+    """Canonical name -> where it lies, for the weights in `folder`, copies of tied ones checked and left out.
+
+    Raises BadInput where they are plainly those of another network than `config` says.
+    """
+    there = published(config.model_type)
+    parts = parts_of(config.model_type)
     found: dict[str, Stored] = {}
     for file in _files(folder):
         for stored in _tensors_of(file):
-            if (canonical := canonical_name(stored.name)) is None:
+            if (canonical := canonical_name(stored.name, there.prefix, parts)) is None:
                 continue
             if stored.dtype not in FLOATS:
                 raise BadInput(
@@ -60,25 +64,15 @@ def find_weights(folder: Path) -> dict[str, Stored]:
                 raise BadInput(f"{file}: {stored.name} and {found[canonical].name} are the same weight: keep one")
             found[canonical] = stored
     if not found:
-        raise BadInput(f"{folder}: holds no tensors of a BERT")
-    _untie(found)
+        raise BadInput(f"{folder}: holds no tensors of a {there.name}")
+    look = likeliest([stored.name for stored in found.values()], config.model_type)
+    if look != config.model_type:
+        raise BadInput(
+            f"{folder}: these are the tensors of {with_article(published(look).name)}, and config.json says model_type "
+            f'"{config.model_type}": one of the two is not this model\'s'
+        )
+    _untie(found, there)
     return found
-
-
-def canonical_name(name: str) -> str | None:
-    """The name in `BertForPreTraining`, None for what is no weight of an encoder or of its pretraining heads.
-
-    >>> canonical_name("encoder.layer.0.output.LayerNorm.gamma")
-    'bert.encoder.layer.0.output.LayerNorm.weight'
-    >>> canonical_name("cls.predictions.bias"), canonical_name("bert.embeddings.position_ids")
-    ('cls.predictions.bias', None)
-    """
-    name = re.sub(r"(?<=LayerNorm\.)gamma$", "weight", re.sub(r"(?<=LayerNorm\.)beta$", "bias", name))
-    if BUFFERS.fullmatch(name) or name.startswith(OTHER_HEADS):
-        return None
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
-        return f"bert.{name}"
-    return name
 
 
 def _files(folder: Path) -> list[Path]:
@@ -146,9 +140,9 @@ def _header(file: Path) -> Table:
     return parse_json(raw, str(file))
 
 
-def _untie(found: dict[str, Stored]) -> None:
+def _untie(found: dict[str, Stored], there: Published) -> None:
     """Drop the copies of the token table and of the decoder's bias, when that is what they are."""
-    for copy, original in ((DECODER, TABLE), (DECODER_BIAS, BIAS)):
+    for copy, original in there.tied.items():
         if copy not in found:
             continue
         stored = found.pop(copy)
@@ -157,7 +151,7 @@ def _untie(found: dict[str, Stored]) -> None:
         elif not _equal(stored, found[original]):
             raise BadInput(
                 f"{stored.file}: {stored.name} differs from {found[original].name}: "
-                "a decoder of its own is not BERT's, whose decoder is the token table"
+                f"a decoder of its own is not {there.name}'s, whose decoder is the token table"
             )
 
 
@@ -182,6 +176,15 @@ def copy_values(stored: Stored, target: Tensor) -> None:
         target.copy_(stored.read())
         if target.numel() and not all(bool(end.isfinite()) for end in torch.aminmax(target)):
             raise BadInput(f"{stored.file}: {stored.name} holds infinity or NaN: the model is damaged or diverged")
+
+
+def check_copy(stored: Stored, original: Tensor) -> None:
+    """BadInput unless what is stored is `original` again, as far as its type of numbers can tell."""
+    if not torch.equal(stored.read().to(original.dtype), original.cpu()):
+        raise BadInput(
+            f"{stored.file}: {stored.name} differs from the layers it should share its weights with: "
+            "config.json says they are shared"
+        )
 
 
 def _shape(shape: tuple[int, ...]) -> str:

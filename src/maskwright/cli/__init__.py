@@ -81,6 +81,7 @@ VERBS: dict[str, dict[str, str]] = {
         "tokenizer": "Train a vocabulary, show the pieces of a text, or compare tokenizers.",
     },
     "Pretrain": {
+        "recipes": "List the recipes: network, layout, what is hidden, the regime.",
         "plan": "Say what a run will take: memory, speed, hours, disk, the micro-batch to use.",
         "pretrain": "Train an encoder from a corpus, by a recipe.",
         "show": "Show what a recipe hides: decoded training examples, and measured rates.",

@@ -22,6 +22,7 @@ def bench(
     alone: Annotated[bool, Parameter(name="--alone")] = False,
     report: Annotated[Path | None, Parameter(name="--report")] = None,
     corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    recipe: Annotated[tuple[str, ...], Parameter(name="--recipe", consume_multiple=True)] = (),
     gigabyte: Annotated[bool, Parameter(name="--gigabyte")] = False,
     json: AsJson = False,
 ) -> None:
@@ -32,8 +33,8 @@ def bench(
 
     pretrain: our training step beside that of transformers (extra [hf]), and the
     share of what the matrix products alone would allow. parts: where the time of
-    our step goes. batches: laying out and masking pairs of segments, on one
-    processor. corpus: raw text to a corpus, on one processor, and the memory it
+    our step goes. batches: laying out and masking the sequences of each recipe,
+    on one processor. corpus: raw text to a corpus, on one processor, and the memory it
     takes; then beside `datasets.map` (if it is installed) and Google's script (if
     MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
     import.
@@ -48,6 +49,7 @@ def bench(
         alone: For pretrain and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
         corpus: For batches: a corpus to make them from. Default: the sample text.
+        recipe: For batches: whose batches. Default: those of every recipe.
         gigabyte: For corpus: measure at a gigabyte too (needs 2 GB of disk).
 
     Examples:
@@ -86,8 +88,9 @@ def bench(
             show(found, json=json, text=lambda: tables.parts_table(found))
         case "batches":
             from maskwright.lab.bench import batches
+            from maskwright.recipes import names
 
-            made = batches.compare(corpus, seconds=seconds, rounds=rounds, progress=progress)
+            made = batches.compare(corpus, recipe or names(), seconds=seconds, rounds=rounds, progress=progress)
             show(made, json=json, text=lambda: tables.batches_table(made))
         case "corpus":
             from maskwright.lab.bench import corpus as builds

@@ -1,7 +1,7 @@
 """`maskwright params`: how many parameters a network has, and where."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -10,7 +10,9 @@ from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
     from maskwright.inference.parameters import Counted
-    from maskwright.models.bert import BertConfig
+    from maskwright.models import ModelConfig
+
+Sharing = Literal["all", "attention", "feed_forward", "none"]
 
 
 def params(
@@ -18,6 +20,7 @@ def params(
     /,
     *,
     vocab_size: Annotated[int | None, Parameter(name="--vocab-size")] = None,
+    shared: Sharing | None = None,
     json: AsJson = False,
 ) -> None:
     """Count the parameters of a network by component.
@@ -26,18 +29,21 @@ def params(
     both conventions: the weights of the encoder alone, and everything it has.
 
     Args:
-        model: A size (tiny, mini, small, medium, base, large; or bert-base and so on), or a model folder.
-        vocab_size: V of a size; 30522 as published when left out.
+        model: A network and a size: bert-base, roberta-large, albert-xxlarge, xlm-base and so on; a size alone is
+            BERT's (tiny, mini, small, medium, base, large). Or a model folder.
+        vocab_size: V of a size; as published when left out.
+        shared: What the layers of an ALBERT share; all when left out.
 
     Examples:
         maskwright params base
-        maskwright params bert-large --json
+        maskwright params roberta-large --json
+        maskwright params albert-base --shared attention
         maskwright params tiny --vocab-size 8000
         maskwright params runs/my-bert/model
     """
-    from maskwright.inference.parameters import count, letters
+    from maskwright.inference.parameters import count, formulas, letters
 
-    config, heads, pooler = _network(model, vocab_size)
+    config, heads, pooler = _network(model, vocab_size, shared)
     counted = count(config, heads, pooler=pooler)
     result: dict[str, Any] = {
         "model": model,
@@ -48,46 +54,54 @@ def params(
         "encoder": counted.encoder,
         "everything": counted.everything,
     }
-    show(result, json=json, text=lambda: _table(counted, letters(config)))
+    show(result, json=json, text=lambda: _table(counted, formulas(config)["embeddings"], letters(config)))
 
 
-def _network(model: str, vocab_size: int | None) -> "tuple[BertConfig, list[str], bool]":
+def _network(
+    model: str, vocab_size: int | None, shared: Sharing | None
+) -> "tuple[ModelConfig, list[str] | None, bool]":
     """Shape and heads of a size or of a folder."""
-    from maskwright.inference.parameters import published
-    from maskwright.models.bert import SIZES
+    from maskwright.inference.parameters import published, sizes
+    from maskwright.models.albert import AlbertConfig
 
     path = Path(model)
     if path.is_dir():
         from maskwright.checkpoints.folder import read_folder
 
-        if vocab_size is not None:
-            raise BadInput(f"--vocab-size {vocab_size}: {model} is a folder, whose vocabulary is what it is")
+        for name, value, what in (("vocab-size", vocab_size, "vocabulary is"), ("shared", shared, "sharing is")):
+            if value is not None:
+                raise BadInput(f"--{name} {value}: {model} is a folder, whose {what} what it is")
         folder = read_folder(path)
         return folder.config, folder.heads, folder.has_pooler
     if vocab_size is not None and not 1 <= vocab_size <= 10_000_000:
         raise BadInput(f"--vocab-size {vocab_size}: choose 1 to 10,000,000")
-    config = published(model, 30522 if vocab_size is None else vocab_size)
+    config = published(model, vocab_size)
     if config is None:
-        raise BadInput(f"{model} is neither a size ({', '.join(SIZES)}) nor a model folder")
-    return config, ["mlm", "nsp"], True
+        raise BadInput(f"{model} is neither a size ({', '.join(sizes())}; tiny is bert-tiny) nor a model folder")
+    if shared is not None:
+        if not isinstance(config, AlbertConfig):
+            raise BadInput(f"--shared {shared}: the layers of {model} share nothing; ALBERT's do")
+        config = config.with_changes(shared=shared)
+    return config, None, True
 
 
-def _table(counted: "Counted", letters: dict[str, int]) -> str:
+def _table(counted: "Counted", embeddings: str, letters: dict[str, int]) -> str:
     """Components in their order; a line that begins with = is the sum of all above it."""
     sums = counted.components()
     lines: list[tuple[str, str, str, int]] = []
+    biases = "encoder, with biases and pooler" if "pooler" in sums else "encoder, with biases"
     for component, total in sums.items():
         if component == "biases":
             lines.append(("=", "encoder, weights alone", "", counted.weights))
         if component == "head":
-            lines.append(("=", "encoder, with biases and pooler", "", counted.encoder))
+            lines.append(("=", biases, "", counted.encoder))
         rows = [row for row in counted.rows if row.component == component]
         if component == "embeddings":
-            lines.append((" ", component, "(V + P + G) H", total))
+            lines.append((" ", component, embeddings, total))
         for row in rows:
             name = {"embeddings": f"  {row.part}", "head": f"head for {row.part}"}.get(component, component)
             lines.append((" ", name, row.formula, row.parameters))
-    last = "with its pretraining heads" if "head" in sums else "encoder, with biases and pooler"
+    last = "with its pretraining heads" if "head" in sums else biases
     lines.append(("=", last, "", counted.everything))
     width, room = max(len(line[1]) for line in lines), max(len(line[2]) for line in lines)
     table = "\n".join(f"{mark} {name:<{width}}  {formula:<{room}}  {n:>13,}" for mark, name, formula, n in lines)

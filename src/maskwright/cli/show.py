@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from maskwright.objectives.masked_pairs import MaskedPairs
+    from maskwright.objectives.masked_sequences import Phases
     from maskwright.objectives.show import Example, Rate
+    from maskwright.training.masked_recipe import Recipe
 
 STYLES = {"masked": "bold red", "randomized": "bold yellow", "kept": "bold green", "special": "dim", "plain": ""}
-LABELS = {0: "B follows A", 1: "B is random", None: ""}
+LABELS = {
+    "next_sentence": {0: "B follows A", 1: "B is random"},
+    "sentence_order": {0: "A and B in order", 1: "A and B have changed places"},
+}
+
+LABEL_RATES = {"next_sentence": "random next sentences", "sentence_order": "swapped segments"}
 
 
 def show(
@@ -54,61 +60,78 @@ def show(
     for name, value, least in (("examples", examples, 0), ("step", step, 0), ("tokens", tokens, 1)):
         if value < least:
             raise BadInput(f"--{name} {value} is too few: give {least} or more")
-    data = _load(recipe, corpus, size, overrides)
-    shown, rates = _look(data, examples, step, tokens)
-    show_result(_as_data(shown, rates), json=json, text=lambda: _for_people(shown, rates))
+    resolved, data = _load(recipe, corpus, size, overrides)
+    shown, rates = _look(resolved, data, examples, step, tokens)
+    labels = LABELS.get(resolved.layout.task, {})
+    show_result(_as_data(shown, rates, labels), json=json, text=lambda: _for_people(shown, rates, labels))
 
 
-def _load(recipe: str, corpus: str | None, size: str | None, overrides: Overrides) -> "MaskedPairs":
-    """The recipe's data. No network is made for it."""
+def _load(recipe: str, corpus: str | None, size: str | None, overrides: Overrides) -> "tuple[Recipe, Phases]":
+    """The recipe and its data. No network is made for it."""
     from maskwright.recipes import module_of, resolve
 
     resolved, opened = resolve(recipe, corpus, size, overrides)
-    return module_of(resolved.recipe).data(resolved, opened)
+    return resolved, module_of(resolved.recipe).data(resolved, opened)
 
 
-def _look(data: "MaskedPairs", examples: int, step: int, tokens: int) -> "tuple[list[Example], list[Rate]]":
+def _look(
+    recipe: "Recipe", data: "Phases", examples: int, step: int, tokens: int
+) -> "tuple[list[Example], list[Rate]]":
     from itertools import count, islice
 
-    from maskwright.objectives.next_sentence import SPECIALS
-    from maskwright.objectives.show import expected_random_next, measure, measure_plan
+    from maskwright.objectives.layouts import PAIRS
+    from maskwright.objectives.segment_pairs import SPECIALS
+    from maskwright.objectives.show import expected_label, measure, measure_plan, measure_units
 
-    pairs, masks = data.pairs, data.masks
+    layout, masks, phase = recipe.layout, recipe.masks, data.of(step)
     shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
-    plan = pairs.plan(0)
-    measured = measure(
-        (batch for at in count() for batch in data.batches(at)),
-        mask_id=data.tokenizer.mask_id,
-        rate=masks.rate,
+    pairs = layout.kind in PAIRS
+    plan = phase.streams[0].plan(0)
+    asked = pairs and layout.task != "none"
+    rates = measure(
+        (batch for at in count(step) for batch in data.batches(at)),
+        mask_id=phase.mask_id,
+        rate=phase.rate(step),
         masked=masks.masked,
         randomized=masks.randomized,
-        max_length=pairs.max_length,
-        random_next=expected_random_next(plan),
+        max_length=phase.streams[0].layout.max_length,
+        label=LABEL_RATES.get(layout.task, ""),
+        labelled=expected_label(plan, layout.task, layout.variant) if asked else None,
         least_tokens=tokens,
     )
-    short = pairs.short_probability if pairs.next_sentence == "exact" else None
-    planned = measure_plan(plan, max_tokens=pairs.max_length - SPECIALS, short_probability=short)
-    return shown, measured + planned
+    if masks.unit != "token":
+        looked = ((one.sequences, one.hidden) for at in count(step) for one in data.looked_at(at))
+        rates += measure_units(looked, least_tokens=tokens)
+    if pairs:
+        short = layout.short_probability if layout.variant == "exact" and layout.kind == "segment_pairs" else None
+        longest = phase.streams[0].layout.max_length - SPECIALS
+        rates += measure_plan(plan, max_tokens=longest, short_probability=short)
+    return shown, rates
 
 
-def _as_data(shown: "list[Example]", rates: "list[Rate]") -> dict[str, Any]:
+def _as_data(shown: "list[Example]", rates: "list[Rate]", labels: dict[int, str]) -> dict[str, Any]:
     return {
         "examples": [
-            {"text": example.text, "pair": LABELS[example.pair_label], "tokens": [m._asdict() for m in example.marks]}
+            {
+                "text": example.text,
+                "pair": "" if example.pair_label is None else labels[example.pair_label],
+                "tokens": [mark._asdict() for mark in example.marks],
+            }
             for example in shown
         ],
         "rates": [rate._asdict() for rate in rates],
     }
 
 
-def _for_people(shown: "list[Example]", rates: "list[Rate]") -> str:
+def _for_people(shown: "list[Example]", rates: "list[Rate]", labels: dict[int, str]) -> str:
     """Coloured where stdout is a terminal, and readable without."""
     from rich.console import Console
 
     console = Console(highlight=False)
     with console.capture() as captured:
         for number, example in enumerate(shown, 1):
-            console.print(f"{number}. {LABELS[example.pair_label]}", style="bold", markup=False)
+            label = "" if example.pair_label is None else labels[example.pair_label]
+            console.print(f"{number}. {label}", style="bold", markup=False)
             console.print(_coloured(example), soft_wrap=not console.is_terminal)
             console.print()
         console.print(_table(rates))
@@ -118,10 +141,10 @@ def _for_people(shown: "list[Example]", rates: "list[Rate]") -> str:
 def _coloured(example: "Example") -> "Text":
     from rich.text import Text
 
-    from maskwright.objectives.show import with_blanks
+    from maskwright.objectives.show import bracketed
 
     text = Text()
-    for blank, mark in with_blanks(example.marks):
+    for blank, mark in bracketed(example.marks):
         text.append(blank).append(mark.text, style=STYLES[mark.fate])
     return text
 

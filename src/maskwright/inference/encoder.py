@@ -5,6 +5,7 @@ the texts. Nothing is drawn, no global state is touched, and the same call gives
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -13,16 +14,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from maskwright.batch import Batch, flat_batch
+from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
-from maskwright.models.bert import Bert, BertConfig
+from maskwright.layers.encoder_stack import first_vectors
+from maskwright.models import ModelConfig
+from maskwright.models.xlm import XlmConfig
+from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.masked_lm_head import MaskedLMHead
-from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
-from maskwright.training.pretraining import Pretraining
+from maskwright.training.pretraining import Pretraining, network
 
 Text = str | tuple[str, str]
 Pooling = Literal["mean", "cls", "pooler"]
@@ -33,7 +36,7 @@ TOKEN_BUDGET = 4096  # of a batch; more gains nothing on a CPU, and a laptop's m
 
 
 class Candidate(NamedTuple):
-    """A guess for a [MASK]: the token, its id, and its share of the probability."""
+    """A guess for a masked token: the token, its id, and its share of the probability."""
 
     token: str
     id: int
@@ -43,7 +46,8 @@ class Candidate(NamedTuple):
 class Encoder:
     """A network with its tokenizer. Texts longer than its positions are an error unless `truncate=True`.
 
-    Strings such as "[MASK]" and "[SEP]" in a text are the special tokens, as in stock tokenizers.
+    Strings such as "[MASK]" and "[SEP]" (in RoBERTa "<mask>" and "</s>") in a text are the special tokens, as in
+    stock tokenizers.
     """
 
     def __init__(self, model: Pretraining, tokenizer: Tokenizer, *, has_pooler: bool = True, where: str = "") -> None:
@@ -51,13 +55,26 @@ class Encoder:
         self.tokenizer = tokenizer
         self._has_pooler = has_pooler
         self._where = where or "this model"
+        self._language = 0
         table = model.encoder.token_table
         self._device = table.device
 
     @property
-    def config(self) -> BertConfig:
+    def config(self) -> ModelConfig:
         """The network's shape."""
         return self.model.encoder.config
+
+    def in_language(self, language: str | int) -> "Encoder":
+        """The same encoder for texts in another language: its name or its number. An XLM's is number 0 otherwise."""
+        known = self.config.languages if isinstance(self.config, XlmConfig) else ()
+        count = self.config.n_langs if isinstance(self.config, XlmConfig) and self.config.knows_languages else 0
+        number = known.index(language) if isinstance(language, str) and language in known else language
+        if not isinstance(number, int) or not 0 <= number < count:
+            there = ", ".join(known) or (f"0 to {count - 1}" if count else "none: it is told no language")
+            raise BadInput(f"{self._where} knows no language {language!r} (there are {there})")
+        other = copy(self)
+        other._language = number
+        return other
 
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The tokens of a text or a pair, special tokens included."""
@@ -66,14 +83,15 @@ class Encoder:
     def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> list[list[Candidate]]:
         """The `top` likeliest tokens for each [MASK] of a text, best first: one list a mask.
 
-        Probabilities are shares of the whole vocabulary. Raises BadInput for a text without [MASK].
+        Probabilities are shares of the whole vocabulary. Raises BadInput for a text without [MASK], which is
+        <mask> in RoBERTa.
         """
         return self.fill_many([text], top, truncate=truncate)[0]
 
     def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> list[list[list[Candidate]]]:
         """As `fill`, for many texts at once."""
         head = dict(self.model.heads.items()).get("mlm")
-        if not isinstance(head, MaskedLMHead):
+        if not isinstance(head, (MaskedLMHead, DecoderHead)):
             raise BadInput(f"{self._where} has no head for masked tokens: choose a model pretrained with masks")
         if not 1 <= top <= self.config.vocab_size:
             raise BadInput(f"top {top}: choose 1 to {self.config.vocab_size}, the tokens of the vocabulary")
@@ -84,8 +102,8 @@ class Encoder:
         encoded = self._encoded(texts, truncate)
         masks = [np.flatnonzero(one.ids == mask_id) for one in encoded]
         if unmasked := [i for i, found in enumerate(masks) if not len(found)]:
-            cut = " in the part that is kept" if truncate else ""
-            raise BadInput(f"no [MASK]{cut} in {texts[unmasked[0]]!r:.80}: write [MASK] where a word is to be guessed")
+            cut, mask = " in the part that is kept" if truncate else "", self.tokenizer.id_to_token(mask_id)
+            raise BadInput(f"no {mask}{cut} in {texts[unmasked[0]]!r:.80}: write {mask} where a word is to be guessed")
         answers: list[list[list[Candidate]]] = [[] for _ in texts]
         for which, batch in self._batches(encoded):
             starts = batch.cu_seqlens.tolist()
@@ -133,7 +151,7 @@ class Encoder:
 
         layer   0 = the embeddings' output, 1 to L = that layer's; negative ones count from the last
         """
-        layers = self.config.num_hidden_layers
+        layers = len(self.model.encoder.layers)
         if not -layers - 1 <= layer <= layers:
             raise BadInput(f"layer {layer}: choose 0 (embeddings) to {layers}, or -1 (the last) to {-layers - 1}")
         encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
@@ -148,7 +166,7 @@ class Encoder:
     def attention(self, text: Text, *, truncate: bool = False) -> Vectors:
         """The attention weights of a text or a pair: float32 (L, A, S, S); row i is what token i looks at."""
         ((_, batch),) = self._batches(self._encoded([text], truncate))
-        if not self.config.num_hidden_layers:
+        if not len(self.model.encoder.layers):
             return np.zeros((0, self.config.num_attention_heads, batch.num_tokens, batch.num_tokens), np.float32)
         with torch.inference_mode():
             return self.model.encoder.attention_weights(batch)[0].float().cpu().numpy()
@@ -159,30 +177,39 @@ class Encoder:
             parts = cast("Sequence[object]", given) if isinstance(given, (tuple, list)) else [given, given]
             if len(parts) != 2 or not all(isinstance(part, str) for part in parts):
                 raise BadInput(f"text {number} is {text!r:.80}: a text or a pair of texts was expected")
-        limit = self.config.max_position_embeddings
-        return self.tokenizer.encode_pairs(list(texts), max_length=limit, truncate=truncate)
+        return self.tokenizer.encode_pairs(list(texts), max_length=self.config.longest, truncate=truncate)
 
     def _batches(self, encoded: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
         """Texts of like length together, long ones first: which texts, and their flat batch."""
         lengths = np.array([len(one.ids) for one in encoded], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable").tolist()
         while order:
-            size = max(1, TOKEN_BUDGET // int(lengths[order[0]]))
+            size = max(1, TOKEN_BUDGET // max(1, int(lengths[order[0]])))
             which, order = order[:size], order[size:]
-            ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[which])])
-            token_ids = np.concatenate([encoded[i].ids for i in which])
-            token_types = np.concatenate([encoded[i].type_ids for i in which])
-            # a network of one segment has no row for the second text of a pair
-            if (largest := int(token_types.max(initial=0))) >= self.config.type_vocab_size:
-                raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {self.config.type_vocab_size}")
-            yield which, flat_batch(token_ids, ends, token_types).to(self._device)
+            yield which, self._batch([encoded[i] for i in which], lengths[which])
+
+    def _batch(self, encoded: Sequence[EncodedPair], lengths: Integers) -> Batch:
+        """These texts side by side, with what the network reads beside tokens."""
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        token_ids = np.concatenate([one.ids for one in encoded])
+        if isinstance(self.config, XlmConfig):
+            languages = np.full_like(token_ids, self._language) if self.config.knows_languages else None
+            return flat_batch(token_ids, ends, language_ids=languages).to(self._device)
+        token_types = np.concatenate([one.type_ids for one in encoded])
+        # a network of one segment has no row for the second text of a pair
+        if (largest := int(token_types.max(initial=0))) >= self.config.type_vocab_size:
+            raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {self.config.type_vocab_size}")
+        return flat_batch(token_ids, ends, token_types).to(self._device)
 
     def _pooled(self, last: Tensor, batch: Batch, pooling: Pooling) -> Tensor:
+        """(T, H) -> (N, H); of zeros for a text without a token, which tokenizers without special tokens can give."""
         if pooling == "pooler":
             return self.model.encoder.pooled(last, batch)
+        lengths = batch.cu_seqlens.diff().long()
         if pooling == "cls":
-            return last.index_select(0, batch.cu_seqlens[:-1].long())
-        return torch.segment_reduce(last.float(), "mean", lengths=batch.cu_seqlens.diff().long())
+            return first_vectors(last, batch) * (lengths > 0)[:, None]
+        means = torch.segment_reduce(last.float(), "mean", lengths=lengths)
+        return means.masked_fill((lengths == 0)[:, None], 0)
 
     def _candidates(self, ids: list[int], probabilities: list[float]) -> list[Candidate]:
         known = self.tokenizer.vocab_size
@@ -206,18 +233,6 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
     model = model.to_empty(device=_device(device))
     found.fill(model.weight_names(), model)
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder))
-
-
-def network(config: BertConfig, heads: Sequence[str], device: str = "cpu") -> Pretraining:
-    """An encoder with the named pretraining heads ("mlm", "nsp"), its weights not yet set."""
-    with torch.device(device):
-        made = {
-            "mlm": lambda: MaskedLMHead(
-                config.hidden_size, config.vocab_size, config.hidden_act, config.layer_norm_eps
-            ),
-            "nsp": lambda: NextSentenceHead(config.hidden_size),
-        }
-        return Pretraining(Bert(config), {name: made[name]() for name in heads})
 
 
 def _device(name: str) -> torch.device:

@@ -29,9 +29,9 @@ from maskwright.lab.passages import Chapter
 from maskwright.objectives.unigrams import Unigrams, unigrams
 from maskwright.progress import Progress, silent
 from maskwright.recipes import bert, quick, train
-from maskwright.recipes.bert import Recipe
 from maskwright.text.samples import sample
 from maskwright.text.words import find_segmenter
+from maskwright.training.masked_recipe import Recipe
 from maskwright.training.metrics import last_metrics
 
 Language = Literal["en", "zh"]
@@ -173,9 +173,8 @@ def ask(
     untrained.initialise(encoder.config.initializer_range, seed=0)
     encoders = {"pretrained": encoder, "random": Encoder(untrained, encoder.tokenizer)}
     verdict = judge(training, held_out, encoders, spaced=language == "en", progress=progress)
-    held_out_pairs = bert.data(recipes["quick"], corpus).held_out_pairs
-    assert held_out_pairs is not None  # the demo holds out several chapters
-    share = float(held_out_pairs.plan(0).pair_labels.mean())
+    judged = bert.data(recipes["quick"], corpus).phases[0][1].held_out_streams  # the demo holds out several chapters
+    share = float(judged[0].plan(0).pair_labels.mean())
     return Results(
         language=language,
         corpus=corpus,

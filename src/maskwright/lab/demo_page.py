@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from maskwright.lab.neighbours import Company, Seen
 from maskwright.lab.origin import PASSAGE, Verdict
 from maskwright.recipes import bert
-from maskwright.recipes.bert import Recipe
 from maskwright.report.figures import Bar, Marked, bar_chart, blank, heat_map, neighbours
 from maskwright.report.markup import number
 from maskwright.report.page import Page
 from maskwright.report.runs import Baselines, comparison, curves, example_figure
+from maskwright.training.masked_recipe import Recipe
 from maskwright.training.metrics import read_metrics
 from maskwright.training.run_folder import ENVIRONMENT, RECIPE
 

@@ -18,8 +18,8 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
-from maskwright.recipes.bert import Recipe
 from maskwright.training import checkpoint
+from maskwright.training.masked_recipe import Recipe
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
 from maskwright.training.run import PRECISIONS, device_for, keep_memory
@@ -101,7 +101,7 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
     best = max(tried, key=lambda one: one.tokens_per_second)
     training = recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
-    examples = module_of(recipe.recipe).data(recipe, corpus).pairs.epoch_pairs(0)
+    examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)
     device = device_for()
     return {
         "recipe": recipe.recipe,

@@ -18,3 +18,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_pytorch_tanh": _tanh,
     "relu": F.relu,
 }
+
+
+def published_activation(name: ActivationName) -> str:
+    """What others call it in a `config.json`; `gelu_tanh` is our name for the tanh form.
+
+    >>> published_activation("gelu_tanh"), published_activation("relu")
+    ('gelu_new', 'relu')
+    """
+    return "gelu_new" if name == "gelu_tanh" else name

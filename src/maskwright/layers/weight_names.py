@@ -1,15 +1,54 @@
 """Published names beside ours: a reversible table, one per network and per head."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class WeightName:
-    """One of our parameters, and the published tensors that it holds stacked along the first axis."""
+    """One of our parameters, and the published tensors that it holds stacked along the first axis.
+
+    A parameter that others keep several times has several entries.
+    """
 
     ours: str
     published: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """How others publish a network, beside the names of its encoder's tensors.
+
+    name            what it is called, for messages: "BERT"
+    paper           its arXiv number
+    prefix          of the encoder's tensors in classes with heads: "bert."
+    heads           published beginning of a head's tensors -> its name here, as in `metrics.jsonl`
+    head_names      how BERT's names of a head's tensors begin -> how this network's do; a head that is not
+                    among them is published by nobody
+    classes         heads -> the class of `transformers` that has exactly these; the last one has none
+    has_pooler      whether the network has one
+    without_pooler  classes that have no pooler, though the network has one
+    tied            tensors that are copies -> what they are copies of
+    keys            our field of the configuration -> the key in config.json, where they differ
+    old_keys        our field -> a key that older files have for it
+    absent          what `transformers` takes for a key that config.json lacks, where our field's default is another
+    wanted          keys of config.json that must have this value, or be absent, for it to be this network
+    """
+
+    name: str
+    paper: str
+    prefix: str
+    heads: Mapping[str, str]
+    head_names: Mapping[str, str]
+    classes: Mapping[tuple[str, ...], str]
+    has_pooler: bool = True
+    without_pooler: frozenset[str] = frozenset()
+    tied: Mapping[str, str]
+    keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    old_keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    absent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    wanted: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def weight_and_bias(ours: str, *published: str) -> list[WeightName]:
@@ -20,3 +59,22 @@ def weight_and_bias(ours: str, *published: str) -> list[WeightName]:
 def prefixed(names: Sequence[WeightName], ours: str, published: str) -> list[WeightName]:
     """The table of a part, as it stands inside a larger model."""
     return [WeightName(ours + name.ours, tuple(published + there for there in name.published)) for name in names]
+
+
+def renamed(names: Sequence[WeightName], beginnings: Mapping[str, str]) -> list[WeightName]:
+    """The table under other published names; what begins with none of `beginnings` is left out.
+
+    >>> renamed([WeightName("bias", ("cls.bias",)), WeightName("x", ("y",))], {"cls.": "lm_head."})
+    [WeightName(ours='bias', published=('lm_head.bias',))]
+    """
+    table: list[WeightName] = []
+    for name in names:
+        there = tuple(
+            new + one.removeprefix(old)
+            for one in name.published
+            for old, new in beginnings.items()
+            if one.startswith(old)
+        )
+        if there:
+            table.append(WeightName(name.ours, there))
+    return table

@@ -1,0 +1,56 @@
+"""Networks: a file is one network, and its name is the network's.
+
+Each offers the same names: `Config`, `Network`, `SIZES`, `DEFAULT_VOCABULARY`, `PUBLISHED` (how others publish it, by
+`model_type`), `config_json` and `weight_names`.
+"""
+
+import importlib
+import pkgutil
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from maskwright.errors import BadInput
+from maskwright.layers.weight_names import Published
+from maskwright.models.albert import Albert, AlbertConfig
+from maskwright.models.bert import Bert, BertConfig
+from maskwright.models.roberta import Roberta, RobertaConfig
+from maskwright.models.xlm import Xlm, XlmConfig
+
+ModelConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig
+"""The shape of any network here."""
+Network = Bert | Roberta | Albert | Xlm
+"""Any network here."""
+
+OTHER_NAMES = {"xlm-roberta": "roberta"}
+"""A `model_type` under which others publish one of these."""
+
+
+def names() -> list[str]:
+    """The networks there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def module_of(model_type: str) -> Any:
+    """The module of a network; BadInput with the nearest name for one that does not exist.
+
+    >>> module_of("xlm-roberta").Config.__name__
+    'RobertaConfig'
+    """
+    there = [*names(), *OTHER_NAMES]
+    if model_type not in there:
+        near = get_close_matches(model_type.lower(), there, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise BadInput(f"there is no network {model_type[:80]!r}{meant} (there are: {', '.join(there)})")
+    return importlib.import_module(f"maskwright.models.{OTHER_NAMES.get(model_type, model_type)}")
+
+
+def published(model_type: str) -> Published:
+    """How others publish a network."""
+    return module_of(model_type).PUBLISHED[model_type]
+
+
+def network_of(config: ModelConfig, position: nn.Module | None = None) -> Network:
+    """A network of that shape, its weights not yet set; with another kind of positions if one is given."""
+    return module_of(config.model_type).Network(config, position)

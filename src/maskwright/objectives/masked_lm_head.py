@@ -20,7 +20,10 @@ from maskwright.objectives.tally import Tally
 
 
 class MaskedLMHead(nn.Module):
-    """dense, activation, norm; then scores over the vocabulary by the token table (V, H) of the encoder."""
+    """dense, activation, norm; then scores over the vocabulary by the token table (V, E) of the encoder.
+
+    embedding_size   E, the width of that table where it is not H (ALBERT)
+    """
 
     weight_names: ClassVar = [
         WeightName("bias", ("cls.predictions.bias",)),
@@ -28,15 +31,23 @@ class MaskedLMHead(nn.Module):
         *weight_and_bias("norm", "cls.predictions.transform.LayerNorm"),
     ]
 
-    def __init__(self, hidden_size: int, vocab_size: int, activation: ActivationName, layer_norm_eps: float) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        vocab_size: int,
+        activation: ActivationName,
+        layer_norm_eps: float,
+        embedding_size: int | None = None,
+    ) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, hidden_size)
+        width = hidden_size if embedding_size is None else embedding_size
+        self.dense = nn.Linear(hidden_size, width)
         self.activation = ACTIVATIONS[activation]
-        self.norm = Norm(hidden_size, layer_norm_eps)
+        self.norm = Norm(width, layer_norm_eps)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(M, H) -> (M, H), what is multiplied with the token table."""
+        """(M, H) -> (M, E), what is multiplied with the token table."""
         return self.norm(self.activation(self.dense(rows)))
 
     def scores(self, rows: Tensor, table: Tensor) -> Tensor:
@@ -45,16 +56,31 @@ class MaskedLMHead(nn.Module):
 
     def count(self, batch: Batch) -> int:
         """M, hidden tokens."""
-        return 0 if batch.predict_ids is None else batch.predict_ids.shape[0]
+        return num_masked(batch)
 
     def reads(self, batch: Batch) -> Tensor:
         """(M,) the hidden tokens."""
-        assert batch.predict_rows is not None
-        return batch.predict_rows
+        return masked_rows(batch)
 
     def tally(self, seen: Tensor, batch: Batch, encoder: Encoder) -> Tally:
         """Summed cross-entropy, in nats, of the hidden tokens of the batch."""
-        assert batch.predict_ids is not None
-        project = projected_cross_entropy if torch.is_grad_enabled() else plain
-        loss_sum, correct = project(self(seen), encoder.token_table, self.bias, batch.predict_ids)
-        return Tally(loss_sum, batch.predict_ids.shape[0], correct)
+        return masked_tally(self(seen), encoder.token_table, self.bias, batch)
+
+
+def num_masked(batch: Batch) -> int:
+    """M, hidden tokens."""
+    return 0 if batch.predict_ids is None else batch.predict_ids.shape[0]
+
+
+def masked_rows(batch: Batch) -> Tensor:
+    """(M,) the hidden tokens."""
+    assert batch.predict_rows is not None
+    return batch.predict_rows
+
+
+def masked_tally(rows: Tensor, table: Tensor, bias: Tensor, batch: Batch) -> Tally:
+    """Summed cross-entropy of the hidden tokens, from what is multiplied with the token table, (M, E)."""
+    assert batch.predict_ids is not None
+    project = projected_cross_entropy if torch.is_grad_enabled() else plain
+    loss_sum, correct = project(rows, table, bias, batch.predict_ids)
+    return Tally(loss_sum, batch.predict_ids.shape[0], correct)

@@ -3,24 +3,31 @@
 An error in the data is silent in the loss. Twenty examples on a screen and six rates find most of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from maskwright.batch import Batch
-from maskwright.objectives.pair_plan import Plan
+from maskwright.batch import Batch, Integers, Sequences
+from maskwright.objectives.pair_plan import Plan, Task
+from maskwright.objectives.segment_pairs import Variant
+from maskwright.objectives.units import Hidden
 
 Fate = Literal["plain", "special", "masked", "randomized", "kept"]
 PIECE = "##"
 
 
 class Mark(NamedTuple):
-    """A token of an example, what became of it, and what it was (the same unless masked or randomized)."""
+    """A token of an example, what became of it, and what it was (the same unless masked or randomized).
+
+    unit   number of what it was hidden together with, where that has more than one token; else None
+    """
 
     token: str
     fate: Fate
     original: str
+    unit: int | None = None
 
     @property
     def text(self) -> str:
@@ -48,8 +55,8 @@ class Example(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The whole in one line."""
-        return "".join(blank + mark.text for blank, mark in with_blanks(self.marks))
+        """The whole in one line, units of several tokens in brackets."""
+        return "".join(blank + mark.text for blank, mark in bracketed(self.marks))
 
 
 class Rate(NamedTuple):
@@ -63,12 +70,25 @@ class Rate(NamedTuple):
 
 
 def decode(
-    batch: Batch, id_to_token: Callable[[int], str], *, mask_id: int, special_ids: Iterable[int]
+    batch: Batch,
+    id_to_token: Callable[[int], str],
+    *,
+    mask_id: int,
+    special_ids: Iterable[int],
+    units: Integers | None = None,
 ) -> list[Example]:
-    """The sequences of a batch as people read them."""
+    """The sequences of a batch as people read them.
+
+    units   (M,) a number for each hidden row, the same for those that were hidden together
+    """
     assert batch.predict_rows is not None and batch.predict_ids is not None
     ids, specials = batch.token_ids.tolist(), set(special_ids)
     hidden = dict(zip(batch.predict_rows.tolist(), batch.predict_ids.tolist(), strict=True))
+    unit_of: dict[int, int] = {}
+    if units is not None:
+        sizes = Counter(units.tolist())
+        of_rows = zip(batch.predict_rows.tolist(), units.tolist(), strict=True)
+        unit_of = {row: unit for row, unit in of_rows if sizes[unit] > 1}
 
     def mark(row: int) -> Mark:
         now = ids[row]
@@ -77,7 +97,7 @@ def decode(
             token = id_to_token(now)
             return Mark(token, "special" if now in specials else "plain", token)
         fate: Fate = "masked" if now == mask_id else "kept" if now == was else "randomized"
-        return Mark(id_to_token(now), fate, id_to_token(was))
+        return Mark(id_to_token(now), fate, id_to_token(was), unit_of.get(row))
 
     bounds = batch.cu_seqlens.tolist()
     labels = [None] * batch.num_sequences if batch.pair_labels is None else batch.pair_labels.tolist()
@@ -107,6 +127,23 @@ def with_blanks(marks: Iterable[Mark]) -> Iterator[tuple[str, Mark]]:
         before = mark
 
 
+def bracketed(marks: Iterable[Mark]) -> Iterator[tuple[str, Mark]]:
+    """As `with_blanks`, the blanks carrying the brackets of units of several tokens; the last mark may be empty.
+
+    >>> marks = [Mark("on", "plain", "on"), Mark("a", "kept", "a", 1), Mark("b", "kept", "b", 1)]
+    >>> "".join(blank + mark.text for blank, mark in bracketed(marks))
+    'on ⟨=a= =b=⟩'
+    """
+    inside: int | None = None
+    for blank, mark in with_blanks(marks):
+        if mark.unit != inside:
+            blank = ("⟩" if inside is not None else "") + blank + ("⟨" if mark.unit is not None else "")
+            inside = mark.unit
+        yield blank, mark
+    if inside is not None:
+        yield "⟩", Mark("", "plain", "")
+
+
 def _wide(token: str) -> bool:
     """Whether a token is of a script written without blanks: its first character is ideographic or full-width."""
     return token[:1] >= "\u2e80"
@@ -120,10 +157,15 @@ def measure(
     masked: float,
     randomized: float,
     max_length: int,
-    random_next: float | None = None,
+    label: str = "random next sentences",
+    labelled: float | None = None,
     least_tokens: int = 1_000_000,
 ) -> list[Rate]:
-    """Rates over as many batches as hold `least_tokens` tokens (or all there are), beside those asked for."""
+    """Rates over as many batches as hold `least_tokens` tokens (or all there are), beside those asked for.
+
+    label      what a pair with the label 1 is
+    labelled   how many of them there should be
+    """
     totals = np.zeros(8, np.int64)
     for batch in batches:
         assert batch.predict_rows is not None and batch.predict_ids is not None
@@ -152,13 +194,47 @@ def measure(
         Rate("padding spared, to the longest", 1 - _share(tokens, rectangles), None, tokens, "tokens"),
     ]
     if pairs:
-        rates.append(Rate("random next sentences", _share(from_elsewhere, pairs), random_next, pairs, "pairs"))
+        rates.append(Rate(label, _share(from_elsewhere, pairs), labelled, pairs, "pairs"))
     return rates
 
 
-def expected_random_next(plan: Plan) -> float:
-    """Half of the pairs that had a choice, and all whose chunk was one sentence."""
-    return float(0.5 + plan.alone.mean() / 2)
+def measure_units(looked: Iterable[tuple[Sequences, Hidden]], *, least_tokens: int = 1_000_000) -> list[Rate]:
+    """How large the units are that are hidden, in tokens and words, and whether any word is hidden in part."""
+    units = rows = tokens = in_part = words = 0
+    sizes = np.zeros(0, np.int64)
+    for sequences, hidden in looked:
+        tokens += len(sequences.token_ids)
+        _, which = np.unique(hidden.first, return_inverse=True)
+        units += int(which.max(initial=-1)) + 1
+        rows += len(hidden.rows)
+        if sequences.word_ids is not None:
+            real = hidden.rows[sequences.word_ids[hidden.rows] >= 0]
+            of, now = np.unique(sequences.word_ids[real], return_counts=True)
+            whole = np.bincount(sequences.word_ids[sequences.word_ids >= 0])[of]
+            in_part, words = in_part + int((now < whole).sum()), words + len(of)
+            of_units = np.unique(np.stack([which, sequences.word_ids[hidden.rows]]), axis=1)[0]
+            more = np.bincount(np.bincount(of_units), minlength=len(sizes))
+            more[: len(sizes)] += sizes
+            sizes = more
+        if tokens >= least_tokens:
+            break
+    rates = [Rate("tokens a unit", _share(rows, units), None, units, "units")]
+    if words:
+        rates.append(
+            Rate("words a unit", _share(int((sizes * np.arange(len(sizes))).sum()), units), None, units, "units")
+        )
+        rates.append(Rate("words hidden in part", _share(in_part, words), None, words, "words"))
+        rates += [
+            Rate(f"units of {n} word{'s' if n > 1 else ''}", _share(int(sizes[n]), units), None, units, "units")
+            for n in range(1, min(len(sizes), 4))
+        ]
+    return rates
+
+
+def expected_label(plan: Plan, task: Task, variant: Variant) -> float:
+    """How many pairs should have the label 1: half of those that had a choice, and what had none and is labelled so."""
+    none_left = task == "next_sentence" or variant == "google"
+    return float(0.5 + plan.alone.mean() / 2) if none_left else 0.5
 
 
 def measure_plan(plan: Plan, *, max_tokens: int, short_probability: float | None) -> list[Rate]:

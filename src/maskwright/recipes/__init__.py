@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from maskwright.config import checked, override, plain, read_toml
 from maskwright.errors import BadInput
-from maskwright.models.bert import SIZES
 from maskwright.progress import Progress, silent
 
 if TYPE_CHECKING:
     from maskwright.corpus.read import Corpus
-    from maskwright.recipes.bert import Recipe
+    from maskwright.training.masked_recipe import Recipe
+    from maskwright.training.optimizers import Optimizer
+    from maskwright.training.run_folder import RunFolder
     from maskwright.training.work import Work
 
 
@@ -57,8 +58,10 @@ def resolve(
     written = read_toml(what) if what.endswith(".toml") else None
     name = str(written.get("recipe", "")) if written else what
     module = module_of(name)
-    if size is not None and size not in SIZES:
-        raise BadInput(f"there is no size {size!r}{meant(size, SIZES)} (there are: {', '.join(SIZES)})")
+    if size is not None and size not in module.SIZES:
+        raise BadInput(
+            f"recipe {name} has no size {size!r}{meant(size, module.SIZES)} (there are: {', '.join(module.SIZES)})"
+        )
     path = corpus_path or (str(written.get("corpus", "")) if written else "")
     if not path:
         raise BadInput("which corpus? give --corpus DIR, a folder that `maskwright corpus` made")
@@ -97,6 +100,7 @@ def train(
 
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
+    from maskwright.report.runs import write_report
     from maskwright.training.run import run
 
     module = module_of(recipe.recipe)
@@ -105,12 +109,16 @@ def train(
         corpus.check(checksums=True, progress=progress)
         return module.build(recipe, corpus, progress, fresh=fresh)
 
+    def finish(work: Any, optimizer: "Optimizer", run_folder: "RunFolder") -> None:
+        write_report(run_folder.path, corpus, next(work.data.examples(0)))
+        module.finish(work, optimizer, recipe, corpus, run_folder.path)  # last, as it says that all is done
+
     return run(
         recipe,
         corpus,
         folder,
         build,
-        lambda work, optimizer, run_folder: module.finish(work, optimizer, recipe, corpus, run_folder.path),
+        finish,
         optimizer=recipe.optimizer,
         training=recipe.training,
         allocator=allocator,

@@ -1,19 +1,20 @@
 """BERT for small text: the same network and objectives, a start and a regime that learn in minutes.
 
-Differs from `bert` in five things. Token embeddings begin as word2vec's and positions as small sinusoids
+Differs from `bert` in six things. Token embeddings begin as word2vec's and positions as small sinusoids
 (`training/start.py` says why); Muon moves the layers' matrices (Jordan et al. 2024; 2505.02222 on its data
 efficiency) and AdamW the rest; 30 % of the tokens are hidden (Wettig et al., arXiv 2202.08005); nothing is
-dropped out (Geiping and Goldstein, arXiv 2212.14034). `docs/decisions.md` has the measurements.
+dropped out (Geiping and Goldstein, arXiv 2212.14034); all steps see 128 tokens. `docs/decisions.md` has the
+measurements.
 """
 
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.recipes.bert import Recipe, build, check, data, finish
 from maskwright.training.loop import TrainingConfig
+from maskwright.training.masked_recipe import Recipe, build, check, data, finish
 from maskwright.training.optimizers import OptimizerConfig
 from maskwright.training.start import StartConfig
 
-__all__ = ["DEFAULT_SIZE", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
 
 DEFAULT_SIZE = "tiny"
 

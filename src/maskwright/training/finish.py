@@ -8,7 +8,7 @@ from torch import Tensor
 from maskwright.checkpoints.folder import write_folder
 from maskwright.config import Config, plain
 from maskwright.corpus.read import Corpus
-from maskwright.models.bert import BertConfig
+from maskwright.models import ModelConfig
 from maskwright.training.metrics import last_metrics
 from maskwright.training.pretraining import Pretraining
 
@@ -17,7 +17,7 @@ def write_model(
     folder: Path,
     network: Pretraining,
     parameters: Mapping[str, Tensor],
-    config: BertConfig,
+    config: ModelConfig,
     recipe: Config,
     corpus: Corpus,
 ) -> Path:

@@ -5,12 +5,15 @@
              correction, epsilon outside the root, decay inside the rate. Without the correction the
              first steps are longer: by 3.16 the very first
     muon     `torch.optim.Muon` (Jordan et al. 2024) on the matrices of the layers, adamw on the rest
+    lamb     Adam whose update of each matrix is made as long as the matrix itself (You et al., 1904.00962,
+             algorithm 2), for batches of thousands; biases and norms are moved by Adam alone
+    google_lamb   the same without bias correction, as ALBERT was trained (google-research/ALBERT `lamb_optimizer.py`)
 
 Which parameters decay is a rule and two explicit lists, `decay_lists`: matrices and tables do, biases
 and norms do not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -19,9 +22,9 @@ from torch import Tensor, nn
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
-from maskwright.training.flat import FlatParameters, check_same
+from maskwright.training.flat import FlatParameters, check_same, long_norm
 
-OptimizerName = Literal["adamw", "google", "muon"]
+OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb"]
 
 
 class OptimizerConfig(Config):
@@ -30,7 +33,7 @@ class OptimizerConfig(Config):
     model_config = ConfigDict(allow_inf_nan=False)
 
     name: OptimizerName = "adamw"
-    """adamw, google (BERT's own, no bias correction), muon (layers' matrices; adamw on the rest)."""
+    """adamw, google (BERT's own), muon (layers' matrices; adamw on the rest), lamb or google_lamb (large batches)."""
     rate: float = Field(default=1e-4, gt=0, le=1e30)
     """Peak learning rate."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -85,18 +88,55 @@ class Google:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""
-        return {
-            f"{i}.{name}": tensor
-            for i, pair in enumerate(self.state)
-            for name, tensor in zip(("mean", "square"), pair, strict=True)
-        }
+        return _moments(self.state)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `tensors()` gave."""
-        ours = self.tensors()
-        check_same(ours, tensors)
-        for name, tensor in ours.items():
-            tensor.copy_(tensors[name])
+        _take_up(self.tensors(), tensors)
+
+
+class Lamb:
+    """Adam, the update of each matrix scaled to the matrix's own length, on one flat row.
+
+    u = m / (sqrt(v) + epsilon) + decay w;  w -= rate |w| / |u| u, the ratio being 1 where one of the two is 0
+
+    blocks      for each part the sizes of the matrices that it is made of; none: it is moved by Adam alone
+    corrected   whether m and v are corrected for their start at 0
+    """
+
+    def __init__(
+        self, parts: list[tuple[Tensor, float]], blocks: list[list[int]], config: OptimizerConfig, *, corrected: bool
+    ) -> None:
+        self.parts, self.blocks, self.config, self.corrected = parts, blocks, config, corrected
+        self.state = [(torch.zeros_like(part), torch.zeros_like(part)) for part, _ in parts]
+        self.steps = torch.zeros((), dtype=torch.int64)
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate."""
+        config, rate = self.config, factor * self.config.rate
+        self.steps += 1
+        missing = [1 - beta ** int(self.steps) if self.corrected else 1.0 for beta in (config.beta1, config.beta2)]
+        for (part, decay), (mean, square), blocks in zip(self.parts, self.state, self.blocks, strict=True):
+            gradient = part.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - config.beta1)
+            square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
+            update = (square / missing[1]).sqrt_().add_(config.epsilon).reciprocal_().mul_(mean).mul_(1 / missing[0])
+            update.add_(part, alpha=decay)
+            for own, block in zip(part.split(blocks), update.split(blocks), strict=True) if blocks else ():
+                wanted, length = float(long_norm(own)), float(long_norm(block))
+                if wanted > 0 and length > 0:
+                    block.mul_(wanted / length)
+            part.sub_(update, alpha=rate)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        return {"steps": self.steps, **_moments(self.state)}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave."""
+        _take_up(self.tensors(), tensors)
 
 
 class Torch:
@@ -152,9 +192,13 @@ class Optimizer:
             for where, decay in zip(flat.ranges[1:], (config.weight_decay, 0.0), strict=True)
             if where.stop > where.start
         ]
-        self.inner: dict[str, Google | Torch] = {}
+        self.inner: dict[str, Google | Lamb | Torch] = {}
         if config.name == "google":
             self.inner["google"] = Google(parts, config)
+        elif config.name in ("lamb", "google_lamb"):
+            sizes = [flat.master_of[name].numel() // _maps(name) for name in decayed for _ in range(_maps(name))]
+            blocks = [sizes, []] if decayed and exempt else [sizes] if decayed else [[]]
+            self.inner[config.name] = Lamb(parts, blocks, config, corrected=config.name == "lamb")
         else:
             self.inner["adamw"] = _adamw(parts, config)
         if config.name == "muon":
@@ -186,6 +230,25 @@ class Optimizer:
             inner.load(of[kind])
 
 
+def _moments(state: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    return {
+        f"{i}.{name}": tensor
+        for i, pair in enumerate(state)
+        for name, tensor in zip(("mean", "square"), pair, strict=True)
+    }
+
+
+def _take_up(ours: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    check_same(ours, saved)
+    for name, tensor in ours.items():
+        tensor.copy_(saved[name])
+
+
+def _maps(name: str) -> int:
+    """How many maps a matrix holds: query, key and value lie together, but each is one by itself."""
+    return 3 if name.endswith("query_key_value.weight") else 1
+
+
 def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
     """A view of the master that torch's optimizers take for a parameter, its gradient in place."""
     leaf = values.detach()
@@ -204,10 +267,7 @@ def _muon(flat: FlatParameters, matrices: list[str], config: OptimizerConfig) ->
     leaves: list[Tensor] = []
     for name in matrices:
         values, gradient = flat.master_of[name], flat.gradient_of[name]
-        # query, key and value are three maps that happen to lie together: each is made orthogonal by itself
-        blocks: Callable[[Tensor], tuple[Tensor, ...]] = (
-            (lambda t: t.chunk(3)) if name.endswith("query_key_value.weight") else (lambda t: (t,))
-        )
-        leaves += [_leaf(v, g) for v, g in zip(blocks(values), blocks(gradient), strict=True)]
+        parts = values.chunk(_maps(name)), gradient.chunk(_maps(name))
+        leaves += [_leaf(v, g) for v, g in zip(*parts, strict=True)]
     muon = torch.optim.Muon(leaves, lr=config.matrix_rate, weight_decay=config.matrix_decay, momentum=config.momentum)
     return Torch(muon, ("momentum_buffer",))

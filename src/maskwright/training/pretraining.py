@@ -9,10 +9,17 @@ from torch import nn
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.initial import start
-from maskwright.layers.weight_names import WeightName, prefixed
-from maskwright.models.bert import Bert
+from maskwright.layers.weight_names import WeightName, prefixed, renamed
+from maskwright.models import ModelConfig, Network, network_of, published
+from maskwright.models.albert import AlbertConfig
+from maskwright.models.roberta import RobertaConfig
+from maskwright.models.xlm import XlmConfig
+from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.head import Head
+from maskwright.objectives.masked_lm_head import MaskedLMHead
+from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.show import Example
+from maskwright.objectives.span_boundary import SpanBoundaryHead
 from maskwright.objectives.tally import Tally
 
 FEW = 0.7
@@ -20,9 +27,9 @@ FEW = 0.7
 
 
 class Pretraining(nn.Module):
-    """One pass through the encoder, then each head's share; heads are called as in `metrics.jsonl`: mlm, nsp."""
+    """One pass through the encoder, then each head's share; heads are called as in `metrics.jsonl`: mlm, nsp, sop."""
 
-    def __init__(self, encoder: Bert, heads: Mapping[str, nn.Module]) -> None:
+    def __init__(self, encoder: Network, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
@@ -58,11 +65,41 @@ class Pretraining(nn.Module):
         }
 
     def weight_names(self) -> list[WeightName]:
-        """Every parameter beside its name in a Hugging Face `BertForPreTraining`."""
-        names = prefixed(self.encoder.weight_names(), "encoder.", "bert.")
+        """Every parameter beside the name that others publish it under; heads that nobody publishes are left out."""
+        there = published(self.encoder.config.model_type)
+        names = prefixed(self.encoder.weight_names(), "encoder.", there.prefix)
         for name, head in self.heads.items():
-            names += prefixed(cast("Head", head).weight_names, f"heads.{name}.", "")
+            names += prefixed(renamed(cast("Head", head).weight_names, there.head_names), f"heads.{name}.", "")
         return names
+
+
+def network(
+    config: ModelConfig,
+    heads: Sequence[str],
+    device: torch.device | str = "cpu",
+    position: nn.Module | None = None,
+) -> Pretraining:
+    """A network of that shape with the named heads, its weights not yet set; see `head`.
+
+    position   another kind of positions than the network's own
+    """
+    with torch.device(device):
+        return Pretraining(network_of(config, position), {name: head(name, config) for name in heads})
+
+
+def head(name: str, config: ModelConfig) -> nn.Module:
+    """The pretraining head that a network of that shape has under that name: "mlm", "nsp", "sop" or "sbo"."""
+    if name in ("nsp", "sop"):
+        return NextSentenceHead(config.hidden_size)
+    if name not in ("mlm", "sbo"):
+        raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo)")
+    if isinstance(config, XlmConfig) and name == "mlm":
+        return DecoderHead(config.vocab_size)
+    # transformers' RobertaLMHead has gelu whatever hidden_act is, and so have the published models
+    activation = "gelu" if isinstance(config, RobertaConfig) else config.hidden_act
+    width = config.embedding_size if isinstance(config, AlbertConfig) else None
+    made = MaskedLMHead if name == "mlm" else SpanBoundaryHead
+    return made(config.hidden_size, config.vocab_size, activation, config.layer_norm_eps, width)
 
 
 class Data(Protocol):

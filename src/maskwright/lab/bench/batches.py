@@ -1,11 +1,12 @@
-"""`bench batches`: how fast pairs of segments are laid out and masked, on one processor.
+"""`bench batches`: how fast each recipe's sequences are laid out and masked, on one processor.
 
-It is the work that `pretrain bert` does beside the training step: plan an epoch, lay out pairs, sort them
+It is the work that `pretrain` does beside the training step: plan an epoch, lay out sequences, sort them
 by length, mask. Everything is counted, the planning too, so the rate is tokens over time, not a median.
 """
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from maskwright.progress import Progress, silent
 SEQUENCES = 256  # a step of the paper
 
 
-def compare(corpus: str | None, *, seconds: float, rounds: int, progress: Progress = silent) -> list[Result]:
-    """Results by round. Without `corpus` the sample text is made into one first, in a folder of its own."""
+def compare(
+    corpus: str | None, recipes: Sequence[str], *, seconds: float, rounds: int, progress: Progress = silent
+) -> dict[str, list[Result]]:
+    """Results by recipe and round. Without `corpus` the sample text is made into one first, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
         if corpus is None:
             from maskwright.corpus.build import build_corpus
@@ -25,20 +28,29 @@ def compare(corpus: str | None, *, seconds: float, rounds: int, progress: Progre
 
             corpus = str(Path(folder) / "sample")
             build_corpus(SampleText("en"), corpus, progress=progress)
-        sides = [Side("batches", "batches", {"corpus": corpus, "seconds": seconds})]
-        return in_turn(sides, rounds, 1, name="batches", progress=progress)["batches"]
+        given = {"corpus": corpus, "seconds": seconds}
+        sides = [Side(name, "batches", {**given, "recipe": name}) for name in recipes]
+        return in_turn(sides, rounds, 1, name="batches", progress=progress)
 
 
-def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: int = 128) -> dict[str, Any]:
+def measure(
+    *, corpus: str, seconds: float, recipe: str = "bert", sequences: int = SEQUENCES, length: int = 128
+) -> dict[str, Any]:
     """Tokens a second, for each second of a processor too; steps cover whole epochs or `seconds`."""
     from maskwright.config import checked, override, plain
     from maskwright.corpus.read import Corpus
-    from maskwright.recipes import bert
+    from maskwright.recipes import module_of
 
     opened = Corpus.open(corpus)
-    sizes = {"training.batch_sequences": sequences, "pairs.max_length": length}
-    start = plain(bert.recipe("tiny", corpus, opened.tokenizer.vocab_size))
-    data = bert.data(checked(bert.Recipe, override(start, sizes), "bench"), opened)
+    sizes = {
+        "training.batch_sequences": sequences,
+        "training.micro_sequences": 32,
+        "layout.max_length": length,
+        "second_phase.share": 0,
+    }
+    module = module_of(recipe)
+    start = plain(module.recipe("tiny", corpus, opened.tokenizer.vocab_size))
+    data = module.data(checked(module.Recipe, override(start, sizes), "bench"), opened)
     tokens = step = 0
     begin, busy = time.perf_counter(), time.process_time()
     while (taken := time.perf_counter() - begin) < seconds:
@@ -49,7 +61,7 @@ def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: 
         "tokens_per_cpu_second": tokens / (time.process_time() - busy),
         "tokens": tokens,
         "steps": step,
-        "epochs": step * sequences / data.pairs.epoch_pairs(0),
+        "epochs": step * sequences / data.epoch_sequences(0),
         "peak_mib": peak_mib(),
     }
 

@@ -145,19 +145,21 @@ def write_ids(tokenizer: str, texts: list[str], path: str) -> int:
 def _masked(language: Any, text: str, tokenizer: str, workers: int, folder: Path) -> tuple[float, int]:
     from maskwright.corpus.read import Corpus
     from maskwright.objectives.masked_lm import MasksConfig
-    from maskwright.objectives.masked_pairs import MaskedPairs
-    from maskwright.objectives.next_sentence import PairsConfig
+    from maskwright.objectives.masked_sequences import MaskedSequences
+    from maskwright.objectives.segment_pairs import SegmentPairs
+    from maskwright.objectives.stream import Stream
     from maskwright.tokenizers.wordpiece import WordPiece
 
     building, _ = _ours(language, text, tokenizer, workers, folder)
     begin = time.perf_counter()
     made = Corpus.open(folder / "c")
     assert isinstance(made.tokenizer, WordPiece)
-    data = MaskedPairs(
-        made.train, made.held_out, made.tokenizer, PairsConfig(), MasksConfig(),
-        batch_sequences=256, micro_sequences=256, held_out_sequences=0, seed=0,
+    pairs = SegmentPairs(cls_id=made.tokenizer.cls_id, sep_id=made.tokenizer.sep_id)
+    data = MaskedSequences(
+        [Stream(made.train, pairs, seed=0)], [], made.tokenizer, MasksConfig(),
+        batch_sequences=256, micro_sequences=256, held_out_sequences=0, seed=0, steps=1,
     )  # fmt: skip
-    steps = sum(data.pairs.epoch_pairs(epoch) for epoch in range(DUPE_FACTOR)) // 256 + 1
+    steps = sum(data.epoch_sequences(epoch) for epoch in range(DUPE_FACTOR)) // 256 + 1
     masked = sum(batch.num_tokens for step in range(steps) for batch in data.batches(step))
     return building + time.perf_counter() - begin, masked
 

@@ -1,7 +1,7 @@
 """Results for people: tables for the terminal, a page for a browser."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,18 +49,20 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def batches_table(results: Sequence[Result]) -> str:
-    """Rates by round."""
-    rows = [["round", "million tokens/s", "per second of a processor", "epochs", "peak MiB"]]
+def batches_table(results: Mapping[str, Sequence[Result]]) -> str:
+    """Rates by recipe and round."""
+    rows = [["recipe", "round", "million tokens/s", "per second of a processor", "epochs", "peak MiB"]]
     rows += [
         [
+            name,
             str(place + 1),
             f"{result['tokens_per_second'] / 1e6:.2f}",
             f"{result['tokens_per_cpu_second'] / 1e6:.2f}",
             f"{result['epochs']:.1f}",
             f"{result['peak_mib']:,.0f}",
         ]
-        for place, result in enumerate(results)
+        for name, of_recipe in results.items()
+        for place, result in enumerate(of_recipe)
     ]
     return "\n".join(aligned_columns(rows))
 

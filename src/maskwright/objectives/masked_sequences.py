@@ -1,0 +1,184 @@
+"""The examples of every masked objective: sequences of a stream, some of their tokens hidden.
+
+What step k sees is a function of the seed and k.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from maskwright.batch import Batch, Integers, Sequences, cut, take
+from maskwright.draws import Words, words
+from maskwright.errors import BadInput
+from maskwright.objectives.masked_lm import MasksConfig, chosen, mask_sequences
+from maskwright.objectives.show import Example, decode
+from maskwright.objectives.stream import Stream
+from maskwright.objectives.units import Hidden
+from maskwright.tokenizers.tokenizer import Tokenizer
+
+HELD_OUT_BATCH = 32
+"""Held-out sequences to a batch, whatever the recipe's: their masks are drawn by the batch."""
+GROUP = 1024
+"""Sequences that are masked at once."""
+HIDING = ("rate", "max_predictions", "rounding", "count_specials")
+CORRUPTING = ("masked", "randomized", "fate")
+
+
+class Looked(NamedTuple):
+    """Masked sequences, and what they were made from."""
+
+    sequences: Sequences
+    hidden: Hidden
+    batch: Batch
+
+
+class MaskedSequences:
+    """Batches of training sequences by step, and held-out ones with BERT's masks.
+
+    streams              what to train on; with several, steps take them in turn
+    held_out             what to judge by; may be empty
+    tokenizer            must have [MASK]
+    masks                which tokens are hidden
+    batch_sequences      sequences of a step
+    micro_sequences      sequences of a micro-batch
+    held_out_sequences   how many held-out sequences of each stream are looked at, None for all
+    steps                of the whole run, for a rate that changes
+    first_step           the step at which the streams begin
+    boundaries           give the bounds of hidden spans, for the span boundary objective
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream[Any]],
+        held_out: Sequence[Stream[Any]],
+        tokenizer: Tokenizer,
+        masks: MasksConfig,
+        *,
+        batch_sequences: int,
+        micro_sequences: int,
+        held_out_sequences: int | None,
+        seed: int,
+        steps: int,
+        first_step: int = 0,
+        boundaries: bool = False,
+    ) -> None:
+        if tokenizer.mask_id is None:
+            raise BadInput(f"the tokenizer, of kind {tokenizer.kind}, has no [MASK]: nothing can be hidden with it")
+        self.streams, self.held_out_streams = streams, held_out
+        self.tokenizer, self.masks, self.mask_id = tokenizer, masks, tokenizer.mask_id
+        self.batch_sequences, self.micro_sequences = batch_sequences, micro_sequences
+        self.held_out_sequences, self.seed, self.steps = held_out_sequences, seed, steps
+        self.first_step, self.boundaries = first_step, boundaries
+        self._units = masks.units()
+        everything = np.arange(tokenizer.vocab_size)
+        self._random_ids: int | Integers = tokenizer.vocab_size
+        if not masks.random_specials:
+            self._random_ids = np.setdiff1d(everything, tokenizer.special_ids)
+
+    def batches(self, step: int) -> list[Batch]:
+        """The step's micro-batches, sequences of like length together, masked."""
+        made: list[Batch] = []
+        for sequences, keys in self._groups(step):
+            made += cut(self._masked(sequences, keys, step), self.micro_sequences)
+        return made
+
+    def looked_at(self, step: int) -> Iterator[Looked]:
+        """The step's sequences, masked, beside what they were made from: to look at them."""
+        for sequences, keys in self._groups(step):
+            hidden, _ = chosen(sequences, keys, self._units, **self._options(HIDING, step))
+            yield Looked(sequences, hidden, self._masked(sequences, keys, step))
+
+    def epoch_sequences(self, epoch: int) -> int:
+        """How many sequences all streams together have in an epoch."""
+        return sum(stream.epoch_sequences(epoch) for stream in self.streams)
+
+    def rate(self, step: int) -> float:
+        """Share of the tokens that the step hides."""
+        return self.masks.rate_at(step, self.steps)
+
+    def held_out(self) -> Iterator[Batch]:
+        """Held-out sequences with BERT's masks, 15 % of single tokens and 80/10/10, so that recipes can be compared."""
+        for stream in self.held_out_streams:
+            total = stream.epoch_sequences(0)
+            if self.held_out_sequences is not None:
+                total = min(total, self.held_out_sequences)
+            for place, first in enumerate(range(0, total, HELD_OUT_BATCH)):
+                sequences = stream.sequences(place, HELD_OUT_BATCH)
+                yield mask_sequences(
+                    take(sequences, np.arange(min(HELD_OUT_BATCH, total - first))),
+                    words(min(HELD_OUT_BATCH, total - first), 0, "held-out masks", place),
+                    mask_id=self.mask_id,
+                    random_ids=self.tokenizer.vocab_size,
+                    boundaries=self.boundaries,
+                )
+
+    def examples(self, step: int) -> Iterator[Example]:
+        """The sequences of a step, decoded."""
+        tokenizer = self.tokenizer
+        special_ids = tokenizer.special_ids.tolist()
+        for _, hidden, batch in self.looked_at(step):
+            yield from decode(
+                batch, tokenizer.id_to_token, mask_id=self.mask_id, special_ids=special_ids, units=hidden.first
+            )
+
+    def _groups(self, step: int) -> Iterator[tuple[Sequences, Words]]:
+        """The sequences of several micro-batches at a time, long ones first, and the keys of their masks.
+
+        Words are drawn for a group at once, which is faster than for each micro-batch by itself.
+        """
+        size = self.batch_sequences
+        turn, place = divmod(step - self.first_step, len(self.streams))
+        stream = self.streams[place]
+        sequences = stream.sequences(turn, size)
+        static = self.masks.dupe_factor is not None
+        keys = stream.example_keys(turn, size) if static else words(size, self.seed, "masks", step)
+        order = np.argsort(-sequences.lengths, kind="stable")
+        group = max(1, GROUP // self.micro_sequences) * self.micro_sequences
+        for which in np.split(order, range(group, size, group)):
+            yield take(sequences, which), keys[which]
+
+    def _masked(self, sequences: Sequences, keys: Words, step: int) -> Batch:
+        return mask_sequences(
+            sequences,
+            keys,
+            mask_id=self.mask_id,
+            random_ids=self._random_ids,
+            units=self._units,
+            boundaries=self.boundaries,
+            **self._options(HIDING + CORRUPTING, step),
+        )
+
+    def _options(self, names: Sequence[str], step: int) -> dict[str, Any]:
+        return {name: getattr(self.masks, name) for name in names} | {"rate": self.rate(step)}
+
+
+class Phases:
+    """One run over several kinds of examples, one after the other: 128 tokens first, say, then 512 (BERT, A.2).
+
+    phases   (the step at which it ends, its examples), in order; what is held out is that of the first
+    """
+
+    def __init__(self, phases: Sequence[tuple[int, MaskedSequences]]) -> None:
+        self.phases = phases
+        self.held_out = phases[0][1].held_out
+
+    def of(self, step: int) -> MaskedSequences:
+        """The examples of a step; of the last phase for steps beyond its end."""
+        return next((data for end, data in self.phases if step < end), self.phases[-1][1])
+
+    def epoch_sequences(self, epoch: int) -> int:
+        """How many sequences an epoch of the first phase has."""
+        return self.phases[0][1].epoch_sequences(epoch)
+
+    def batches(self, step: int) -> list[Batch]:
+        """The step's micro-batches."""
+        return self.of(step).batches(step)
+
+    def looked_at(self, step: int) -> Iterator[Looked]:
+        """The step's sequences, masked, beside what they were made from."""
+        return self.of(step).looked_at(step)
+
+    def examples(self, step: int) -> Iterator[Example]:
+        """The sequences of a step, decoded."""
+        return self.of(step).examples(step)

@@ -1,0 +1,191 @@
+"""An endless stream of examples over a corpus: what step k sees is a function of the seed and k.
+
+A `Layout` says how documents become examples. The stream forms every example of an epoch once, in random order. A
+corpus of more than about 64 M tokens is taken in visits: random groups of blocks of neighbouring documents, laid out
+and shuffled inside the group, so memory and the wait for the first batch do not grow with the corpus. How many
+examples a visit has is known only after planning it: the first call for a late step plans the visits before it once
+(about a second for 64 M tokens) and remembers their sizes.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from maskwright.batch import Integers, Sequences
+from maskwright.corpus.read import Split
+from maskwright.draws import Words, generator, key
+from maskwright.errors import BadInput
+
+Plan = TypeVar("Plan", bound=tuple[Any, ...])
+Value = TypeVar("Value")
+
+PASSES = 64
+"""Epochs until examples come again (in another order, under other masks), so that a late step is found soon."""
+VISIT_TOKENS = 1 << 26
+BLOCK_TOKENS = 1 << 20
+
+
+class Layout(Protocol[Plan]):
+    """How documents become examples. A plan is a NamedTuple of arrays, one row an example."""
+
+    name: str
+    """Of the streams its draws come from."""
+    max_length: int
+    """The most tokens a sequence has, special ones included."""
+
+    def check(self, split: Split) -> None:
+        """BadInput where the split cannot be laid out so."""
+        ...
+
+    def plan(self, split: Split, documents: Integers, generator: np.random.Generator) -> Plan:
+        """The examples of these documents (numbers, ascending), in the order they are made."""
+        ...
+
+    def lay_out(self, split: Split, plan: Plan) -> Sequences:
+        """The examples of a plan, one after the other."""
+        ...
+
+
+class _Stretch(NamedTuple):
+    """Consecutive examples of one visit of one epoch: rows `order[first:end]` of its plan."""
+
+    epoch: int
+    visit: int
+    first: int
+    end: int
+
+
+class Stream(Generic[Plan]):
+    """Examples by step, the same in every process.
+
+    split         the documents
+    layout        how they become examples
+    seed          of every draw
+    dupe_factor   passes that are drawn before they are repeated; None: 64, each epoch's order being new
+
+    Raises BadInput for a split without documents and for a dupe_factor below 1.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        layout: Layout[Plan],
+        *,
+        seed: int,
+        dupe_factor: int | None = None,
+        visit_tokens: int = VISIT_TOKENS,
+        block_tokens: int = BLOCK_TOKENS,
+    ) -> None:
+        if dupe_factor is not None and dupe_factor < 1:
+            raise BadInput(
+                f"dupe_factor {dupe_factor} leaves no pass over the text: give 1 or more, or none for new "
+                "examples each epoch"
+            )
+        if split.num_documents == 0:
+            raise BadInput("the split has no documents: build the corpus from more text")
+        layout.check(split)
+        self.split, self.layout, self.seed, self.passes = split, layout, seed, dupe_factor or PASSES
+        self._blocks = _blocks(split, block_tokens)
+        self.visits = max(1, min(round(split.num_tokens / visit_tokens), (len(self._blocks) - 1) // 2))
+        self._ends = [0]  # of each visit in the stream of examples, as far as they are known
+        self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
+        self._orders: OrderedDict[tuple[int, int], Integers] = OrderedDict()
+
+    def sequences(self, step: int, batch_sequences: int) -> Sequences:
+        """Examples [step * batch_sequences, (step + 1) * batch_sequences) of the stream."""
+        plans = [self._rows(stretch) for stretch in self._stretches(step, batch_sequences)]
+        joined = plans[0] if len(plans) == 1 else _made(plans[0], map(np.concatenate, zip(*plans, strict=True)))
+        return self.layout.lay_out(self.split, joined)
+
+    def example_keys(self, step: int, batch_sequences: int) -> Words:
+        """(batch_sequences,) uint64 names of the examples of a step, equal whenever one comes again.
+
+        Static masks are drawn from them.
+        """
+        keys: list[Words] = []
+        for stretch in self._stretches(step, batch_sequences):
+            base = key(self.seed, "masks", self._pass(stretch.epoch), stretch.visit) & 0xFFFF_FFFF_FFFF_FFFF
+            rows = self._order(stretch.epoch, stretch.visit)[stretch.first : stretch.end]
+            keys.append(np.uint64(base) ^ rows.astype(np.uint64))
+        return np.concatenate(keys)
+
+    def plan(self, epoch: int, visit: int = 0) -> Plan:
+        """The examples of a visit of an epoch, in the order they were made (before the shuffle)."""
+        address = (self._pass(epoch), visit)
+        if address not in self._plans:
+            draws = generator(self.seed, self.layout.name, *address)
+            _remember(self._plans, address, self.layout.plan(self.split, self._documents(*address), draws))
+        return self._plans[address]
+
+    def epoch_sequences(self, epoch: int) -> int:
+        """How many examples an epoch has. They differ a little from epoch to epoch."""
+        self._grow(visits=(epoch + 1) * self.visits)
+        return self._ends[(epoch + 1) * self.visits] - self._ends[epoch * self.visits]
+
+    def _pass(self, epoch: int) -> int:
+        return epoch % self.passes
+
+    def _documents(self, passed: int, visit: int) -> Integers:
+        """The documents of a visit: a random group of blocks, the same number for every visit, give or take one."""
+        if self.visits == 1:
+            return np.arange(self.split.num_documents)
+        shuffled = generator(self.seed, "blocks", passed).permutation(len(self._blocks) - 1)
+        mine = np.sort(np.array_split(shuffled, self.visits)[visit])
+        return np.concatenate([np.arange(int(self._blocks[i]), int(self._blocks[i + 1])) for i in mine])
+
+    def _order(self, epoch: int, visit: int) -> Integers:
+        """The order in which a visit's examples are shown; new in each epoch even if they are not."""
+        address = (epoch, visit)
+        if address not in self._orders:
+            order = generator(self.seed, "shuffle", epoch, visit).permutation(len(self.plan(epoch, visit)[0]))
+            _remember(self._orders, address, order)
+        return self._orders[address]
+
+    def _rows(self, stretch: _Stretch) -> Plan:
+        rows = self._order(stretch.epoch, stretch.visit)[stretch.first : stretch.end]
+        plan = self.plan(stretch.epoch, stretch.visit)
+        return _made(plan, (field[rows] for field in plan))
+
+    def _grow(self, *, visits: int = 0, sequences: int = 0) -> None:
+        """Know the ends of that many visits, and of as many as hold that many examples."""
+        repeats = self.visits * self.passes
+        while (number := len(self._ends) - 1) < visits or self._ends[-1] < sequences:
+            if number >= repeats:
+                size = self._ends[number - repeats + 1] - self._ends[number - repeats]
+            else:
+                size = len(self.plan(*divmod(number, self.visits))[0])
+            self._ends.append(self._ends[-1] + size)
+
+    def _stretches(self, step: int, batch_sequences: int) -> Iterator[_Stretch]:
+        """Where the examples of a step lie; a step may reach over visits and epochs."""
+        if step < 0 or batch_sequences < 1:
+            raise ValueError(f"no step {step} of {batch_sequences} sequences")
+        first, end = step * batch_sequences, (step + 1) * batch_sequences
+        self._grow(sequences=end)
+        while first < end:
+            number = bisect_right(self._ends, first) - 1
+            begin, stop = self._ends[number], min(end, self._ends[number + 1])
+            yield _Stretch(*divmod(number, self.visits), first - begin, stop - begin)
+            first = stop
+
+
+def _made(like: Plan, fields: Iterable[Any]) -> Plan:
+    """A plan of the same kind with these arrays."""
+    return type(like)(*fields)
+
+
+def _blocks(split: Split, block_tokens: int) -> Integers:
+    """Documents at which blocks of about block_tokens begin, and the end of the last."""
+    firsts = split.sentence_offsets[split.document_offsets]
+    wanted = np.arange(0, max(split.num_tokens, 1), block_tokens)
+    return np.unique(np.append(np.searchsorted(firsts, wanted), split.num_documents))
+
+
+def _remember(cache: OrderedDict[tuple[int, int], Value], address: tuple[int, int], value: Value) -> None:
+    """Keep the two last ones: a batch may reach over the border."""
+    cache[address] = value
+    while len(cache) > 2:
+        cache.popitem(last=False)

@@ -1,0 +1,183 @@
+"""What every recipe of the BERT family is made of: a network, a layout, masks, an optimizer, a regime.
+
+A recipe's file says which, with its paper's numbers; here they become network and data.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from maskwright.config import Config
+from maskwright.corpus.read import Corpus, Split
+from maskwright.errors import BadInput
+from maskwright.layers.positions import SinusoidalPositions
+from maskwright.models import ModelConfig
+from maskwright.models.albert import AlbertConfig
+from maskwright.objectives.layouts import LayoutConfig
+from maskwright.objectives.masked_lm import MasksConfig
+from maskwright.objectives.masked_sequences import MaskedSequences, Phases
+from maskwright.objectives.stream import Stream
+from maskwright.progress import Progress, silent
+from maskwright.training.finish import write_model
+from maskwright.training.loop import TrainingConfig
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.pretraining import PretrainingWork, network
+from maskwright.training.start import StartConfig, start_embeddings
+
+SAMPLE = TrainingConfig(
+    steps=300, batch_sequences=32, warmup_share=0.1, log_every=20, evaluate_every=100, save_every=300
+)
+"""A regime for sizes that no paper has, to try a recipe on a sample text in minutes."""
+
+
+class SecondPhaseConfig(Config):
+    """The end of a run, on longer sequences: 90 % of BERT's steps see 128 tokens, the rest 512 (appendix A.2)."""
+
+    share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps that it takes; 0: there is none."""
+    max_length: int = Field(default=512, ge=5)
+    """Tokens of a sequence."""
+    batch_sequences: int | None = Field(default=None, ge=1)
+    """Sequences that make one update; none: as before."""
+    micro_sequences: int | None = Field(default=None, ge=1)
+    """Sequences that are computed at once; none: as many as have the tokens of before."""
+    max_predictions: int | None = Field(default=None, ge=1)
+    """The most predictions a sequence may have; none: as many for each token as before."""
+
+
+class Recipe(Config):
+    """Everything that a run of masked pretraining is made of."""
+
+    recipe: str = "bert"
+    """Its name."""
+    size: str = "base"
+    """A size of its network: tiny, base, large ..."""
+    corpus: str
+    """The folder that `maskwright corpus` made."""
+    model: ModelConfig = Field(discriminator="model_type")
+    """The network."""
+    start: StartConfig = StartConfig()
+    """What embeddings begin as."""
+    layout: LayoutConfig = LayoutConfig()
+    """How sequences are laid out."""
+    masks: MasksConfig = MasksConfig()
+    """Masks."""
+    second_phase: SecondPhaseConfig = SecondPhaseConfig()
+    """Longer sequences at the end."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How weights move."""
+    training: TrainingConfig = TrainingConfig()
+    """How long, how fast, how often."""
+
+    @property
+    def heads(self) -> list[str]:
+        """The heads it trains: mlm, and nsp or sop for pairs, and sbo for the span boundary objective."""
+        pair = [self.layout.pair_head] if self.layout.pair_head else []
+        return ["mlm", *pair, *(["sbo"] if self.masks.boundary else [])]
+
+
+def check(recipe: Recipe, corpus: Corpus) -> None:
+    """BadInput where the recipe does not go with itself or with the corpus."""
+    model, tokenizer = recipe.model, corpus.tokenizer
+    lengths = {"layout.max_length": recipe.layout.max_length}
+    if recipe.second_phase.share:
+        lengths["second_phase.max_length"] = recipe.second_phase.max_length
+    for key, length in lengths.items():
+        if length > model.longest:
+            raise BadInput(
+                f"{key} {length} is more than the model's {model.longest} "
+                "positions: shorten it, or raise model.max_position_embeddings"
+            )
+    if model.vocab_size < tokenizer.vocab_size:
+        raise BadInput(
+            f"model.vocab_size {model.vocab_size} is less than the {tokenizer.vocab_size} tokens "
+            f"of the corpus {corpus.path}: leave it out to take the corpus's"
+        )
+    if missing := [role for role in ("cls", "sep", "mask") if getattr(tokenizer, f"{role}_id") is None]:
+        raise BadInput(
+            f"{corpus.path} was made with a tokenizer of kind {tokenizer.kind}, which has no token for "
+            f"{', '.join(missing)}: build the corpus with another kind, such as wordpiece or byte_bpe"
+        )
+    if recipe.masks.unit != "token" and corpus.manifest.words is None:
+        raise BadInput(
+            f"{corpus.path} carries no words, and masks.unit {recipe.masks.unit} hides whole ones: build it with a "
+            "word segmenter (--segmenter rjieba; pip install 'maskwright[zh]'), or take --masks.unit token"
+        )
+    if recipe.layout.pair_head and getattr(model, "type_vocab_size", 0) < 2:
+        raise BadInput(
+            f"layout.task {recipe.layout.task} asks about two segments, and a {model.model_type} has no segments to "
+            "tell them apart: take --layout.kind full_sentences --layout.task none, or model.type_vocab_size 2"
+        )
+
+
+def data(recipe: Recipe, corpus: Corpus) -> Phases:
+    """What the recipe learns from, as arithmetic."""
+    training, second = recipe.training, recipe.second_phase
+    begins = training.steps - round(second.share * training.steps)
+    phases = [(begins, _examples(recipe, corpus, first_step=0))]
+    if begins < training.steps:
+        longer = second.max_length / recipe.layout.max_length
+        batch = second.batch_sequences or training.batch_sequences
+        micro = second.micro_sequences or max(1, round(training.micro_sequences / longer))
+        most = recipe.masks.max_predictions
+        if most is not None:
+            most = second.max_predictions or round(most * longer)
+        later = recipe.with_changes(
+            layout=recipe.layout.with_changes(max_length=second.max_length),
+            masks=recipe.masks.with_changes(max_predictions=most),
+            training=training.with_changes(batch_sequences=batch, micro_sequences=micro),
+        )
+        phases.append((training.steps, _examples(later, corpus, first_step=begins)))
+    return Phases(phases)
+
+
+def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSequences:
+    training, tokenizer = recipe.training, corpus.tokenizer
+    assert tokenizer.cls_id is not None and tokenizer.sep_id is not None
+    layout = recipe.layout.layout(tokenizer.cls_id, tokenizer.sep_id)
+    judged = recipe.layout.with_changes(variant="exact").layout(tokenizer.cls_id, tokenizer.sep_id)
+    return MaskedSequences(
+        [Stream[Any](corpus.train, layout, seed=training.seed, dupe_factor=recipe.masks.dupe_factor)],
+        [Stream[Any](corpus.held_out, judged, seed=0, dupe_factor=1)] if _fits(judged, corpus.held_out) else [],
+        tokenizer,
+        recipe.masks,
+        batch_sequences=training.batch_sequences,
+        micro_sequences=training.micro_sequences,
+        held_out_sequences=training.held_out_sequences,
+        seed=training.seed,
+        steps=training.steps,
+        first_step=first_step,
+        boundaries=recipe.masks.boundary,
+    )
+
+
+def _fits(layout: Any, held_out: Split) -> bool:
+    """Whether held-out documents can be laid out so: a pair from elsewhere needs a second one."""
+    try:
+        layout.check(held_out)
+    except BadInput:
+        return False
+    return held_out.num_documents > 0
+
+
+def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh: bool = True) -> PretrainingWork:
+    """The network beside the data it learns from; with first weights if `fresh`, for a checkpoint to give if not."""
+    check(recipe, corpus)
+    model, seed = recipe.model, recipe.training.seed
+    position = None
+    if recipe.start.positions == "fixed":
+        width = model.embedding_size if isinstance(model, AlbertConfig) else model.hidden_size
+        position = SinusoidalPositions(model.max_position_embeddings, width, recipe.start.position_scale)
+    made = network(model, recipe.heads, position=position)
+    work = PretrainingWork(made, data(recipe, corpus))  # before the first weights: it says early what will not do
+    if fresh:
+        made.initialise(model.initializer_range, seed)
+        start_embeddings(made.encoder.embeddings, recipe.start, corpus, seed, progress)
+    progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
+    return work
+
+
+def finish(work: PretrainingWork, optimizer: Optimizer, recipe: Recipe, corpus: Corpus, folder: Path) -> None:
+    """Write the finished model into the run's folder."""
+    write_model(folder, work.module, optimizer.flat.tensors(), recipe.model, recipe, corpus)

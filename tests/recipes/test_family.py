@@ -1,0 +1,180 @@
+"""Every recipe of the family: its paper's numbers, and a run that can be stopped anywhere, bit for bit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from maskwright.config import checked, override, plain
+from maskwright.errors import BadInput
+from maskwright.recipes import module_of, names
+from maskwright.training import checkpoint
+from maskwright.training.masked_recipe import Recipe, build, data
+from maskwright.training.metrics import read_metrics
+from tests.training.test_loop import StopAfter, whole
+from tests.training.works import VOCABULARY, corpus, run_in
+
+SMALL: dict[str, Any] = {
+    "model.hidden_size": 16, "model.num_attention_heads": 2, "model.num_hidden_layers": 2,
+    "model.max_position_embeddings": 64, "layout.max_length": 24, "second_phase.share": 0.5,
+    "second_phase.max_length": 40, "second_phase.batch_sequences": 6, "training.steps": 8,
+    "training.batch_sequences": 6, "training.micro_sequences": 4, "training.log_every": 2,
+    "training.evaluate_every": 4, "training.save_every": 100, "start.tokens": "random", "start.positions": "random",
+}  # fmt: skip
+
+
+def tiny(name: str, **changes: Any) -> Recipe:
+    """The recipe's own tiny size, on a network, lengths and batches that take a second; two phases."""
+    start = plain(module_of(name).recipe("tiny", "drawn", VOCABULARY))
+    own = {"model.intermediate_size": 24} if "intermediate_size" in start["model"] else {}
+    return checked(Recipe, override(start, {**SMALL, **own, **changes}), name)
+
+
+@pytest.mark.parametrize("name", names())
+def test_going_on_is_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
+    """Stopped in the first phase, and again in the second."""
+    made = tiny(name)
+    wanted = whole(tmp_path / "whole", made)
+    for at in (3, 6):
+        done = checkpoint.steps(tmp_path / "cut")
+        work = StopAfter(build(made, corpus()), at - max(done, default=0))
+        assert not run_in(tmp_path / "cut", made, work)
+    assert whole(tmp_path / "cut", made) == wanted
+    assert all(np.isfinite(entry["loss"]) for entry in read_metrics(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_second_phase_is_longer(name: str) -> None:
+    made = tiny(name)
+    examples = data(made, corpus())
+    lengths = [max(batch.max_seqlen for batch in examples.batches(step)) for step in range(8)]
+    assert max(lengths[:4]) <= 24 < max(lengths[4:]) <= 40
+
+
+def test_a_second_phase_has_a_batch_and_a_micro_batch_of_its_own() -> None:
+    made = tiny("bert", **{"second_phase.batch_sequences": 5, "masks.max_predictions": 3})
+    examples = data(made, corpus())
+    sizes = [[batch.num_sequences for batch in examples.batches(step)] for step in (3, 4)]
+    assert sizes == [[4, 2], [2, 2, 1]]
+    most = [max(int(torch.bincount(torch.searchsorted(b.cu_seqlens.long(), b.predict_rows, right=True)).max())
+                for b in examples.batches(step)) for step in (3, 4)]  # fmt: skip
+    assert most[0] <= 3 < most[1] <= 5
+
+
+def test_heads_follow_from_layout_and_masks() -> None:
+    heads = {name: tiny(name).heads for name in names()}
+    assert heads["bert"] == heads["bert_wwm"] == heads["bert_wwm_zh"] == heads["quick"] == ["mlm", "nsp"]
+    assert heads["roberta"] == heads["roberta_wwm_zh"] == ["mlm"]
+    assert heads["albert"] == ["mlm", "sop"] and heads["spanbert"] == ["mlm", "sbo"]
+    assert sorted(build(tiny("albert", **{"masks.boundary": True}), corpus()).module.heads) == ["mlm", "sbo", "sop"]
+
+
+@pytest.mark.parametrize("kind", ["segment_pairs", "sentence_pairs", "full_sentences", "doc_sentences"])
+def test_every_layout_trains(tmp_path: Path, kind: str) -> None:
+    task = "next_sentence" if kind.endswith("pairs") else "none"
+    assert run_in(tmp_path, tiny("bert", **{"layout.kind": kind, "layout.task": task}))
+    assert ("nsp" in read_metrics(tmp_path)[-1]["losses"]) == (task != "none")
+
+
+def test_a_rate_that_changes() -> None:
+    """From 60 % to 10 % in a straight line, counted in the batches of each step."""
+    made = tiny("bert", **{"masks.rate": 0.6, "masks.final_rate": 0.1, "second_phase.share": 0.0})
+    examples = data(made, corpus())
+    for step in range(8):
+        batches = examples.batches(step)
+        hidden = sum(batch.predict_ids.shape[0] for batch in batches if batch.predict_ids is not None)
+        wanted = 0.6 - 0.5 * step / 7
+        assert hidden == pytest.approx(wanted * sum(batch.num_tokens for batch in batches), rel=0.12)
+
+
+def test_specials_where_fairseq_has_them() -> None:
+    """RoBERTa may hide <s> and </s>, and takes no special token as a random one; BERT the other way round."""
+    seen: dict[str, tuple[bool, bool]] = {}
+    for name in ("bert", "roberta"):
+        hidden_special = random_special = False
+        examples = data(tiny(name, **{"masks.rate": 0.5, "masks.randomized": 0.2}), corpus())
+        for step in range(20):
+            for batch in examples.batches(step):
+                assert batch.predict_rows is not None and batch.predict_ids is not None
+                now, was = batch.token_ids[batch.predict_rows], batch.predict_ids
+                hidden_special |= bool(((was == 2) | (was == 3)).any())
+                random_special |= bool(((now != was) & (now < 4)).any())
+        seen[name] = (hidden_special, random_special)
+    assert seen == {"bert": (False, True), "roberta": (True, False)}
+
+
+PAPERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("bert", "base"): {  # 1810.04805, 3.1 and A.2
+        "training.steps": 1_000_000, "training.batch_sequences": 256, "optimizer.rate": 1e-4,
+        "second_phase.share": 0.1, "second_phase.max_length": 512, "layout.max_length": 128,
+    },
+    ("bert_wwm_zh", "base"): {  # 1906.08101, 3
+        "training.steps": 200_000, "training.batch_sequences": 2560, "second_phase.share": 0.5,
+        "second_phase.batch_sequences": 384, "optimizer.name": "lamb", "masks.unit": "word", "masks.fate": "token",
+    },
+    ("roberta", "base"): {  # 1907.11692, table 9
+        "training.steps": 500_000, "training.batch_sequences": 8192, "optimizer.rate": 6e-4, "optimizer.beta2": 0.98,
+        "optimizer.epsilon": 1e-6, "optimizer.weight_decay": 0.01, "training.clip": None, "layout.max_length": 512,
+        "training.warmup_share": 24_000 / 500_000, "layout.kind": "full_sentences", "model.num_hidden_layers": 12,
+    },
+    ("roberta", "large"): {
+        "optimizer.rate": 4e-4, "training.warmup_share": 30_000 / 500_000, "model.hidden_size": 1024,
+        "model.num_hidden_layers": 24,
+    },
+    ("roberta_wwm_zh", "base"): {"training.steps": 1_000_000, "training.batch_sequences": 384, "masks.unit": "word"},
+    ("roberta_wwm_zh", "large"): {"training.steps": 2_000_000, "training.batch_sequences": 512},
+    ("albert", "base"): {  # 1909.11942, 4.1
+        "training.steps": 125_000, "training.batch_sequences": 4096, "optimizer.rate": 1.76e-3,
+        "training.warmup_share": 3125 / 125_000, "masks.unit": "ngram", "masks.ngram": 3,
+        "layout.task": "sentence_order", "layout.short_probability": 0.1, "model.embedding_size": 128,
+    },
+    ("albert", "xxlarge"): {"model.hidden_size": 4096, "model.hidden_dropout_prob": 0.0, "model.num_hidden_layers": 12},
+    ("spanbert", "large"): {  # 1907.10529, 3 and 4.2
+        "training.steps": 2_400_000, "training.batch_sequences": 256, "optimizer.rate": 1e-4,
+        "optimizer.epsilon": 1e-8, "optimizer.weight_decay": 0.1, "masks.span_p": 0.2, "masks.span_words": 10,
+        "layout.kind": "doc_sentences", "training.warmup_share": 10_000 / 2_400_000, "model.hidden_size": 1024,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "size"), PAPERS)
+def test_the_papers_numbers(name: str, size: str) -> None:
+    from maskwright.config import dotted
+
+    found = dotted(module_of(name).recipe(size, "corpus", 30000))
+    assert {key: found[key] for key in PAPERS[name, size]} == PAPERS[name, size]
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_a_recipe_is_stands_in_its_first_lines(name: str) -> None:
+    lines = (module_of(name).__doc__ or "").strip().splitlines()
+    assert 4 <= len(lines) <= 9 and ("arXiv" in "".join(lines) or name == "bert_wwm")
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    without = corpus()
+    without.manifest.words = None
+    with pytest.raises(BadInput, match="carries no words, and masks.unit word"):
+        build(tiny("bert_wwm"), without)
+    with pytest.raises(BadInput, match="no segments to tell them apart"):
+        build(tiny("roberta", **{"layout.kind": "segment_pairs", "layout.task": "next_sentence"}), corpus())
+    with pytest.raises(BadInput, match="no pairs"):
+        tiny("roberta", **{"layout.task": "next_sentence"})
+    with pytest.raises(BadInput, match="more than the model's 62 positions"):
+        build(tiny("roberta", **{"layout.max_length": 63}), corpus())
+    with pytest.raises(BadInput, match="special tokens are no words"):
+        tiny("bert_wwm", **{"masks.hide_specials": True})
+
+
+def test_shared_layers_take_the_memory_of_one() -> None:
+    """ALBERT's gradient and optimizer state are as long as its parameters are many, however deep it is."""
+    from maskwright.training.optimizers import Optimizer
+
+    sizes = []
+    for layers in (2, 12):
+        work = build(tiny("albert", **{"model.num_hidden_layers": layers}), corpus())
+        optimizer = Optimizer(work.module, tiny("albert").optimizer, torch.float32)
+        sizes.append((optimizer.flat.master.numel(), optimizer.flat.gradient.numel()))
+    assert sizes[0] == sizes[1]
