@@ -98,7 +98,7 @@ class TensorBundle:
             )
         if entry.dtype not in DTYPES.values():
             raise BadInput(
-                f"{self.index}: {name} holds {entry.dtype}, which is not read: only numbers are; save the model without it"
+                f"{self.index}: {name} holds {entry.dtype}, which is not read: only numbers are; save it without"
             )
         shard = self.shard(entry.shard)
         raw = _read_range(shard, entry.offset, entry.size)
