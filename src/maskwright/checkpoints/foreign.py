@@ -18,6 +18,7 @@ from torch import Tensor
 
 from maskwright.checkpoints.config_file import CONFIG, read_json
 from maskwright.checkpoints.fairseq import byte_level_tokens, read_dictionary, roberta_config, roberta_tensors
+from maskwright.checkpoints.google_weights import CONFIGS, read_google
 from maskwright.checkpoints.published_weights import INDEX, WEIGHTS
 from maskwright.checkpoints.tensor_file import read_tensors, write_tensors
 from maskwright.checkpoints.torch_files.folder import TORCH_INDEX, TORCH_WEIGHTS, read_torch_folder
@@ -69,13 +70,17 @@ def stage(source: str | Path, work: Path, tokenizer: str | Path | None = None) -
             raise BadInput(f"{source} is a run: its model, {source / 'model'}, needs no import")
         if fairseq := sorted([*source.glob("*.pt"), *source.glob("*.pth")]):
             return _fairseq(_only(fairseq, source), work, tokenizer)
+        if google := sorted(source.glob("*.index")):
+            return _google(_only(google, source), work, tokenizer)
     elif source.suffix in (".pt", ".pth"):
         return _fairseq(source, work, tokenizer)
+    elif (index := source if source.suffix == ".index" else source.with_name(f"{source.name}.index")).is_file():
+        return _google(index, work, tokenizer)
     elif not source.exists():
         raise BadInput(f"{source} is not there: name a folder, a .pt file of fairseq, or a .ckpt of TensorFlow 1")
     raise BadInput(
         f"{source} is no model that is known here: a Hugging Face folder has {CONFIG} with {WEIGHTS} or "
-        f"{TORCH_WEIGHTS}, fairseq's has a .pt file and {DICTIONARY}"
+        f"{TORCH_WEIGHTS}, fairseq's has a .pt file and {DICTIONARY}, TensorFlow's NAME.index and NAME.data-*"
     )
 
 
@@ -113,6 +118,21 @@ def _fairseq(file: Path, work: Path, tokenizer: str | Path | None) -> Staged:
     left |= dict.fromkeys(other, "head of another task")
     files = (file, *([beside] if tokenizer is None else []))
     return Staged("fairseq checkpoint", work, made, files, left, direct=False)
+
+
+def _google(index: Path, work: Path, tokenizer: str | Path | None) -> Staged:
+    vocabularies = [*sorted(index.parent.glob("*.model")), index.parent / "vocab.txt"]
+    beside = next((path for path in vocabularies if path.is_file()), None)
+    if tokenizer is None and beside is None:
+        raise BadInput(f"{index.parent} has no vocab.txt and no SentencePiece .model: give --tokenizer")
+    made = load_tokenizer(tokenizer or beside or index.parent)
+    read = read_google(index.with_suffix(""))
+    work.mkdir()
+    _write(work, read.config, read.tensors)
+    left = dict.fromkeys(read.left_out, "the optimizer's, a counter, or a head of another task")
+    data = sorted(index.parent.glob(f"{index.stem}.data-*"))
+    configs = [index.parent / name for name in CONFIGS.values() if (index.parent / name).is_file()]
+    return Staged("TensorFlow 1 checkpoint of Google's", work, made, (index, *data, *configs), left, direct=False)
 
 
 def _of_dictionary(path: Path, vocab_size: int) -> Tokenizer:

@@ -13,7 +13,7 @@ def export(
     /,
     *,
     out: Annotated[Path, Parameter(name="--out")],
-    to: Annotated[Literal["hf", "sentence-transformers"], Parameter(name="--to")] = "hf",
+    to: Annotated[Literal["hf", "sentence-transformers", "tf1"], Parameter(name="--to")] = "hf",
     pooling: Annotated[Literal["mean", "cls"], Parameter(name="--pooling")] = "mean",
     normalize: Annotated[bool, Parameter(name="--normalize")] = False,
     json: AsJson = False,
@@ -22,18 +22,19 @@ def export(
 
     hf is a folder for stock transformers, which our own folders are already: it
     leaves out what is ours alone. sentence-transformers adds how token vectors
-    become one vector of a text.
+    become one vector of a text. tf1 is a checkpoint of Google's BERT.
 
     Args:
         model: A model folder, ours or stock.
         out: The new folder.
-        to: hf or sentence-transformers.
+        to: hf, sentence-transformers or tf1.
         pooling: For sentence-transformers: mean of the token vectors, or cls.
         normalize: For sentence-transformers: scale vectors to length 1.
 
     Examples:
         maskwright export runs/my-bert/model --out exported/my-bert
         maskwright export runs/my-bert/model --to sentence-transformers --out exported/sentences --normalize
+        maskwright export models/bert --to tf1 --out exported/google-bert
     """
     from maskwright.inference.exporting import export_model
 

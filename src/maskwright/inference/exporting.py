@@ -1,14 +1,18 @@
-"""A finished model in the forms that others load: Hugging Face, sentence-transformers."""
+"""A finished model in the forms that others load: Hugging Face, sentence-transformers, TensorFlow 1."""
 
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.google_weights import write_google_bert
+from maskwright.checkpoints.published import publish
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder, load
+from maskwright.models.bert import BertConfig
+from maskwright.tokenizers.wordpiece import WordPiece
 
-Form = Literal["hf", "sentence-transformers"]
+Form = Literal["hf", "sentence-transformers", "tf1"]
 Pooling = Literal["mean", "cls"]
 MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 """What sentence-transformers' `Pooling` can be told, as `pooling_mode_` keys."""
@@ -26,16 +30,20 @@ def export_model(
 
     form        hf: what stock transformers loads, with every head it has a class for
                 sentence-transformers: the encoder with modules.json and a pooling of token vectors
+                tf1: Google's checkpoint of a BERT, with bert_config.json and vocab.txt
     pooling     of sentences: mean of all tokens, or cls, the first one's vector
     normalize   scale sentence vectors to length 1
 
-    Raises BadInput for a folder that is none, and where `out` is there already.
+    Raises BadInput for a folder that is none, where `out` is there already, and for a form that the network or its
+    tokenizer has not.
     """
     out = Path(out)
     if out.exists():
         raise BadInput(f"{out} exists already: choose another folder or remove it")
     encoder = load(model)
     network = encoder.model
+    if form == "tf1":
+        return _google(encoder, out)
     if form == "hf":
         names = [name for name in network.weight_names() if encoder.has_pooler or ".pooler." not in name.ours]
         return write_folder(
@@ -56,6 +64,20 @@ def export_model(
         facts={"exported from": Path(model).name, "pooling": pooling, "normalized": normalize},
         before_done=lambda folder: _sentence_transformer(folder, encoder, pooling, normalize=normalize),
     )
+
+
+def _google(encoder: Encoder, out: Path) -> Path:
+    """Google's form; vocab.txt goes into the folder as well."""
+    config, tokenizer = encoder.config, encoder.tokenizer
+    if not isinstance(config, BertConfig) or not isinstance(tokenizer, WordPiece):
+        raise BadInput(
+            f"Google's TensorFlow code has a BERT with WordPiece; this is {config.model_type} with {tokenizer.kind}: "
+            "export it as hf"
+        )
+    names = [name for name in encoder.model.weight_names() if encoder.has_pooler or ".pooler." not in name.ours]
+    tensors = publish(names, dict(encoder.model.named_parameters()))
+    write_google_bert(out, tensors, config, more={"vocab.txt": tokenizer.files()["vocab.txt"]})
+    return out
 
 
 def _sentence_transformer(folder: Path, encoder: Encoder, pooling: Pooling, *, normalize: bool) -> None:
