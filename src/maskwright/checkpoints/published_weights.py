@@ -90,8 +90,8 @@ def _files(folder: Path) -> list[Path]:
     )
     if others:
         raise BadInput(
-            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are never read here: "
-            "save it again as safetensors (transformers: model.save_pretrained(folder, safe_serialization=True))"
+            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are not read here: "
+            f"`maskwright import {folder} --out DIR` makes safetensors of them without running them"
         )
     raise BadInput(f"{folder}: {WEIGHTS} is missing")
 

@@ -11,6 +11,7 @@ from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder, load
 from maskwright.models.bert import BertConfig
 from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.pretraining import Pretraining, published_parts
 
 Form = Literal["hf", "sentence-transformers", "tf1"]
 Pooling = Literal["mean", "cls"]
@@ -45,20 +46,20 @@ def export_model(
     if form == "tf1":
         return _google(encoder, out)
     if form == "hf":
-        names = [name for name in network.weight_names() if encoder.has_pooler or ".pooler." not in name.ours]
+        names, parameters = published_parts(network, pooler=encoder.has_pooler)
         return write_folder(
             out,
             names=names,
-            parameters=dict(network.named_parameters()),
+            parameters=parameters,
             config=encoder.config,
             tokenizer=encoder.tokenizer,
             facts={"exported from": Path(model).name},
         )
-    alone = [name for name in network.encoder.weight_names() if encoder.has_pooler or "pooler." not in name.ours]
+    names, parameters = published_parts(Pretraining(network.encoder, {}), pooler=encoder.has_pooler)
     return write_folder(
         out,
-        names=alone,
-        parameters=dict(network.encoder.named_parameters()),
+        names=names,
+        parameters=parameters,
         config=encoder.config,
         tokenizer=encoder.tokenizer,
         facts={"exported from": Path(model).name, "pooling": pooling, "normalized": normalize},

@@ -18,7 +18,7 @@ from maskwright.errors import BadInput
 from maskwright.manifest import sha256
 from maskwright.models import ModelConfig, published
 from maskwright.progress import Progress, silent
-from maskwright.training.pretraining import network
+from maskwright.training.pretraining import network, published_parts
 
 CERTIFICATE = "certificate.json"
 TOLERANCE = 1e-4
@@ -58,7 +58,10 @@ def import_model(
         model = model.to_empty(device="cpu")
         found.fill(names, model)
         certificate = _certificate(staged, found, sum(parameter.numel() for parameter in model.parameters()))
-        architecture, _ = class_of(published(found.config.model_type), [there for n in names for there in n.published])
+        written, parameters = published_parts(model, pooler=found.has_pooler)
+        architecture, _ = class_of(
+            published(found.config.model_type), [one for name in written for one in name.published]
+        )
 
         def certify(folder: Path) -> None:
             certificate["written"] = {"class": architecture, "sha256": sha256(folder / "model.safetensors")}
@@ -68,11 +71,10 @@ def import_model(
             text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
             (folder / CERTIFICATE).write_text(text, encoding="utf-8")
 
-        names = [name for name in names if found.has_pooler or not name.ours.startswith("encoder.pooler.")]
         write_folder(
             out,
-            names=names,
-            parameters=dict(model.named_parameters()),
+            names=written,
+            parameters=parameters,
             config=found.config,
             tokenizer=staged.tokenizer,
             facts={"imported from": f"{staged.kind} ({', '.join(file.name for file in staged.files[:4])})"},
