@@ -20,7 +20,7 @@ from maskwright.checkpoints.protobuf import Malformed, read_varint, varint
 
 MAGIC = 0xDB4775248B80FB57
 LARGEST_TABLE = 16 * 2**20  # bytes; that of BERT-large with its optimizer has a quarter of a million
-MOST_ENTRIES, MOST_BLOCKS = 100_000, 10_000
+MOST_ENTRIES, MOST_BLOCKS = 50_000, 10_000
 LONGEST_KEY = 1_024  # bytes
 
 BLOCK_SIZE = 2**18  # bytes of entries after which a block ends, as TensorFlow has it
@@ -41,9 +41,10 @@ def read_table(data: bytes) -> list[Entry]:
     footer = data[end:]
     if int.from_bytes(footer[-8:], "little") != MAGIC:
         raise Malformed("its last eight bytes are not those of an index: another kind of file, or cut short")
-    _, position = _handle(footer, 0)
-    (offset, size), _ = _handle(footer, position)
-    handles = [_handle(value, 0)[0] for _, value in _entries(_block(data, end, offset, size))]
+    metaindex, position = _handle(footer, 0)
+    index, _ = _handle(footer, position)
+    _block(data, end, *metaindex)  # nothing in it is needed, but it should be whole
+    handles = [_handle(value, 0)[0] for _, value in _entries(_block(data, end, *index))]
     if len(handles) > MOST_BLOCKS:
         raise Malformed(f"{len(handles):,} blocks are more than an index has ({MOST_BLOCKS:,})")
     for (before, length), (after, _) in pairwise(handles):

@@ -151,12 +151,12 @@ def _index_of(path: Path) -> Path:
 
 def _bundle(index: Path, data: bytes) -> TensorBundle:
     """What a table says, checked against the files beside it."""
-    (first, header), *rest = read_table(data)
-    if first != b"":
+    table = read_table(data)
+    if not table or table[0][0] != b"":
         raise Malformed("its first entry is not the header")
-    num_shards = _num_shards(index, Message(header))
+    num_shards = _num_shards(index, Message(table[0][1]))
     entries: dict[str, BundleEntry] = {}
-    for key, value in rest:
+    for key, value in table[1:]:
         if key.startswith(b"\0"):
             continue  # a slice of a tensor, which is listed itself
         name = key.decode(errors="replace")
