@@ -1,5 +1,6 @@
 """Every recipe of the family: its paper's numbers, and a run that can be stopped anywhere, bit for bit."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 import torch
 
 from maskwright.config import checked, override, plain
+from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.recipes import module_of, names
 from maskwright.training import checkpoint
 from maskwright.training.masked_recipe import Recipe, build, data
 from maskwright.training.metrics import read_metrics
-from tests.training.test_loop import StopAfter, whole
+from tests.training.test_loop import StopAfter, files, lines
 from tests.training.works import VOCABULARY, corpus, run_in
 
 SMALL: dict[str, Any] = {
@@ -32,23 +34,33 @@ def tiny(name: str, **changes: Any) -> Recipe:
     return checked(Recipe, override(start, {**SMALL, **own, **changes}), name)
 
 
+def corpus_for(name: str) -> Corpus:
+    """Of one language, or for XLM of two."""
+    return corpus(languages=("en", "zh")) if name == "xlm" else corpus()
+
+
 @pytest.mark.parametrize("name", names())
 def test_going_on_is_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
     """Stopped in the first phase, and again in the second."""
     made = tiny(name)
-    wanted = whole(tmp_path / "whole", made)
+
+    def ran(folder: Path) -> tuple[list[str], dict[str, bytes]]:
+        assert run_in(folder, made, build(made, corpus_for(name)))
+        return lines(folder), files(folder, 8)
+
+    wanted = ran(tmp_path / "whole")
     for at in (3, 6):
         done = checkpoint.steps(tmp_path / "cut")
-        work = StopAfter(build(made, corpus()), at - max(done, default=0))
+        work = StopAfter(build(made, corpus_for(name)), at - max(done, default=0))
         assert not run_in(tmp_path / "cut", made, work)
-    assert whole(tmp_path / "cut", made) == wanted
+    assert ran(tmp_path / "cut") == wanted
     assert all(np.isfinite(entry["loss"]) for entry in read_metrics(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_second_phase_is_longer(name: str) -> None:
     made = tiny(name)
-    examples = data(made, corpus())
+    examples = data(made, corpus_for(name))
     lengths = [max(batch.max_seqlen for batch in examples.batches(step)) for step in range(8)]
     assert max(lengths[:4]) <= 24 < max(lengths[4:]) <= 40
 
@@ -66,7 +78,7 @@ def test_a_second_phase_has_a_batch_and_a_micro_batch_of_its_own() -> None:
 def test_heads_follow_from_layout_and_masks() -> None:
     heads = {name: tiny(name).heads for name in names()}
     assert heads["bert"] == heads["bert_wwm"] == heads["bert_wwm_zh"] == heads["quick"] == ["mlm", "nsp"]
-    assert heads["roberta"] == heads["roberta_wwm_zh"] == ["mlm"]
+    assert heads["roberta"] == heads["roberta_wwm_zh"] == heads["xlm"] == ["mlm"]
     assert heads["albert"] == ["mlm", "sop"] and heads["spanbert"] == ["mlm", "sbo"]
     assert sorted(build(tiny("albert", **{"masks.boundary": True}), corpus()).module.heads) == ["mlm", "sbo", "sop"]
 
@@ -105,6 +117,37 @@ def test_specials_where_fairseq_has_them() -> None:
     assert seen == {"bert": (False, True), "roberta": (True, False)}
 
 
+def test_xlm_takes_texts_of_each_language_and_translations_in_turn() -> None:
+    made = tiny("xlm", **{"second_phase.share": 0.0})
+    examples = data(made, corpus_for("xlm"))
+    for step in range(6):
+        for batch in examples.batches(step):
+            assert batch.language_ids is not None and batch.token_type_ids is None
+            bounds = batch.cu_seqlens.tolist()
+            for first, end in pairwise(bounds):
+                languages, places = batch.language_ids[first:end].tolist(), batch.position_ids[first:end].tolist()
+                if step % 3 < 2:
+                    assert set(languages) == {step % 3} and places == list(range(end - first))
+                else:
+                    other = languages.index(1 - languages[0])
+                    assert set(languages[other:]) == {1 - languages[0]}
+                    assert places == [*range(other), *range(end - first - other)]
+    alone = tiny("xlm", **{"layout.translation": "alone"})
+    assert all(len(set(b.language_ids.tolist())) == 2 for b in data(alone, corpus_for("xlm")).batches(0))
+    assert len(list(examples.held_out())) == 3
+
+
+def test_xlm_wants_two_languages() -> None:
+    with pytest.raises(BadInput, match="is of one language"):
+        build(tiny("xlm"), corpus())
+    with pytest.raises(BadInput, match="a bert does not read"):
+        build(tiny("bert", **{"layout.kind": "languages", "layout.task": "none"}), corpus_for("xlm"))
+    with pytest.raises(BadInput, match="tells no language"):
+        build(tiny("xlm", **{"layout.kind": "full_sentences"}), corpus())
+    one = tiny("xlm", **{"layout.kind": "full_sentences", "model.n_langs": 1})
+    assert build(one, corpus()).module.encoder.config.n_langs == 1
+
+
 PAPERS: dict[tuple[str, str], dict[str, Any]] = {
     ("bert", "base"): {  # 1810.04805, 3.1 and A.2
         "training.steps": 1_000_000, "training.batch_sequences": 256, "optimizer.rate": 1e-4,
@@ -131,6 +174,11 @@ PAPERS: dict[tuple[str, str], dict[str, Any]] = {
         "layout.task": "sentence_order", "layout.short_probability": 0.1, "model.embedding_size": 128,
     },
     ("albert", "xxlarge"): {"model.hidden_size": 4096, "model.hidden_dropout_prob": 0.0, "model.num_hidden_layers": 12},
+    ("xlm", "base"): {  # 1901.07291, 5.1
+        "layout.max_length": 256, "training.batch_sequences": 64, "model.hidden_size": 1024,
+        "model.num_hidden_layers": 12, "model.num_attention_heads": 8, "model.hidden_dropout_prob": 0.1,
+        "layout.translation": "in_turn", "optimizer.beta2": 0.98,
+    },
     ("spanbert", "large"): {  # 1907.10529, 3 and 4.2
         "training.steps": 2_400_000, "training.batch_sequences": 256, "optimizer.rate": 1e-4,
         "optimizer.epsilon": 1e-8, "optimizer.weight_decay": 0.1, "masks.span_p": 0.2, "masks.span_words": 10,

@@ -26,10 +26,12 @@ from tests.models.networks import small
 VOCABULARY = 50
 
 
-def split(documents: int, seed: int) -> Split:
-    """Documents of 2 to 9 sentences of 1 to 8 tokens; neighbours are alike, so that there is something to learn."""
+def split(documents: int, seed: int, *, even: bool = False) -> Split:
+    """Documents of 2 to 9 sentences (an even number, if asked) of 1 to 8 tokens; neighbours are alike, which can be
+    learned."""
     draws = np.random.default_rng(seed)
     sizes = draws.integers(2, 10, documents)
+    sizes -= sizes % 2 if even else 0
     lengths = draws.integers(1, 9, sizes.sum())
     firsts = np.cumsum(lengths) - lengths
     steps = draws.integers(-2, 3, lengths.sum())
@@ -41,15 +43,16 @@ def split(documents: int, seed: int) -> Split:
     )
 
 
-def corpus(train: int = 30, held_out: int = 6) -> Corpus:
+def corpus(train: int = 30, held_out: int = 6, languages: tuple[str, ...] = ()) -> Corpus:
+    """Of pairs of sentences where two languages are named."""
     ids: dict[str, Any] = {"pad_id": 0, "unk_id": 1, "cls_id": 2, "sep_id": 3, "mask_id": 4, "vocab_size": VOCABULARY}
     ids |= {"kind": "wordpiece", "special_ids": np.arange(5), "id_to_token": str}
     made: Any = SimpleNamespace(
-        train=split(train, 1),
-        held_out=split(held_out, 2),
+        train=split(train, 1, even=bool(languages)),
+        held_out=split(held_out, 2, even=bool(languages)),
         tokenizer=SimpleNamespace(**ids),
         path=Path("drawn"),
-        manifest=SimpleNamespace(words="drawn"),
+        manifest=SimpleNamespace(words="drawn", languages=languages),
     )
     return made
 
