@@ -77,25 +77,31 @@ def test_from_text_to_a_model_that_stock_transformers_loads_whole(
     assert np.abs(encoder.token_vectors(text)[0] - last).max() < 1e-5
 
 
-def test_the_chinese_example_is_hidden_by_words(corpora: dict[str, Path], tmp_path: Path) -> None:
-    """使用语言模型来预测下一个词的probability。: 模型 and probability are hidden whole or not at all (ymcui/Chinese-BERT-wwm)."""
+def test_the_chinese_example_is_hidden_by_words(tmp_path: Path) -> None:
+    """The example of ymcui/Chinese-BERT-wwm: 模型 and probability are hidden whole or not at all."""
     from maskwright.corpus.read import Corpus
     from maskwright.draws import words
     from maskwright.objectives.masked_lm import mask_sequences
     from maskwright.objectives.packed_sentences import PackedSentences
     from maskwright.objectives.stream import Stream
     from maskwright.objectives.units import whole_words
+    from maskwright.tokenizers.files import SPECIAL_TOKENS
+    from maskwright.tokenizers.wordpiece import WordPiece
 
     sentence = "使用语言模型来预测下一个词的probability。"
-    (tmp_path / "text.txt").write_text("\n\n".join([sentence] * 3), encoding="utf-8")
+    (tmp_path / "text.txt").write_text(f"{sentence}\n\n{sentence}", encoding="utf-8")
+    tokenizer = WordPiece([*SPECIAL_TOKENS, *dict.fromkeys(sentence[:14] + "。"), "pro", "##bab", "##ility"])
+    tokenizer.save(tmp_path / "tokenizer")
     built = build_corpus(
-        [tmp_path / "text.txt"], tmp_path / "corpus", language="zh", tokenizer=corpora["zh"] / "tokenizer", held_out=0.0
+        [tmp_path / "text.txt"], tmp_path / "corpus", language="zh", tokenizer=tmp_path / "tokenizer", held_out=0.0
     )
     corpus = Corpus.open(built.path)
     layout = PackedSentences(cls_id=2, sep_id=3, max_length=64, across_documents=False)
     sequences = Stream(corpus.train, layout, seed=0).sequences(0, 3000)
     tokens = [corpus.tokenizer.id_to_token(int(i)) for i in sequences.token_ids[: sequences.lengths[0]]]
-    batch = mask_sequences(sequences, words(3000, 0, "zh"), mask_id=4, random_ids=900, units=whole_words, rate=0.3)
+    batch = mask_sequences(
+        sequences, words(3000, 0, "zh"), mask_id=4, random_ids=tokenizer.vocab_size, units=whole_words, rate=0.3
+    )
     assert batch.predict_rows is not None
     hidden = np.zeros(len(sequences.token_ids), np.bool_)
     hidden[batch.predict_rows.numpy()] = True
