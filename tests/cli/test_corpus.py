@@ -125,3 +125,48 @@ def test_what_the_shell_puts_in_for_a_command(text: Path, tmp_path: Path) -> Non
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and "pipe 1: sentences" in done.stderr
     assert Corpus.open(tmp_path / "c").train.num_documents == 38
+
+
+def test_pairs_of_sentences_become_a_parallel_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"Line {n} is here.\t第{n}行在这里。" for n in range(40)] + [
+        "No Chinese.\t",
+        "Line 1 is here.\t第1行在这里。",
+    ]
+    (tmp_path / "p.tsv").write_text("\n\n".join(rows) + "\n")
+    command = ["corpus", tmp_path / "p.tsv", "--languages", "en,zh", "--out", tmp_path / "c", "--vocab-size", "200"]
+    assert run(*command, "--workers", "1", "--json") == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert "p.tsv: tsv, en and zh" in printed.err and result["pairs of"] == "en and zh"
+    assert result["train"]["sentences"] + result["held-out"]["sentences"] == 80
+    assert result["dropped"]["pairs with an empty side"].startswith("1, such as p.tsv:81")
+    assert result["dropped"]["pairs that stood before"].startswith("1, such as p.tsv:83")
+    assert run("corpus", "head", tmp_path / "c") == 0
+    assert "行在这里。" in capsys.readouterr().out
+    for side in ("en", "zh"):
+        (tmp_path / side).write_text("a\nb\nc\n")
+    aligned = ["corpus", tmp_path / "en", tmp_path / "zh", "--languages", "en,zh", "--out", tmp_path / "d"]
+    assert run(*aligned, "--kind", "characters", "--workers", "1") == 0
+    assert Corpus.open(tmp_path / "d").manifest.languages == ("en", "zh")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--languages", "en"], "has 1 names: give two"),
+        (["--languages", "en,en"], "give two different names"),
+        (["--languages", "en,zh", "--shape", "csv"], "pairs have no --shape csv"),
+        (["--languages", "en,zh", "--language", "zh"], "leave --language"),
+        (["--languages", "en,zh", "--clean.unicode", "NFC"], "could part the two sides"),
+        (["--shape", "aligned"], "--shape aligned is of pairs"),
+        (["--languages", "en,zh"], "p.tsv line 2 has no tab"),
+    ],
+)
+def test_what_does_not_go_with_pairs_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (tmp_path / "p.tsv").write_text("a\tb\nc\n")
+    assert run("corpus", tmp_path / "p.tsv", "--out", tmp_path / "c", *arguments) == 2
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert len(printed) == 1 and message in printed[0]
+    assert not (tmp_path / "c").exists() and not (tmp_path / "c.partial").exists()

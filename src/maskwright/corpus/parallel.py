@@ -95,7 +95,7 @@ class ParallelText:
         return self._text.repeatable
 
     def prepare(self, folder: Path) -> None:
-        """As `Source.prepare`: all pairs that stay, in files of like size. In memory, 16 bytes of each pair."""
+        """As `Source.prepare`: all pairs that stay, in files of like size. In memory, some 50 bytes of each pair."""
         self._text.prepare(folder)
         self._kept, self._lost = [], _Lost()
         size, most = UNIT_BYTES
