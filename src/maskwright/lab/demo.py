@@ -46,7 +46,12 @@ SPLIT_SEEDS = {"en": 295, "zh": 355}
 """With these every part of the book has about a tenth of its text held out: of the seeds 0 to 399 those with
 which the share differs least from part to part. Nothing else was looked at."""
 MASKING: dict[str, Any] = {"training.evaluate_every": 100, "training.save_every": 250, "training.keep": 1}
-PLAIN: dict[str, Any] = {"optimizer.name": "adamw", "optimizer.rate": 1.5e-3, "training.schedule": "linear"}
+PLAIN: dict[str, Any] = {
+    "optimizer.name": "adamw",
+    "optimizer.rate": 1.5e-3,
+    "training.schedule": "linear",
+    "second_phase.share": 0,
+}
 """What differs in the plain run from the paper's numbers, which are for a million steps: AdamW, and a rate
 that suits a small network."""
 
