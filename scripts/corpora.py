@@ -2,11 +2,13 @@
 
     python scripts/corpora.py                          # both, below corpora/: some minutes, 250 MB of packages
     python scripts/corpora.py --language zh --skip manpages
+    python scripts/corpora.py --language bible         # a parallel corpus: two English Bibles, verse by verse
     python scripts/corpora.py --only-sources           # the text, without tokenising it
 
 Two stages. First the packages are fetched (pip, npm, apt-get) into corpora/packages, and the text in each is written to
-corpora/sources/<language>/<source>.jsonl.gz: rows of "text" and "source". Then `maskwright corpus` makes the corpus
-corpora/<language> of them. What is there already, from the same package by the same code, is not made again.
+corpora/sources/<language>/<source>.jsonl.gz: rows of "text" and "source", or of pairs, of "document" and both sides.
+Then `maskwright corpus` makes the corpus corpora/<language> of them. What is there already, from the same package by
+the same code, is not made again.
 
 Nothing of it is committed or shipped: corpora/<language>/SOURCES.md says under which licence each text stands. A tenth
 of every labelled source is kept out, for tasks to test on (`sources.source.is_test`).
@@ -25,12 +27,23 @@ from typing import Any
 
 from maskwright.durable import locked, staged_file, write_file
 from maskwright.errors import MaskwrightError
-from sources import archives, chinese, english, packages, poetry
-from sources.source import Documents, Source
+from sources import archives, bible, chinese, english, packages, poetry
+from sources.source import ParallelSource, Row, Source
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SOURCES = {"en": english.SOURCES, "zh": chinese.SOURCES, "poetry": poetry.SOURCES}
-LANGUAGES = {"en": "en", "zh": "zh", "poetry": "zh"}  # what `maskwright corpus` takes each of them for
+SOURCES: dict[str, tuple[Source | ParallelSource, ...]] = {
+    "en": english.SOURCES,
+    "zh": chinese.SOURCES,
+    "poetry": poetry.SOURCES,
+    "bible": bible.SOURCES,
+}
+# What `maskwright corpus` takes each of them for.
+LANGUAGES = {
+    "en": ["--language", "en"],
+    "zh": ["--language", "zh"],
+    "poetry": ["--language", "zh"],
+    "bible": ["--languages", ",".join(bible.SOURCES[0].languages)],
+}
 
 # What `maskwright corpus` is told beside its inputs.
 CLEANING = {
@@ -39,17 +52,19 @@ CLEANING = {
     "zh": "--clean.mojibake true --clean.controls true --clean.width letters --clean.unicode NFC "
     "--clean.script simplified --clean.min_characters 50 --clean.repetition true --clean.duplicates near",
     "poetry": "--clean.controls true --clean.unicode NFC --clean.duplicates near",
+    "bible": "",
 }
 VOCABULARY = {
     "en": ["--vocab-size", "16000"],
     "zh": ["--vocab-size", "12000"],
     "poetry": ["--vocab-size", "12000"],
+    "bible": ["--vocab-size", "8000"],
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--language", choices=["en", "zh", "both", "poetry"], default="both")
+    parser.add_argument("--language", choices=["en", "zh", "both", "poetry", "bible"], default="both")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "corpora", help="the folder for all of it")
     parser.add_argument("--skip", action="append", default=[], metavar="NAME", help="do without this source")
     parser.add_argument("--only-sources", action="store_true", help="stop before `maskwright corpus`")
@@ -68,19 +83,19 @@ def main() -> None:
                 build(language, records, arguments.out)
 
 
-def extracted(source: Source, language: str, out: Path) -> dict[str, Any]:
+def extracted(source: Source | ParallelSource, language: str, out: Path) -> dict[str, Any]:
     """Writes the text of a source, unless it is there; what there is to say about it."""
     try:
-        package = packages.fetch(source.package, out / "packages")
+        files = [packages.fetch(package, out / "packages") for package in source.packages]
     except packages.NotFetched as error:
         sys.exit(f"{source.name}: {error}. To do without it: --skip {source.name}")
     file = out / "sources" / language / f"{source.name}.jsonl.gz"
     record = file.with_name(f".{source.name}.json")
     made_from = {
-        "package": f"{source.package.registry}: {source.package.name}",
-        "version": packages.version_of(source.package, package),
+        "package": ", ".join(f"{package.registry}: {package.name}" for package in source.packages),
+        "version": ", ".join(map(packages.version_of, source.packages, files)),
         "licence": source.licence,
-        "sha256": packages.sha256(package),
+        "sha256": ", ".join(map(packages.sha256, files)),
         "code": code_digest(),
     }
     known = json.loads(record.read_text()) if record.exists() else {}
@@ -90,7 +105,7 @@ def extracted(source: Source, language: str, out: Path) -> dict[str, Any]:
     file.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        counts = write(file, source.name, source.documents(package))
+        counts = write(file, source.rows(*files))
     except archives.BadArchive as error:
         sys.exit(f"{source.name}: {error}. To do without it: --skip {source.name}")
     seconds = round(time.monotonic() - began, 1)
@@ -107,18 +122,14 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def write(file: Path, name: str, documents: Documents) -> dict[str, int]:
+def write(file: Path, rows: Iterable[Row]) -> dict[str, int]:
     """Rows of JSON, gzipped, the same bytes every time; documents and bytes of text in them."""
     count = size = 0
     with staged_file(file) as opened, gzip.GzipFile("", "wb", 6, opened, mtime=0) as packed:
-        for part, text in documents:
-            if not text:
-                continue
-            text = text.replace("\n", "\n\n")  # where a line might end by chance, a paragraph ends for sure
-            row = json.dumps({"text": text, "source": f"{name}:{part}"}, ensure_ascii=False) + "\n"
-            packed.write(row.encode())
-            count += 1
-            size += len(text.encode())
+        for row in rows:
+            packed.write((json.dumps({**row.texts, **row.document}, ensure_ascii=False) + "\n").encode())
+            count += row.begins
+            size += sum(len(text.encode()) for text in row.texts.values())
     return {"documents": count, "bytes": size}
 
 
@@ -132,7 +143,7 @@ def remove_others(folder: Path, names: Iterable[str]) -> None:
 
 def build(language: str, records: dict[str, dict[str, Any]], out: Path) -> None:
     command = [sys.executable, "-m", "maskwright", "corpus", str(out / "sources" / language)]
-    command += ["--out", str(out / language), "--language", LANGUAGES[language]]
+    command += ["--out", str(out / language), *LANGUAGES[language]]
     command += [*VOCABULARY[language], *CLEANING[language].split()]
     print(*command[1:], flush=True)
     if code := subprocess.run(command, check=False).returncode:

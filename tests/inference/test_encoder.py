@@ -296,5 +296,7 @@ def test_what_a_config_claims_is_not_allocated(tmp_path: Path, claims: dict[str,
 def test_a_tokenizer_of_another_kind_encodes_and_says_when_it_has_no_mask(encoder: Encoder) -> None:
     words = Encoder(encoder.model, Words(["<unk>", "the", "cat"]), where="it")
     assert words.tokenize("the cat") == ["the", "cat"] and words.encode(["the cat"]).shape[0] == 1
+    for pooling in ("mean", "cls"):  # nothing stands around a text, so that one may have no token at all
+        assert np.isfinite(words.encode(["", "cat"], pooling)).all() and not words.encode([""], pooling).any()
     with pytest.raises(BadInput, match="it has a tokenizer of words without"):
         words.fill("the [MASK]")

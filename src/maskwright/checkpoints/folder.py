@@ -49,6 +49,7 @@ def write_folder(
     tokenizer: Tokenizer,
     facts: Mapping[str, Any] | None = None,
     replace: bool = False,
+    before_done: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a model folder durably; returns its path.
 
@@ -56,6 +57,7 @@ def write_folder(
     parameters   by our names; cast to float32
     facts        what the model card tells of the training: headings -> values or tables
     replace      exchange what is at `path` for the new folder, in one step
+    before_done  is given the finished folder before it is at `path`; may write more into it, or raise and undo it
 
     The class that stock `transformers` loads it with follows from the heads: for BERT BertForPreTraining,
     BertForMaskedLM (whose class has no pooler, so none is written), BertForNextSentencePrediction, BertModel.
@@ -79,6 +81,8 @@ def write_folder(
         mask = "[MASK]" if tokenizer.mask_id is None else tokenizer.id_to_token(tokenizer.mask_id)
         card = model_card(path.name, config, architecture, facts or {}, mask=mask)
         (folder / "README.md").write_text(card, encoding="utf-8")
+        if before_done is not None:
+            before_done(folder)
     return path
 
 
@@ -111,8 +115,8 @@ def check_tokenizer(tokenizer: Tokenizer, config: ModelConfig) -> None:
         raise BadInput(f"the tokenizer has {tokenizer.vocab_size} tokens, the network {config.vocab_size}: not a pair")
     if isinstance(config, RobertaConfig) and tokenizer.pad_id not in (None, config.pad_token_id):
         raise BadInput(
-            f"the tokenizer pads with {tokenizer.pad_id}, and the network's pad_token_id is {config.pad_token_id}, which "
-            "its positions are counted from: set model.pad_token_id"
+            f"the tokenizer pads with {tokenizer.pad_id}, and the network's pad_token_id is {config.pad_token_id}, "
+            "which its positions are counted from: set model.pad_token_id"
         )
 
 

@@ -102,11 +102,17 @@ def read_google(path: str | Path, config: str | Path | None = None) -> GoogleMod
 
 
 def write_google_bert(
-    path: str | Path, tensors: Mapping[str, Tensor], config: BertConfig, *, replace: bool = False
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    config: BertConfig,
+    *,
+    more: Mapping[str, bytes] | None = None,
+    replace: bool = False,
 ) -> Path:
     """Write a BERT as Google's code reads it: `bert_config.json` and `bert_model.ckpt`; returns the folder.
 
     tensors    names of BertForPreTraining -> any type of float; heads may be absent
+    more       other files by name, such as vocab.txt
     replace    exchange what is at `path` for the new folder, in one step
 
     Google's code since February 2019 computes GELU's tanh form, whichever of the two the model was trained with.
@@ -135,6 +141,8 @@ def write_google_bert(
         write_bundle(folder / CHECKPOINT, arrays)
         state = f'model_checkpoint_path: "{CHECKPOINT}"\nall_model_checkpoint_paths: "{CHECKPOINT}"\n'
         (folder / "checkpoint").write_text(state, encoding="utf-8")
+        for name, data in (more or {}).items():
+            (folder / name).write_bytes(data)
     return path
 
 

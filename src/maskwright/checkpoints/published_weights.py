@@ -75,6 +75,11 @@ def find_weights(folder: Path, config: ModelConfig) -> dict[str, Stored]:
     return found
 
 
+def all_tensors(folder: Path) -> list[Stored]:
+    """Every tensor of a folder, under the name it has there."""
+    return [stored for file in _files(folder) for stored in _tensors_of(file)]
+
+
 def _files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -85,8 +90,8 @@ def _files(folder: Path) -> list[Path]:
     )
     if others:
         raise BadInput(
-            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are never read here: "
-            "save it again as safetensors (transformers: model.save_pretrained(folder, safe_serialization=True))"
+            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are not read here: "
+            f"`maskwright import {folder} --out DIR` makes safetensors of them without running them"
         )
     raise BadInput(f"{folder}: {WEIGHTS} is missing")
 

@@ -89,6 +89,8 @@ VERBS: dict[str, dict[str, str]] = {
     "Use": {
         "fill": "Guess the masked words of a text.",
         "encode": "Turn texts into vectors.",
+        "import": "Bring a model from elsewhere into a folder of ours, with a certificate.",
+        "export": "Write a model in a form that others load.",
     },
     "Measure": {
         "params": "Count the parameters of a network by component.",

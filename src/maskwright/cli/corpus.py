@@ -1,7 +1,7 @@
 """`maskwright corpus`: raw text to tokenised, memory-mapped shards."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -10,6 +10,9 @@ from maskwright.cli.corpus_parts import described
 from maskwright.cli.overrides import Overrides
 from maskwright.cli.results import AsJson, log, show
 
+if TYPE_CHECKING:
+    from maskwright.corpus.sources import Source
+
 SAMPLES: dict[str, Literal["en", "zh"]] = {"austen": "en", "sanguo": "zh"}
 
 
@@ -17,8 +20,9 @@ def corpus(
     *inputs: Annotated[str, Parameter(allow_leading_hyphen=True)],
     out: Path,
     language: Literal["en", "zh"] = "en",
+    languages: str | None = None,
     shape: Literal[
-        "auto", "sentences", "paragraphs", "jsonl", "csv", "tsv", "parquet", "arrow", "wikipedia", "warc"
+        "auto", "sentences", "paragraphs", "jsonl", "csv", "tsv", "parquet", "arrow", "wikipedia", "warc", "aligned"
     ] = "auto",
     text_column: str = "text",
     sample: Literal["austen", "sanguo"] | None = None,
@@ -45,6 +49,12 @@ def corpus(
     size; the result is the same for any number of workers on any engine.
     Stopped in the middle, the same command goes on.
 
+    With --languages, a parallel corpus: each sentence is followed by its
+    translation. Pairs come as .tsv of two columns, as .jsonl with fields named as
+    the languages, or as two files of lines that match. An empty line ends a
+    document, and so does another value in a column or field "document". Pairs with
+    an empty side and pairs that stood before are left out, and counted.
+
     Cleaning is off unless asked for, a step at a time, by --clean.STEP VALUE:
     mojibake, controls, repetition true; unicode NFC|NFKC; width letters|all;
     script simplified|traditional; language documents|lines; duplicates
@@ -56,7 +66,10 @@ def corpus(
         inputs: Files, folders, URLs, pipes, or - for the standard input.
         out: The folder to make.
         language: Of the text: en or zh. It decides how sentences and words end.
-        shape: How documents stand in the files; auto looks at their first lines.
+        languages: Of pairs of sentences, the first and the second: en,zh. Any two
+            names will do; a side named zh has its words found by the segmenter.
+        shape: How documents stand in the files; auto looks at their first lines
+            (of pairs: at the files' names; then it is tsv, jsonl or aligned).
         text_column: Where tables and rows of JSON have their text.
         sample: Take a text that travels with maskwright instead of inputs.
         tokenizer: A folder, vocab.txt, tokenizer.json, vocab.json beside
@@ -82,11 +95,11 @@ def corpus(
         maskwright corpus wiki.txt --out corpora/wiki --tokenizer bert-base/
         maskwright corpus --sample austen --out corpora/austen
         maskwright corpus web.parquet --out corpora/web --clean.duplicates near
+        maskwright corpus pairs.tsv --languages en,zh --out corpora/pairs
         maskwright corpus info corpora/web
     """
     from maskwright.config import checked, override
     from maskwright.corpus.build import build_corpus
-    from maskwright.corpus.sources import SampleText
     from maskwright.errors import BadInput
     from maskwright.machine import processors
     from maskwright.progress import rich_progress
@@ -103,15 +116,11 @@ def corpus(
         raise BadInput(f"unknown option --{foreign}. See: maskwright corpus --help")
     wanted = {name.removeprefix("clean."): value for name, value in overrides.items()}
     cleaning = checked(CleaningConfig, override({}, wanted), "--clean")
-    if sample is not None and inputs:
-        raise BadInput(f"--sample {sample} and {inputs[0]}: give the one or the other")
+    source = _source(inputs, sample, language, languages, shape, text_column)
     try:
         made = build_corpus(
-            SampleText(SAMPLES[sample]) if sample else inputs,
+            source,
             out,
-            language=language,
-            shape=shape,
-            column=text_column,
             tokenizer=tokenizer,
             kind=kind or "wordpiece",
             vocab_size=8000 if vocab_size is None else vocab_size,
@@ -130,3 +139,31 @@ def corpus(
         log("Stopped. What is finished is kept; the same command goes on with it.")
         raise
     show(described(made), json=json)
+
+
+def _source(
+    inputs: tuple[str, ...], sample: str | None, language: str, languages: str | None, shape: Any, column: str
+) -> "Source":
+    """Where the text comes from, as the options say it."""
+    from maskwright.corpus.parallel import ParallelText
+    from maskwright.corpus.sources import SampleText, TextFiles
+    from maskwright.errors import BadInput
+    from maskwright.text.parallel import PAIR_SHAPES
+
+    if sample is not None:
+        if inputs or languages is not None:
+            other = inputs[0] if inputs else f"--languages {languages}"
+            raise BadInput(f"--sample {sample} and {other}: give the one or the other")
+        return SampleText(SAMPLES[sample])
+    if languages is None:
+        if shape == "aligned":
+            raise BadInput("--shape aligned is of pairs: say --languages FIRST,SECOND")
+        return TextFiles(inputs, language=language, shape=shape, column=column)
+    if (language, column) != ("en", "text"):
+        raise BadInput(f"--languages {languages} names languages and columns: leave --language and --text-column away")
+    names = tuple(languages.split(","))
+    if len(names) != 2:
+        raise BadInput(f"--languages {languages} has {len(names)} names: give two, as en,zh")
+    if shape not in ("auto", *PAIR_SHAPES):
+        raise BadInput(f"pairs have no --shape {shape}: there are auto, {', '.join(PAIR_SHAPES)}")
+    return ParallelText(inputs, languages=names, shape=shape)

@@ -171,6 +171,7 @@ def described(made: "Corpus") -> dict[str, Any]:
     return {
         "corpus": str(made.path),
         "fingerprint": made.fingerprint,
+        **({"pairs of": " and ".join(manifest.languages)} if manifest.languages else {}),
         "vocabulary": manifest.tokenizer.vocab_size,
         "words": manifest.words or "none: whole-word masking will refuse this corpus",
         **splits,

@@ -68,7 +68,7 @@ def build_corpus(
     """Make the corpus `out` and open it; when it is there already, made by the same arguments, just open it.
 
     inputs      files, folders, archives, URLs, pipes, "-" for the standard input; or another source, such as a
-                `SampleText`
+                `SampleText`, or `ParallelText`, which makes a parallel corpus
     column      where tables and rows of JSON have their text
     tokenizer   a tokenizer or where one lies; None trains one of that `kind` and `vocab_size` on the training documents
     held_out    share of the documents kept aside, chosen by their content and `seed`
@@ -92,6 +92,8 @@ def build_corpus(
     given = load_tokenizer(tokenizer) if isinstance(tokenizer, str | Path) else tokenizer
     words = _words(source.language, segmenter, dictionary)
     cleaning = cleaning or CleaningConfig()
+    if source.languages and cleaning != CleaningConfig():
+        raise BadInput("cleaning could part the two sides of a pair: clean both before, or leave --clean away")
     Cleaner(cleaning, source.language)  # what it needs is there, or the error comes before any work
     arguments = {
         "language": source.language,
@@ -112,6 +114,7 @@ def build_corpus(
         segmenter=None if words in (None, CHARACTERS) else segmenter,
         dictionary=None if dictionary is None else str(Path(dictionary).absolute()),
         cleaning=cleaning,
+        languages=source.languages,
     )
     with open_engine(engine, workers, **(engine_settings or {})) as at_work:
         if source.repeatable and _is_there(source, out, {**source.identity(), **arguments}, progress):

@@ -12,7 +12,7 @@ def card(manifest: Manifest) -> str:
         "# Corpus",
         "",
         (
-            f"Language {manifest.language}; made by `maskwright corpus`, format {manifest.format_version}, "
+            f"{_languages(manifest)}; made by `maskwright corpus`, format {manifest.format_version}, "
             f"fingerprint `{manifest.fingerprint[:16]}`."
         ),
         "",
@@ -46,6 +46,12 @@ def card(manifest: Manifest) -> str:
     if manifest.unknown_examples:
         lines += ["", "## Words that became [UNK]", "", " ".join(f"`{word}`" for word in manifest.unknown_examples)]
     return "\n".join(lines) + "\n"
+
+
+def _languages(manifest: Manifest) -> str:
+    if not manifest.languages:
+        return f"Language {manifest.language}"
+    return f"Pairs of sentences, {' and '.join(manifest.languages)}, in turn"
 
 
 def _libraries(manifest: Manifest) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from maskwright.corpus.encode_pairs import encode_pairs
 from maskwright.corpus.shards import Array, token_type
 from maskwright.text.documents import Document
 from maskwright.text.words import Segmenter
@@ -53,11 +54,14 @@ class Chunk(NamedTuple):
 
 
 class Encoder:
-    """A tokenizer and a segmenter at work."""
+    """A tokenizer and a segmenter at work.
 
-    def __init__(self, tokenizer: Tokenizer, segmenter: Segmenter | None) -> None:
+    other   where sentences stand in pairs, the segmenter of their second sides; `segmenter` is then of the first
+    """
+
+    def __init__(self, tokenizer: Tokenizer, segmenter: Segmenter | None, *other: Segmenter | None) -> None:
         self._tokenizer = tokenizer
-        self._segmenter = segmenter
+        self._segmenters = (segmenter, *other)
         self._dtype = token_type(tokenizer.vocab_size)
         self._unk_id = -1 if tokenizer.unk_id is None else tokenizer.unk_id
 
@@ -66,7 +70,11 @@ class Encoder:
         sentences = [sentence for document in documents for sentence in document.sentences]
         owner = np.repeat(np.arange(len(documents)), [len(document.sentences) for document in documents])
         missing: list[tuple[int, str]] = []
-        encoded = self._tokenizer.encode_sentences(sentences, self._segmenter, missing)
+        in_pairs = len(self._segmenters) == 2
+        if in_pairs:
+            encoded = encode_pairs(self._tokenizer, sentences, self._segmenters, missing)
+        else:
+            encoded = self._tokenizer.encode_sentences(sentences, self._segmenters[0], missing)
         kept = encoded.lengths > 0
         sizes = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         of_token = np.repeat(owner, encoded.lengths)
@@ -89,17 +97,25 @@ class Encoder:
             text=sentences if kept.all() else [sentences[i] for i in np.flatnonzero(kept).tolist()],
             statistics=np.stack(columns, axis=1),
             names=[document.source for document in documents],
-            losses=list(_losses(documents, sentences, owner, kept, columns[0])),
+            losses=list(_losses(documents, sentences, owner, kept, columns[0], 1 + in_pairs)),
             unknown=[(int(owner[sentence]), word[:_SHOWN]) for sentence, word in missing],
         )
 
 
 def _losses(
-    documents: Sequence[Document], sentences: list[str], owner: Array, kept: Array, sentences_kept: Array
+    documents: Sequence[Document],
+    sentences: list[str],
+    owner: Array,
+    kept: Array,
+    sentences_kept: Array,
+    together: int,
 ) -> Iterator[Loss]:
-    for i in np.flatnonzero(~kept).tolist():
-        document = int(owner[i])
-        shown = f"{documents[document].source}: {sentences[i][:_SHOWN]!r}"
-        yield Loss(document, "sentences without a token", len(sentences[i]), shown)
+    """together   1, or 2 where sentences stand in pairs"""
+    reason = "sentences without a token" if together == 1 else "pairs of which a side has no token"
+    for i in np.flatnonzero(~kept[::together]).tolist():
+        lost = sentences[i * together : (i + 1) * together]
+        document = int(owner[i * together])
+        shown = f"{documents[document].source}: {' | '.join(repr(sentence[:_SHOWN]) for sentence in lost)}"
+        yield Loss(document, reason, sum(map(len, lost)), shown)
     for document in np.flatnonzero(sentences_kept == 0).tolist():
         yield Loss(document, "documents without a token", 0, documents[document].source)

@@ -76,6 +76,9 @@ class Manifest(_Part):
     fingerprint: str
     """sha256 over the contents alone: tokenizer, splits and shards; two equal corpora have equal ones."""
     language: str
+    languages: tuple[str, ...] = ()
+    """What the two sides of a parallel corpus are called: sentence 2i of each document is in the first language, and
+    2i + 1 its translation into the second. Empty for any other corpus."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """What was asked for, so that the same command is recognised."""
     text: str = ""
@@ -105,13 +108,20 @@ class Manifest(_Part):
             shards = [shard for shard in self.shards if shard.split == split]
             if sum(shard.tokens for shard in shards) != counts.tokens:
                 raise ValueError(f"the shards of {split} do not add up to {counts.tokens} tokens")
-        if self.fingerprint != content_fingerprint(self.tokenizer.fingerprint, self.words, self.shards):
+        if self.languages and (odd := next((shard for shard in self.shards if shard.sentences % 2), None)):
+            raise ValueError(f"{odd.file} has {odd.sentences} sentences, an odd number, and they stand in pairs")
+        known = content_fingerprint(self.tokenizer.fingerprint, self.words, self.shards, self.languages)
+        if self.fingerprint != known:
             raise ValueError("the fingerprint is not that of what is listed")
 
 
-def content_fingerprint(tokenizer: str, words: str | None, shards: tuple[ShardEntry, ...]) -> str:
+def content_fingerprint(
+    tokenizer: str, words: str | None, shards: tuple[ShardEntry, ...], languages: tuple[str, ...] = ()
+) -> str:
     """One name for what a corpus contains, whatever its path, age, or number of workers."""
-    content = [FORMAT_VERSION, tokenizer, words, [[shard.file, shard.sha256] for shard in shards]]
+    content: list[Any] = [FORMAT_VERSION, tokenizer, words, [[shard.file, shard.sha256] for shard in shards]]
+    if languages:  # others keep the name they had before there were parallel ones
+        content.append(list(languages))
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

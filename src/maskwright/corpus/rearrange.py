@@ -95,6 +95,7 @@ def _check_alike(one: Corpus, other: Corpus) -> None:
         ("tokenizer", one.manifest.tokenizer.fingerprint[:12], other.manifest.tokenizer.fingerprint[:12]),
         ("words", one.manifest.words, other.manifest.words),
         ("language", one.manifest.language, other.manifest.language),
+        ("pair of languages", ",".join(one.manifest.languages), ",".join(other.manifest.languages)),
     ):
         if ours != theirs:
             raise BadInput(
@@ -161,7 +162,7 @@ def _write(
             )
         manifest = given.model_copy(
             update={
-                "fingerprint": content_fingerprint(given.tokenizer.fingerprint, given.words, shards),
+                "fingerprint": content_fingerprint(given.tokenizer.fingerprint, given.words, shards, given.languages),
                 "arguments": arguments,
                 "text": f"{key(0, *(corpus.manifest.text for corpus in corpora), str(arguments)):032x}",
                 "inputs": "",

@@ -19,6 +19,7 @@ class Settings(_Part):
 
     segmenter   who marks the words; None where the tokenizer's rules do
     dictionary  where more words for it lie
+    languages   what the two sides of a parallel corpus are called; empty for any other
     """
 
     language: str
@@ -27,6 +28,7 @@ class Settings(_Part):
     segmenter: str | None
     dictionary: str | None
     cleaning: CleaningConfig
+    languages: tuple[str, ...] = ()
 
 
 class Plan(_Part):

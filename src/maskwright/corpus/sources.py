@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from maskwright.corpus.manifest import Dropped
 from maskwright.draws import key
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
@@ -30,10 +31,11 @@ LOOKED_AT = 200  # files whose shapes are told
 class Unit(BaseModel):
     """A part of the input for one task, with all that reading it takes. Plain JSON.
 
-    key     of the files, what they looked like, and how they are read: equal units give equal documents
-    size    bytes as they lie there
-    piece   of files; None where the documents were kept, a line each, in the file `kept`
-    column  where tables and rows of JSON have their text
+    key      of the files, what they looked like, and how they are read: equal units give equal documents
+    size     bytes as they lie there
+    piece    of files; None where the documents were kept, a line each, in the file `kept`
+    column   where tables and rows of JSON have their text
+    dropped  what was left out before the text was cut into units
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,7 @@ class Unit(BaseModel):
     piece: Piece | None = None
     column: str = "text"
     kept: str | None = None
+    dropped: dict[str, Dropped] = {}
 
     def documents(self, language: str) -> Iterator[RawDocument]:
         """The documents of the unit, in order."""
@@ -55,9 +58,14 @@ class Unit(BaseModel):
 
 
 class Source(Protocol):
-    """Where documents come from."""
+    """Where documents come from.
+
+    languages   of a parallel corpus, sentences 2i and 2i + 1 of whose documents are translations: what the two are
+                called; empty for any other
+    """
 
     language: str
+    languages: tuple[str, ...]
 
     @property
     def repeatable(self) -> bool:
@@ -91,6 +99,8 @@ class TextFiles:
     column  where tables and rows of JSON have their text
     """
 
+    languages = ()
+
     def __init__(
         self,
         inputs: Sequence[str | Path],
@@ -105,6 +115,11 @@ class TextFiles:
         self._found = look_for_inputs(inputs)
         self._files = [_settled(file, number) for number, file in enumerate(self._found.files, 1)]
         self._kept: dict[int, str] = {}  # sha256 of what `prepare` kept, by the place of the file
+
+    @property
+    def files(self) -> list[InputFile]:
+        """What is read, in order; after `prepare`, all of it as often as needed."""
+        return self._files
 
     @property
     def repeatable(self) -> bool:
@@ -191,6 +206,7 @@ class Documents:
     """
 
     repeatable = False
+    languages = ()
 
     def __init__(self, documents: Iterable[RawDocument], identity: dict[str, Any], *, language: str) -> None:
         self.language = language

@@ -26,6 +26,7 @@ from maskwright.text.cleaning.cleaner import Cleaner
 from maskwright.text.cleaning.duplicates import digest
 from maskwright.text.cleaning.minhash import MinHash
 from maskwright.text.documents import Document, Lines
+from maskwright.text.parallel import is_chinese
 from maskwright.text.readers import lines_of, sentences_of_lines
 from maskwright.text.words import find_segmenter
 from maskwright.tokenizers.loading import load_tokenizer
@@ -149,7 +150,13 @@ class Encode(NamedTuple):
         work = WorkFolder(self.work)
         settings = work.plan.settings
         made = (work.tokenizer / "tokenizer.json").stat()
-        encoder = _encoder(work.tokenizer, (made.st_ino, made.st_mtime_ns), settings.segmenter, settings.dictionary)
+        encoder = _encoder(
+            work.tokenizer,
+            (made.st_ino, made.st_mtime_ns),
+            settings.segmenter,
+            settings.dictionary,
+            tuple(map(is_chinese, settings.languages)),
+        )
         writers = {
             fate: ShardWriter(self.work, SPLITS[fate], task, settings.shard_tokens) for fate in (TRAIN, HELD_OUT)
         }
@@ -169,9 +176,16 @@ class Encode(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _encoder(tokenizer: Path, made: tuple[int, int], segmenter: str | None, dictionary: str | None) -> Encoder:
+def _encoder(
+    tokenizer: Path, made: tuple[int, int], segmenter: str | None, dictionary: str | None, chinese: tuple[bool, ...]
+) -> Encoder:
     """The encoder of a process for all its units, as it knows what it has looked up; `made` tells files apart."""
-    return Encoder(load_tokenizer(tokenizer), find_segmenter(segmenter, dictionary) if segmenter else None)
+    found = find_segmenter(segmenter, dictionary) if segmenter else None
+    if not chinese:
+        return Encoder(load_tokenizer(tokenizer), found)
+    # Asked for where neither side is Chinese, it is for both.
+    sides = [found if one or not any(chinese) else None for one in chinese]
+    return Encoder(load_tokenizer(tokenizer), *sides)
 
 
 def stage_called(name: str, work: Path) -> Stage:

@@ -32,6 +32,7 @@ def summary(work: WorkFolder, chosen: Chosen, tokenizer: Tokenizer) -> Manifest:
     shards = tuple(shard for part in everything for shard in part.shards)
     dropped: dict[str, Dropped] = {}
     for unit in work.units:
+        dropped = added(dropped, unit.dropped)
         if (empty := work.read_result(unit).empty).count:
             dropped = added(dropped, {"documents without text": empty})
     for part in everything:
@@ -44,8 +45,9 @@ def summary(work: WorkFolder, chosen: Chosen, tokenizer: Tokenizer) -> Manifest:
     }
     unknown = dict.fromkeys(word for part in everything for word in part.unknown_examples)
     return Manifest(
-        fingerprint=content_fingerprint(tokenizer.fingerprint, words, shards),
+        fingerprint=content_fingerprint(tokenizer.fingerprint, words, shards, plan.settings.languages),
         language=plan.settings.language,
+        languages=plan.settings.languages,
         arguments=plan.arguments,
         text=chosen.digest,
         inputs=digest_of(plan.state),

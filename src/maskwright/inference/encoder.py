@@ -53,7 +53,7 @@ class Encoder:
     def __init__(self, model: Pretraining, tokenizer: Tokenizer, *, has_pooler: bool = True, where: str = "") -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
-        self._has_pooler = has_pooler
+        self.has_pooler = has_pooler
         self._where = where or "this model"
         self._language = 0
         table = model.encoder.token_table
@@ -134,7 +134,7 @@ class Encoder:
         """
         if pooling not in get_args(Pooling):
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
-        if pooling == "pooler" and not self._has_pooler:
+        if pooling == "pooler" and not self.has_pooler:
             raise BadInput(f"{self._where} has no pooler: take mean or cls")
         encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors = np.empty((len(encoded), self.config.hidden_size), dtype=np.float32)

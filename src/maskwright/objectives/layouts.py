@@ -1,16 +1,20 @@
-"""How sequences are laid out, by name: BERT's pairs and RoBERTa's alternatives (arXiv 1907.11692, section 4.2)."""
+"""How sequences are laid out, by name: BERT's pairs, RoBERTa's alternatives (1907.11692, section 4.2), XLM's text."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
+from maskwright.objectives.language_stream import LanguageStream
 from maskwright.objectives.packed_sentences import PackedSentences
 from maskwright.objectives.pair_plan import Task
 from maskwright.objectives.segment_pairs import SegmentPairs, Variant
+from maskwright.objectives.stream import Layout
+from maskwright.objectives.translation import TranslationPairs
 
-Kind = Literal["segment_pairs", "sentence_pairs", "full_sentences", "doc_sentences"]
+Kind = Literal["segment_pairs", "sentence_pairs", "full_sentences", "doc_sentences", "languages"]
+Translation = Literal["in_turn", "never", "alone"]
 PAIRS: tuple[Kind, ...] = ("segment_pairs", "sentence_pairs")
 
 
@@ -18,7 +22,7 @@ class LayoutConfig(Config):
     """How sequences are laid out."""
 
     kind: Kind = "segment_pairs"
-    """segment_pairs (BERT), sentence_pairs, full_sentences (RoBERTa) or doc_sentences (SpanBERT)."""
+    """segment_pairs (BERT), sentence_pairs, full_sentences (RoBERTa), doc_sentences (SpanBERT) or languages (XLM)."""
     max_length: int = Field(default=128, ge=5)
     """Tokens of a sequence, special tokens included."""
     task: Task = "next_sentence"
@@ -27,6 +31,10 @@ class LayoutConfig(Config):
     """How often a pair is meant to be shorter."""
     variant: Variant = "exact"
     """google: pairs as the original scripts make them, with their faults."""
+    translation: Translation = "in_turn"
+    """languages: in_turn (each language's text, then pairs of translations), never, or alone."""
+    max_sentence: int | None = Field(default=100, ge=1)
+    """languages: tokens of a side of a pair; longer ones are left out. none: as many as fit."""
 
     @model_validator(mode="after")
     def _pairs_only(self) -> "LayoutConfig":
@@ -39,8 +47,21 @@ class LayoutConfig(Config):
         """The head that the pairs ask for: nsp, sop, or None."""
         return {"next_sentence": "nsp", "sentence_order": "sop", "none": None}[self.task]
 
-    def layout(self, cls_id: int, sep_id: int) -> SegmentPairs | PackedSentences:
-        """The layout itself."""
+    def layouts(self, cls_id: int, sep_id: int) -> list[Layout[Any]]:
+        """The layout itself; of languages several, which take turns: the text of each, and pairs of translations."""
+        if self.kind == "languages":
+            pairs = TranslationPairs(
+                cls_id=cls_id, sep_id=sep_id, max_length=self.max_length, max_sentence=self.max_sentence
+            )
+            text: list[Layout[Any]] = [
+                LanguageStream(cls_id=cls_id, sep_id=sep_id, language=side, side=side, max_length=self.max_length)
+                for side in (0, 1)
+            ]
+            turns: dict[Translation, list[Layout[Any]]] = {"in_turn": [*text, pairs], "never": text, "alone": [pairs]}
+            return turns[self.translation]
+        return [self._layout(cls_id, sep_id)]
+
+    def _layout(self, cls_id: int, sep_id: int) -> SegmentPairs | PackedSentences:
         if self.kind in PAIRS:
             return SegmentPairs(
                 cls_id=cls_id,

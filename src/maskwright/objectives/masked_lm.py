@@ -124,6 +124,7 @@ def mask_sequences(
     randomized: float = 0.1,
     fate: Literal["token", "unit"] = "token",
     boundaries: bool = False,
+    segments: bool = True,
 ) -> Batch:
     """The sequences as a Batch with hidden tokens: predict_rows (M,) ascending, predict_ids (M,).
 
@@ -142,6 +143,7 @@ def mask_sequences(
     randomized       share that becomes a random token; the rest is kept
     fate             whether each token draws which of the three it is, or each unit
     boundaries       fill in span_bounds, span_of and span_places, see `span_boundary`
+    segments         fill in token_type_ids
     """
     check_rates(rate, max_predictions, masked, randomized)
     hidden, draws = chosen(
@@ -167,7 +169,7 @@ def mask_sequences(
     return flat_batch(
         corrupted,
         sequences.cu_seqlens,
-        sequences.token_type_ids,
+        sequences.token_type_ids if segments else None,
         predict_rows=hidden.rows,
         predict_ids=sequences.token_ids[hidden.rows],
         pair_labels=sequences.pair_labels,

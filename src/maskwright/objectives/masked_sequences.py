@@ -46,6 +46,7 @@ class MaskedSequences:
     steps                of the whole run, for a rate that changes
     first_step           the step at which the streams begin
     boundaries           give the bounds of hidden spans, for the span boundary objective
+    segments             give token types, for networks that have segments
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class MaskedSequences:
         steps: int,
         first_step: int = 0,
         boundaries: bool = False,
+        segments: bool = True,
     ) -> None:
         if tokenizer.mask_id is None:
             raise BadInput(f"the tokenizer, of kind {tokenizer.kind}, has no [MASK]: nothing can be hidden with it")
@@ -69,7 +71,7 @@ class MaskedSequences:
         self.tokenizer, self.masks, self.mask_id = tokenizer, masks, tokenizer.mask_id
         self.batch_sequences, self.micro_sequences = batch_sequences, micro_sequences
         self.held_out_sequences, self.seed, self.steps = held_out_sequences, seed, steps
-        self.first_step, self.boundaries = first_step, boundaries
+        self.first_step, self.boundaries, self.segments = first_step, boundaries, segments
         self._units = masks.units()
         everything = np.arange(tokenizer.vocab_size)
         self._random_ids: int | Integers = tokenizer.vocab_size
@@ -111,6 +113,7 @@ class MaskedSequences:
                     mask_id=self.mask_id,
                     random_ids=self.tokenizer.vocab_size,
                     boundaries=self.boundaries,
+                    segments=self.segments,
                 )
 
     def examples(self, step: int) -> Iterator[Example]:
@@ -146,6 +149,7 @@ class MaskedSequences:
             random_ids=self._random_ids,
             units=self._units,
             boundaries=self.boundaries,
+            segments=self.segments,
             **self._options(HIDING + CORRUPTING, step),
         )
 

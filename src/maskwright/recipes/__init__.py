@@ -70,6 +70,9 @@ def resolve(
         tokenizer = corpus.tokenizer
         start = plain(module.recipe(size or module.DEFAULT_SIZE, path, tokenizer.vocab_size))
         start = override(start, {"model.pad_token_id": tokenizer.pad_id})
+        if corpus.manifest.languages and "languages" in start["model"]:
+            names = list(corpus.manifest.languages)
+            start = override(start, {"model.languages": names, "model.n_langs": len(names)})
     else:
         start = {**written, "corpus": path}
         if size is not None and size != written.get("size"):

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from maskwright.config import Config
 from maskwright.corpus.read import Corpus, Split
+from maskwright.draws import key
 from maskwright.errors import BadInput
 from maskwright.layers.positions import SinusoidalPositions
 from maskwright.models import ModelConfig
 from maskwright.models.albert import AlbertConfig
+from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.masked_sequences import MaskedSequences, Phases
@@ -83,10 +85,10 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
     lengths = {"layout.max_length": recipe.layout.max_length}
     if recipe.second_phase.share:
         lengths["second_phase.max_length"] = recipe.second_phase.max_length
-    for key, length in lengths.items():
+    for name, length in lengths.items():
         if length > model.longest:
             raise BadInput(
-                f"{key} {length} is more than the model's {model.longest} "
+                f"{name} {length} is more than the model's {model.longest} "
                 "positions: shorten it, or raise model.max_position_embeddings"
             )
     if model.vocab_size < tokenizer.vocab_size:
@@ -104,10 +106,31 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             f"{corpus.path} carries no words, and masks.unit {recipe.masks.unit} hides whole ones: build it with a "
             "word segmenter (--segmenter rjieba; pip install 'maskwright[zh]'), or take --masks.unit token"
         )
+    _check_languages(recipe, corpus)
     if recipe.layout.pair_head and getattr(model, "type_vocab_size", 0) < 2:
         raise BadInput(
             f"layout.task {recipe.layout.task} asks about two segments, and a {model.model_type} has no segments to "
             "tell them apart: take --layout.kind full_sentences --layout.task none, or model.type_vocab_size 2"
+        )
+
+
+def _check_languages(recipe: Recipe, corpus: Corpus) -> None:
+    """A layout of languages wants a parallel corpus, and a network that is told them."""
+    model, languages = recipe.model, recipe.layout.kind == "languages"
+    if languages and not corpus.manifest.languages:
+        raise BadInput(
+            f"{corpus.path} is of one language, and layout.kind languages reads parallel text: make a corpus of pairs "
+            "with `maskwright corpus --languages en,zh`, or take --layout.kind full_sentences"
+        )
+    if languages and not (isinstance(model, XlmConfig) and model.knows_languages):
+        raise BadInput(
+            f"layout.kind languages tells each token's language, which a {model.model_type} does not read: take the "
+            "recipe xlm (with model.n_langs 2), or --layout.kind full_sentences"
+        )
+    if not languages and isinstance(model, XlmConfig) and model.knows_languages:
+        raise BadInput(
+            f"layout.kind {recipe.layout.kind} tells no language, and the model has {model.n_langs}: take "
+            "--layout.kind languages, or --model.n_langs 1"
         )
 
 
@@ -135,11 +158,19 @@ def data(recipe: Recipe, corpus: Corpus) -> Phases:
 def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSequences:
     training, tokenizer = recipe.training, corpus.tokenizer
     assert tokenizer.cls_id is not None and tokenizer.sep_id is not None
-    layout = recipe.layout.layout(tokenizer.cls_id, tokenizer.sep_id)
-    judged = recipe.layout.with_changes(variant="exact").layout(tokenizer.cls_id, tokenizer.sep_id)
+    trained = recipe.layout.layouts(tokenizer.cls_id, tokenizer.sep_id)
+    judged = recipe.layout.with_changes(variant="exact").layouts(tokenizer.cls_id, tokenizer.sep_id)
+    dupe_factor = recipe.masks.dupe_factor
     return MaskedSequences(
-        [Stream[Any](corpus.train, layout, seed=training.seed, dupe_factor=recipe.masks.dupe_factor)],
-        [Stream[Any](corpus.held_out, judged, seed=0, dupe_factor=1)] if _fits(judged, corpus.held_out) else [],
+        [
+            Stream[Any](corpus.train, layout, seed=_seed(training.seed, place), dupe_factor=dupe_factor)
+            for place, layout in enumerate(trained)
+        ],
+        [
+            Stream[Any](corpus.held_out, layout, seed=0, dupe_factor=1)
+            for layout in judged
+            if _fits(layout, corpus.held_out)
+        ],
         tokenizer,
         recipe.masks,
         batch_sequences=training.batch_sequences,
@@ -149,7 +180,13 @@ def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSeque
         steps=training.steps,
         first_step=first_step,
         boundaries=recipe.masks.boundary,
+        segments=not isinstance(recipe.model, XlmConfig),
     )
+
+
+def _seed(seed: int, place: int) -> int:
+    """Of one of several streams: their orders have nothing to do with each other."""
+    return seed if place == 0 else key(seed, "stream", place)
 
 
 def _fits(layout: Any, held_out: Split) -> bool:

@@ -1,5 +1,6 @@
 """An encoder with its prediction heads: what pretraining trains, saves and loads."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
@@ -100,6 +101,16 @@ def head(name: str, config: ModelConfig) -> nn.Module:
     width = config.embedding_size if isinstance(config, AlbertConfig) else None
     made = MaskedLMHead if name == "mlm" else SpanBoundaryHead
     return made(config.hidden_size, config.vocab_size, activation, config.layer_norm_eps, width)
+
+
+def published_parts(model: Pretraining, *, pooler: bool = True) -> tuple[list[WeightName], dict[str, nn.Parameter]]:
+    """The table of names that a folder of the model has, and the parameters: without a prefix where there is no head.
+
+    pooler   False: the pooler's weights are nobody's and are left out
+    """
+    part = model if len(model.heads) else model.encoder
+    names = [name for name in part.weight_names() if pooler or not re.match(r"(encoder\.)?pooler\.", name.ours)]
+    return names, dict(part.named_parameters())
 
 
 class Data(Protocol):

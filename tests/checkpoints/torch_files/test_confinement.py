@@ -125,7 +125,8 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(slow_file())
     code = (
         "from maskwright.checkpoints.torch_files.guarded import *\n"
-        f"read_torch_file({str(tmp_path / 'model.bin')!r}, out={str(tmp_path / 'out')!r}, limits=Limits(seconds=600, memory=1 << 30))"
+        "limits = Limits(seconds=600, memory=1 << 30)\n"
+        f"read_torch_file({str(tmp_path / 'model.bin')!r}, out={str(tmp_path / 'out')!r}, limits=limits)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     try:

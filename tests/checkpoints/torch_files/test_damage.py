@@ -68,7 +68,8 @@ def test_flipped_bits_are_refused_or_change_numbers(tmp_path: Path, flips: list[
         read_torch_file(path, out=out)
     except BadInput as error:
         assert str(path) in str(error) and "\n" not in str(error)
-        assert not any(words in str(error) for words in ("something else than read", "by signal", "takes"))
+        ours = ("something else than read", "by signal", "takes more", "takes too")
+        assert not any(words in str(error) for words in ours)
         assert [file.name for file in tmp_path.iterdir()] == [path.name]
     else:
         load_file(out)
