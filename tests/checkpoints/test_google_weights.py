@@ -101,6 +101,11 @@ BAD: dict[str, tuple[Change, dict[str, Any], str]] = {
     "not transposed": (changed("bert/encoder/layer_0/output/dense/kernel", shape=(12, 20)), {}, "12 x 20, .* 20 x 12"),
     "whole numbers": (changed(BIAS, dtype=3), {}, "holds int32: floating-point"),
     "damaged": (changed(BIAS, crc=1), {}, f"{BIAS} differs from its checksum"),
+    "a weight twice": (
+        lambda tensors: [*tensors, tensors[0]._replace(name="module/" + tensors[0].name)],
+        {},
+        "keep one",
+    ),
     "text for a size": (list, {"hidden_size": "12"}, "hidden_size is '12': a whole number"),
     "no size": (list, {"vocab_size": None}, "vocab_size is None"),
     "a size of 10**9": (list, {"num_hidden_layers": 10**9}, "from 1 to 1,024"),

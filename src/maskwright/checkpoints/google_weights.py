@@ -83,6 +83,8 @@ def read_google(path: str | Path, config: str | Path | None = None) -> GoogleMod
     settings = _read_config(bundle.index.parent, None if config is None else Path(config))
     names = _names(settings)
     stored = {_plain(name): name for name in bundle.names()}
+    if len(stored) < len(bundle.names()):
+        raise BadInput(f"{bundle.index}: a weight is there with {HUB!r} before its name and without: keep one")
     wanted = {name.google: name for name in names}
     left_out = [name for plain, name in stored.items() if plain not in wanted and _foreign(plain)]
     surplus = next((plain for plain in stored if plain not in wanted and not _foreign(plain)), None)

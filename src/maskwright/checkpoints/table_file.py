@@ -19,8 +19,8 @@ from maskwright.checkpoints.crc32c import crc32c, masked
 from maskwright.checkpoints.protobuf import Malformed, read_varint, varint
 
 MAGIC = 0xDB4775248B80FB57
-LARGEST_TABLE = 16 * 2**20  # bytes; that of BERT-large with its optimizer has a quarter of a million
-MOST_ENTRIES, MOST_BLOCKS = 50_000, 10_000
+LARGEST_TABLE = 8 * 2**20  # bytes; that of BERT-large with its optimizer has a quarter of a million
+MOST_ENTRIES, MOST_BLOCKS = 20_000, 5_000
 LONGEST_KEY = 1_024  # bytes
 
 BLOCK_SIZE = 2**18  # bytes of entries after which a block ends, as TensorFlow has it

@@ -30,7 +30,7 @@ from maskwright.errors import BadInput
 
 INDEX = ".index"
 VERSION = 1  # of the format that is read and written
-MOST_SHARDS, MOST_DIMENSIONS = 99_999, 64  # the digits of a file's name; what numpy has
+MOST_SHARDS, MOST_DIMENSIONS = 99_999, 16  # the digits of a file's name; far more than any weight has
 _MOST_VALUES = 2**59  # in a tensor: eight bytes of each still have an address
 # The numbers of `DataType` in tensorflow `core/framework/types.proto`.
 DTYPES: dict[int, str] = {
@@ -199,11 +199,14 @@ def _entry(entry: Message, num_shards: int) -> BundleEntry:
 
 
 def _shape(shape: Message) -> tuple[int, ...]:
-    sizes = tuple(Message(dimension).number(1) for dimension in shape.parts(2))
+    dimensions = shape.parts(2)
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise Malformed(f"its shape has {len(dimensions):,} dimensions: up to {MOST_DIMENSIONS} are read")
+    sizes = tuple(Message(dimension).number(1) for dimension in dimensions)
     if shape.number(3) or any(size < 0 for size in sizes):
         raise Malformed("its shape is not known")
-    if len(sizes) > MOST_DIMENSIONS or math.prod(max(1, size) for size in sizes) >= _MOST_VALUES:
-        raise Malformed(f"its shape, of {len(sizes):,} dimensions, is larger than any tensor's")
+    if math.prod(max(1, size) for size in sizes) >= _MOST_VALUES:
+        raise Malformed("its shape is larger than any tensor's")
     return sizes
 
 
