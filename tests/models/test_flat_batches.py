@@ -1,4 +1,4 @@
-"""What must hold of BERT over flat batches: sequences are alone with themselves, however they are batched."""
+"""What must hold of an encoder over flat batches: sequences are alone with themselves, however they are batched."""
 
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,9 @@ from maskwright.errors import BadInput
 from maskwright.layers.attention import Way, attention
 from maskwright.layers.dropout import DropoutStream
 from maskwright.models.bert import Bert, config_json
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.pretraining import network as build
 from tests.models.networks import network, small
 from tests.parity import draw_batch, flat, lend_weights, padded
 
@@ -84,6 +86,49 @@ def test_a_changed_sequence_leaves_its_neighbours_bitwise(way: Way, dtype: torch
         after = outputs(model, replace(batch, token_ids=changed)).split(LENGTHS)
         assert not torch.equal(after[n], before[n])
         assert all(torch.equal(after[m], before[m]) for m in range(len(LENGTHS)) if m != n)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "xlm"])
+def test_every_network_keeps_sequences_apart(kind: str) -> None:
+    """Whatever their neighbours are, bit for bit; and each as if it were alone."""
+    config = small(kind)
+    model = network(config, ())
+    languages, segments = getattr(config, "n_langs", 0), getattr(config, "type_vocab_size", 0)
+    batch = draw_batch(generator(9, "apart"), LENGTHS, config.vocab_size, segments, languages=languages)
+    before = outputs(model, batch).split(LENGTHS)
+    changed = batch.token_ids.clone()
+    changed[8:48] = (changed[8:48] + 7) % config.vocab_size
+    after = outputs(model, replace(batch, token_ids=changed)).split(LENGTHS)
+    assert [torch.equal(a, b) for a, b in zip(after, before)] == [n != 2 for n in range(len(LENGTHS))]
+    first = {
+        name: value[:7]
+        for name in ("token_ids", "token_type_ids", "language_ids")
+        if (value := getattr(batch, name)) is not None
+    }
+    one = replace(batch, cu_seqlens=batch.cu_seqlens[:2], max_seqlen=7, position_ids=batch.position_ids[:7], **first)
+    assert (outputs(model, one) - before[0]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("kind", ["roberta", "albert", "xlm"])
+def test_every_network_learns_a_batch_by_heart(kind: str, name: str) -> None:
+    """In bf16 over flat parameters, as the loop trains."""
+    config = small(kind, hidden_size=32)
+    heads = ("mlm", "sop") if kind == "albert" else ("mlm",)
+    model = build(config, heads)
+    model.initialise(0.05, 0)
+    optimizer = Optimizer(model, OptimizerConfig(name=name, rate=5e-3), torch.bfloat16)
+    languages, segments = getattr(config, "n_langs", 0), getattr(config, "type_vocab_size", 0)
+    batch = draw_batch(generator(10, "heart"), [12, 9], config.vocab_size, segments, languages=languages)
+    losses: list[float] = []
+    for step in range(60):
+        tallies = model.tallies(batch, DropoutStream(0, "heart", step))
+        loss = torch.stack([tally.loss_sum / tally.count for tally in tallies.values()]).sum()
+        loss.backward()
+        optimizer.flat.collect(first=True)
+        optimizer.step(1.0)
+        losses.append(float(loss.detach()))
+    assert sum(losses[-5:]) / 5 < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bf16"])
