@@ -164,10 +164,7 @@ def recipe_of(
     steps = max(1, round(terms.tokens / a_step))
     # Fewer and larger steps want a higher rate, by the root of their size, up to what still converges.
     scale = min(3.0, math.sqrt(first.training.batch_sequences / 32))
-    rates = {
-        "optimizer.rate": first.optimizer.rate * scale,
-        "optimizer.matrix_rate": first.optimizer.matrix_rate * scale,
-    }
+    rates = {f"optimizer.{name}": getattr(first.optimizer, name) * scale for name in ("rate", "matrix_rate")}
     done = {"training.steps": steps, "training.save_every": max(1, steps), "training.log_every": max(1, steps // 20)}
     return checked(Recipe, override(plain(first), {**rates, **done}), "bake-off")
 

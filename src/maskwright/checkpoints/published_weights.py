@@ -89,9 +89,11 @@ def _files(folder: Path) -> list[Path]:
         path.name for path in folder.glob("*") if path.suffix in {".bin", ".h5", ".msgpack", ".ckpt", ".pt"}
     )
     if others:
+        way_out = "save it again as safetensors (transformers: model.save_pretrained(folder, safe_serialization=True))"
+        if others[0].endswith((".bin", ".pt")):
+            way_out = f"`maskwright import {folder} --out DIR` makes safetensors of them without running them"
         raise BadInput(
-            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are not read here: "
-            f"`maskwright import {folder} --out DIR` makes safetensors of them without running them"
+            f"{folder}: has {others[0]} but no {WEIGHTS}; pickles and their like are not read here: {way_out}"
         )
     raise BadInput(f"{folder}: {WEIGHTS} is missing")
 

@@ -12,7 +12,10 @@ from transformers import BertConfig, BertForPreTraining
 from maskwright.checkpoints.published_weights import find_weights
 from maskwright.checkpoints.torch_files.folder import read_torch_folder
 from maskwright.errors import BadInput
+from maskwright.models.bert import BertConfig as OurConfig
 from tests.checkpoints.torch_files.test_good_files import assert_same
+
+SHAPE = OurConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def test_one_file_becomes_model_safetensors(tmp_path: Path, state: dict[str, Ten
     assert imported.path == tmp_path / "ours" / "model.safetensors"
     assert_same(load_file(imported.path), state)
     assert [file.name for file in (tmp_path / "ours").iterdir()] == ["model.safetensors"]
-    assert "bert.encoder.layer.1.output.dense.weight" in find_weights(tmp_path / "ours")
+    assert "bert.encoder.layer.1.output.dense.weight" in find_weights(tmp_path / "ours", SHAPE)
 
 
 def test_shards_become_shards_with_an_index(tmp_path: Path, state: dict[str, Tensor]) -> None:
@@ -57,7 +60,7 @@ def test_shards_become_shards_with_an_index(tmp_path: Path, state: dict[str, Ten
     assert index == {name: file[8:].replace(".bin", ".safetensors") for name, file in weight_map.items()}
     found = {name: tensor for one in imported for name, tensor in load_file(one.path).items()}
     assert_same(found, state)
-    for stored in find_weights(tmp_path / "ours").values():
+    for stored in find_weights(tmp_path / "ours", SHAPE).values():
         assert torch.equal(stored.read(), state[stored.name])
 
 
