@@ -1,7 +1,7 @@
 """Running text of one language, cut into sequences of equal length: how XLM reads what has no translation.
 
 XLM (Lample and Conneau 2019, arXiv 1901.07291, section 3.2): "streams" of sentences, cut every 256 tokens. As
-`StreamDataset` in src/data/dataset.py of facebookresearch/XLM does it: every sentence ends with </s>, and a sequence
+`StreamDataset` in xlm/data/dataset.py of facebookresearch/XLM does it: every sentence ends with </s>, and a sequence
 may begin and end inside one. With two differences, of which neither loses a token:
 
     there                                             here

@@ -1,13 +1,13 @@
 """A sentence and its translation in one sequence: translation language modelling (TLM).
 
 XLM (Lample and Conneau 2019, arXiv 1901.07291, section 3.3): tokens of both are hidden, so that a hidden word can be
-told from its translation. As facebookresearch/XLM lays pairs out (`concat_batches` in src/utils.py):
+told from its translation. As facebookresearch/XLM lays pairs out (`concat_batches` in xlm/utils.py):
 
     tokens       </s> x x x </s>  </s> y y </s>
     positions     0   1 2 3  4     0   1 2  3      begin anew, so that translations stand at like places
     languages     0   0 0 0  0     1   1 1  1
 
-and as it leaves pairs out (`ParallelDataset.remove_long_sentences` in src/data/dataset.py): those with a side of more
+and as it leaves pairs out (`ParallelDataset.remove_long_sentences` in xlm/data/dataset.py): those with a side of more
 than `max_sentence` tokens, its `--max_len`, 100. One difference: there a step is of one order, "en-fr" or "fr-en" as
 the command line lists them; here which side comes first is drawn for each pair, unless `order` says "given".
 
