@@ -81,6 +81,9 @@ def table(result: dict[str, Any]) -> str:
         ("", f"a checkpoint {size(disk['checkpoint'])}, the model {size(disk['model'])}"),
         ("data", f"{epochs:,.3g} epochs of {result['examples_per_epoch']:,} examples"),
     ]  # fmt: skip
+    if second := result["second_phase"]:
+        told = f"the last {second['share']:.0%} of the steps see up to {second['max_length']} tokens a sequence"
+        rows.insert(-3, ("", f"{told}, reckoned at the same tokens/s"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 

@@ -16,6 +16,7 @@ import torch
 from maskwright.config import checked, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
+from maskwright.objectives.masked_sequences import Phases
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
@@ -101,7 +102,10 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
     best = max(tried, key=lambda one: one.tokens_per_second)
     training = recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
-    examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)
+    data = module_of(recipe.recipe).data(recipe, corpus)
+    examples = data.epoch_sequences(0)
+    second = second_phase(data, training.steps)
+    longer = 1 + second["share"] * (second["step_tokens"] / best.step_tokens - 1) if second else 1.0
     device = device_for()
     return {
         "recipe": recipe.recipe,
@@ -118,7 +122,8 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
         "evaluation_seconds": best.evaluation_seconds,
         "steps": training.steps,
         "steps_done": done,
-        "hours_left": hours(best, training, done),
+        "hours_left": hours(best, training, done) * longer,
+        "second_phase": second,
         "memory": {"peak": sum(best.memory), "free": free_memory(device), **best.memory._asdict()},
         "disk": {
             "run": run_bytes(best, training.keep),
@@ -136,6 +141,19 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
             }
             for one in tried
         ],
+    }
+
+
+def second_phase(data: Phases, steps: int) -> dict[str, Any] | None:
+    """The share of the steps that see longer sequences, and their tokens; None where there is one phase."""
+    if len(data.phases) < 2:
+        return None
+    later = data.phases[-1][1]
+    tokens = sum(batch.num_tokens for batch in later.batches(later.first_step))
+    return {
+        "share": 1 - later.first_step / steps,
+        "step_tokens": tokens,
+        "max_length": later.streams[0].layout.max_length,
     }
 
 
