@@ -33,7 +33,7 @@ def export(
 
     Examples:
         maskwright export runs/my-bert/model --out exported/my-bert
-        maskwright export runs/my-bert/model --to sentence-transformers --out exported/sentences --normalize
+        maskwright export runs/my-bert/model --to sentence-transformers --out st
         maskwright export models/bert --to tf1 --out exported/google-bert
     """
     from maskwright.inference.exporting import export_model
