@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from maskwright.batch import flat_batch
+from maskwright.batch import Sequences, flat_batch
 from maskwright.corpus.read import Split
 from maskwright.draws import words
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.segment_pairs import SegmentPairs
-from maskwright.objectives.show import Mark, decode, expected_label, measure, measure_plan
+from maskwright.objectives.show import Mark, decode, expected_label, measure, measure_plan, measure_units
 from maskwright.objectives.stream import Stream
+from maskwright.objectives.units import Hidden
 
 NAMES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "down", "语", "言"]
 CLS, SEP, MASK, THE, CAT, SAT, S, DOWN, YU, YAN = range(2, 12)
@@ -83,3 +84,18 @@ def test_rates_of_a_plan_meet_what_was_asked(drawn_split: Callable[..., Split]) 
         abs(plan.pair_labels.mean() - expected_label(plan, "next_sentence", "exact"))
         < 3.3 * (0.25 / plan.num_pairs) ** 0.5
     )
+
+
+def test_units_counted_by_hand() -> None:
+    """Two words of two and one token hidden as one unit, one word of three half hidden."""
+    row = np.arange(8)
+    sequences = Sequences(
+        token_ids=row, token_type_ids=row * 0, cu_seqlens=np.array([0, 8]), special=np.isin(row, [0, 7]),
+        word_ids=np.array([-1, 0, 0, 1, 2, 2, 2, -1]),
+    )  # fmt: skip
+    hidden = Hidden(np.array([1, 2, 3, 5]), np.array([1, 1, 1, 5]))
+    rates = {rate.name: (rate.measured, rate.wanted) for rate in measure_units([(sequences, hidden)], wanted=[0.75])}
+    assert rates == {
+        "tokens a unit": (2.0, None), "words a unit": (1.5, None), "words hidden in part": (pytest.approx(1 / 3), 0.0),
+        "units of 1 word": (0.5, 0.75), "units of 2 words": (0.5, None),
+    }  # fmt: skip

@@ -13,7 +13,7 @@ from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masking import Draws, mask_counts
 from maskwright.objectives.span_boundary import PLACES, span_fields
-from maskwright.objectives.units import Hidden, Units, drawn_lengths, ngrams, spans, whole_words, words_of
+from maskwright.objectives.units import Hidden, Units, drawn_lengths, ngrams, span_shares, spans, whole_words, words_of
 
 CLS, SEP, MASK, VOCABULARY = 2, 3, 4, 1000
 UNITS: dict[str, Units] = {"words": whole_words, "ngrams": ngrams(3), "spans": spans(0.3, 5)}
@@ -187,7 +187,7 @@ def test_lengths_of_spans_are_the_paper_s() -> None:
     hidden = spans()(sequences, np.full(times, 12), Draws(keys_of(times, 1, "mean"), sequences.cu_seqlens))
     assert len(hidden.rows) == 12 * times  # that budget hides all, whatever the lengths
     uniform = Draws(keys_of(times, 2, "mean"), np.arange(times + 1)).uniform(np.arange(times))
-    lengths = drawn_lengths(uniform, 0.2 * 0.8 ** np.arange(10))
+    lengths = drawn_lengths(uniform, span_shares(0.2, 10))
     shares = 0.2 * 0.8 ** np.arange(10) / (1 - 0.8**10)
     assert stats.chisquare(np.bincount(lengths, minlength=11)[1:], shares * times).pvalue > 1e-3
     assert lengths.mean() == pytest.approx(3.8, abs=0.03)

@@ -101,7 +101,7 @@ def _look(
     )
     if masks.unit != "token":
         looked = ((one.sequences, one.hidden) for at in count(step) for one in data.looked_at(at))
-        rates += measure_units(looked, least_tokens=tokens)
+        rates += measure_units(looked, wanted=masks.words_a_unit(), least_tokens=tokens)
     if pairs:
         short = layout.short_probability if layout.variant == "exact" and layout.kind == "segment_pairs" else None
         longest = phase.streams[0].layout.max_length - SPECIALS

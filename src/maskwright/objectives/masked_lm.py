@@ -30,7 +30,16 @@ from maskwright.draws import Words
 from maskwright.errors import BadInput
 from maskwright.objectives.masking import Draws, Rounding, corrupt, mask_counts
 from maskwright.objectives.span_boundary import span_fields
-from maskwright.objectives.units import Hidden, Units, ngrams, spans, tokens, whole_words
+from maskwright.objectives.units import (
+    Hidden,
+    Units,
+    ngram_shares,
+    ngrams,
+    span_shares,
+    spans,
+    tokens,
+    whole_words,
+)
 
 Unit = Literal["token", "word", "ngram", "span"]
 
@@ -93,6 +102,18 @@ class MasksConfig(Config):
                 return ngrams(self.ngram)
             case "span":
                 return spans(self.span_p, self.span_words)
+
+    def words_a_unit(self) -> list[float]:
+        """How likely units of 1, 2, ... words are drawn; of tokens nothing is said."""
+        match self.unit:
+            case "token":
+                return []
+            case "word":
+                return [1.0]
+            case "ngram":
+                return ngram_shares(self.ngram).tolist()
+            case "span":
+                return span_shares(self.span_p, self.span_words).tolist()
 
     def rate_at(self, step: int, steps: int) -> float:
         """The rate of a step of a run of so many.

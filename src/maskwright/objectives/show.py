@@ -4,7 +4,7 @@ An error in the data is silent in the loss. Twenty examples on a screen and six 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -198,8 +198,13 @@ def measure(
     return rates
 
 
-def measure_units(looked: Iterable[tuple[Sequences, Hidden]], *, least_tokens: int = 1_000_000) -> list[Rate]:
-    """How large the units are that are hidden, in tokens and words, and whether any word is hidden in part."""
+def measure_units(
+    looked: Iterable[tuple[Sequences, Hidden]], *, wanted: Sequence[float] = (), least_tokens: int = 1_000_000
+) -> list[Rate]:
+    """How large the units are that are hidden, in tokens and words, and whether any word is hidden in part.
+
+    wanted   how likely units of 1, 2, ... words are drawn; the budget cuts the last ones, and spans that meet are one
+    """
     units = rows = tokens = in_part = words = 0
     sizes = np.zeros(0, np.int64)
     for sequences, hidden in looked:
@@ -223,11 +228,11 @@ def measure_units(looked: Iterable[tuple[Sequences, Hidden]], *, least_tokens: i
         rates.append(
             Rate("words a unit", _share(int((sizes * np.arange(len(sizes))).sum()), units), None, units, "units")
         )
-        rates.append(Rate("words hidden in part", _share(in_part, words), None, words, "words"))
-        rates += [
-            Rate(f"units of {n} word{'s' if n > 1 else ''}", _share(int(sizes[n]), units), None, units, "units")
-            for n in range(1, min(len(sizes), 4))
-        ]
+        rates.append(Rate("words hidden in part", _share(in_part, words), 0.0, words, "words"))
+        for n in range(1, min(len(sizes), 4)):
+            drawn = float(wanted[n - 1]) if n <= len(wanted) else None
+            name = f"units of {n} word{'s' if n > 1 else ''}"
+            rates.append(Rate(name, _share(int(sizes[n]), units), drawn, units, "units"))
     return rates
 
 

@@ -90,7 +90,7 @@ def ngrams(longest: int = 3) -> Units:
     """
     if longest < 1:
         raise BadInput(f"n-grams of at most {longest} words: give 1 or more; ALBERT's are of up to 3")
-    shares = 1 / np.arange(1, longest + 1, dtype=np.float64)
+    shares = ngram_shares(longest)
 
     def hide(sequences: Sequences, budgets: Integers, draws: Draws) -> Hidden:
         words = words_of(sequences)
@@ -112,7 +112,7 @@ def spans(success: float = 0.2, longest: int = 10) -> Units:
     """
     if not 0 < success <= 1 or longest < 1:
         raise BadInput(f"spans of p {success} and at most {longest} words: SpanBERT's are 0.2 and 10")
-    shares: Floats = success * np.power(1 - success, np.arange(longest, dtype=np.float64))
+    shares = span_shares(success, longest)
 
     def hide(sequences: Sequences, budgets: Integers, draws: Draws) -> Hidden:
         words = words_of(sequences)
@@ -124,6 +124,27 @@ def spans(success: float = 0.2, longest: int = 10) -> Units:
         return _rows(words, _joined(words, group >= 0))
 
     return hide
+
+
+def ngram_shares(longest: int) -> Floats:
+    """How likely an n-gram of 1, 2, ... words is.
+
+    >>> ngram_shares(3).round(3).tolist()
+    [0.545, 0.273, 0.182]
+    """
+    shares = 1 / np.arange(1, longest + 1, dtype=np.float64)
+    return np.asarray(shares / shares.sum())
+
+
+def span_shares(success: float, longest: int) -> Floats:
+    """How likely a span of 1, 2, ... words is.
+
+    >>> shares = span_shares(0.2, 10)
+    >>> float((shares * np.arange(1, 11)).sum().round(1))  # SpanBERT, section 3.1: the mean
+    3.8
+    """
+    shares = success * np.power(1 - success, np.arange(longest, dtype=np.float64))
+    return np.asarray(shares / shares.sum())
 
 
 def words_of(sequences: Sequences) -> Words:
@@ -206,7 +227,7 @@ def _rows(words: Words, group: Integers) -> Hidden:
 
 def drawn_lengths(uniform: Floats, shares: Floats) -> Integers:
     """Lengths from 1 up, each with its share of the probability."""
-    return 1 + np.searchsorted(np.cumsum(shares / shares.sum())[:-1], uniform, side="right")
+    return 1 + np.searchsorted(np.cumsum(shares)[:-1], uniform, side="right")
 
 
 def _running(lengths: Integers, of: Integers, sequences: int) -> Integers:
