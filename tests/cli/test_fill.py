@@ -105,3 +105,16 @@ def test_what_cannot_be_filled_is_one_line_and_exit_code_2(
 def test_long_texts_are_cut_when_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fill", str(folder), "[MASK]" * 70, "--truncate", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)[0]["masks"]) == 62
+
+
+def test_an_xlm_is_told_the_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up.folder(tmp_path / "xlm", ("mlm",), 0, "xlm", languages=("en", "zh"), n_langs=2)
+    answers = {}
+    for language in ("en", "0", "zh"):
+        assert main(["fill", str(tmp_path / "xlm"), "the [MASK] sat", "--language", language, "--json"]) == 0
+        answers[language] = capsys.readouterr().out
+        assert main(["encode", str(tmp_path / "xlm"), "the cat", "--language", language]) == 0
+        capsys.readouterr()
+    assert answers["en"] == answers["0"] != answers["zh"]
+    assert main(["fill", str(tmp_path / "xlm"), "the [MASK] sat", "--language", "fr"]) == 2
+    assert "no language 'fr' (there are en, zh)" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from maskwright.cli.results import AsJson, log, show
+from maskwright.cli.results import AsJson, log, numbered, show
 from maskwright.errors import BadInput
 
 LINES = 1024  # texts held at a time
@@ -24,6 +24,7 @@ def encode(
     out: Path | None = None,
     pooling: Literal["mean", "cls", "pooler"] = "mean",
     normalize: bool = False,
+    language: str | None = None,
     truncate: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
     device: str = "cpu",
@@ -37,12 +38,13 @@ def encode(
     row a text) or .jsonl. Memory does not grow with the number of texts.
 
     Args:
-        model: A model folder: one of ours, or a Hugging Face BERT.
+        model: A model folder: one of ours, or a Hugging Face one.
         texts: Texts.
         files: A file of texts, UTF-8, one a line; - is standard input. May be given more than once.
         out: Where the vectors go: a .npy or .jsonl file.
         pooling: mean over all tokens, [CLS] and [SEP] included; cls; or pooler.
         normalize: Scale each vector to length 1.
+        language: For an XLM, which language the texts are in.
         truncate: Cut texts that are longer than the model's positions.
         dtype: What it computes with; bfloat16 is faster where the machine has it.
         device: cpu or cuda.
@@ -60,6 +62,8 @@ def encode(
         raise BadInput("texts and --file were given: give one of them")
     check_name(out)
     encoder = load(model, dtype=dtype, device=device)
+    if language is not None:
+        encoder = encoder.in_language(numbered(language))
     bars = not texts and (out is not None or not sys.stdout.isatty())
     total = 0
     with ExitStack() as stack:

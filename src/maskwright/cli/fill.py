@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskwright.cli.results import AsJson, log
+from maskwright.cli.results import AsJson, log, numbered
 from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,19 +23,21 @@ def fill(
     /,
     *texts: str,
     top: int = 5,
+    language: str | None = None,
     truncate: bool = False,
     json: AsJson = False,
 ) -> None:
     """Guess the masked words of a text.
 
-    Write [MASK] where a word is to be guessed. Without a text, each line of
+    Write [MASK] where a word is to be guessed (to a RoBERTa <mask>). Without a text, each line of
     standard input is one; memory does not grow with their number. With --json
     a list comes out, a text a line.
 
     Args:
-        model: A model folder: one of ours, or a Hugging Face BERT.
+        model: A model folder: one of ours, or a Hugging Face one.
         texts: Texts with [MASK] in them.
         top: Guesses for each mask.
+        language: For an XLM, which language the texts are in.
         truncate: Cut texts that are longer than the model's positions.
 
     Examples:
@@ -49,7 +51,7 @@ def fill(
     part = next(parts, None)
     if part is None:
         raise BadInput('no text: give one, such as "Paris is the [MASK] of France.", or lines on standard input')
-    encoder = load(model)
+    encoder = load(model) if language is None else load(model).in_language(numbered(language))
     show, begin, end = (_as_json, "[\n", "\n]\n") if json else (_for_people, "", "")
     total = 0
     while part is not None:

@@ -34,6 +34,15 @@ def log(line: str) -> None:
     sys.stderr.flush()
 
 
+def numbered(word: str) -> str | int:
+    """A name as it is, and digits as the number they are.
+
+    >>> numbered("zh"), numbered("1")
+    ('zh', 1)
+    """
+    return int(word) if word.isdecimal() else word
+
+
 def aligned(result: Mapping[str, Any] | Sequence[Any], indent: str = "") -> str:
     """Names in one column, values in the next; tables below their name.
 

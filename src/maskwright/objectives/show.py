@@ -254,7 +254,7 @@ def measure_plan(plan: Plan, *, max_tokens: int, short_probability: float | None
     short = None if short_probability is None else short_probability * (max_tokens - 2) / (max_tokens - 1)
     return [
         Rate("short on purpose", float((plan.targets < max_tokens).mean()), short, n, "pairs"),
-        Rate("random for want of a second sentence", float(plan.alone.mean()), None, n, "pairs"),
+        Rate("chunks of one sentence", float(plan.alone.mean()), None, n, "pairs"),
         Rate("lost by truncation", _share(cut, kept + cut), None, kept + cut, "tokens"),
     ]
 
