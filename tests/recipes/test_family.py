@@ -152,6 +152,8 @@ def test_xlm_wants_two_languages() -> None:
         build(tiny("xlm"), corpus())
     with pytest.raises(BadInput, match="a bert does not read"):
         build(tiny("bert", **{"layout.kind": "languages", "layout.task": "none"}), corpus_for("xlm"))
+    with pytest.raises(BadInput, match="is of pairs of translations"):
+        build(tiny("bert"), corpus_for("xlm"))
     with pytest.raises(BadInput, match="tells no language"):
         build(tiny("xlm", **{"layout.kind": "full_sentences"}), corpus())
     one = tiny("xlm", **{"layout.kind": "full_sentences", "model.n_langs": 1})

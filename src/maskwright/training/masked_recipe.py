@@ -16,7 +16,7 @@ from maskwright.layers.positions import SinusoidalPositions
 from maskwright.models import ModelConfig
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.xlm import XlmConfig
-from maskwright.objectives.layouts import LayoutConfig
+from maskwright.objectives.layouts import PAIRS, LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.masked_sequences import MaskedSequences, Phases
 from maskwright.objectives.stream import Stream
@@ -121,6 +121,11 @@ def _check_languages(recipe: Recipe, corpus: Corpus) -> None:
         raise BadInput(
             f"{corpus.path} is of one language, and layout.kind languages reads parallel text: make a corpus of pairs "
             "with `maskwright corpus --languages en,zh`, or take --layout.kind full_sentences"
+        )
+    if recipe.layout.kind in PAIRS and corpus.manifest.languages:
+        raise BadInput(
+            f"{corpus.path} is of pairs of translations, so its neighbouring sentences are no text that goes on: take the "
+            "recipe xlm, or another corpus"
         )
     if languages and not (isinstance(model, XlmConfig) and model.knows_languages):
         raise BadInput(
