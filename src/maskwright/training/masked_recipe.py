@@ -124,8 +124,8 @@ def _check_languages(recipe: Recipe, corpus: Corpus) -> None:
         )
     if recipe.layout.kind in PAIRS and corpus.manifest.languages:
         raise BadInput(
-            f"{corpus.path} is of pairs of translations, so its neighbouring sentences are no text that goes on: take the "
-            "recipe xlm, or another corpus"
+            f"{corpus.path} is of pairs of translations, so neighbouring sentences are no text that goes on: "
+            "take the recipe xlm, or another corpus"
         )
     if languages and not (isinstance(model, XlmConfig) and model.knows_languages):
         raise BadInput(
