@@ -1,5 +1,6 @@
 """Models in, from every form, and out again: the same bits, a certificate, and nothing written for what is not one."""
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers import RobertaConfig, RobertaForMaskedLM
 
 import maskwright as mw
 from maskwright.cli import main
@@ -17,7 +19,9 @@ from maskwright.errors import BadInput
 from maskwright.inference.exporting import export_model
 from maskwright.inference.importing import CERTIFICATE, import_model
 from maskwright.lab.certificate import compare
+from maskwright.tokenizers.byte_bpe import ByteBPE
 from tests.checkpoints import made_up
+from tests.checkpoints.test_fairseq import ARGS, fairseq_state
 
 NETWORKS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("bert", ("mlm", "nsp"), {}),
@@ -106,6 +110,50 @@ def test_what_transformers_saves_itself(tmp_path: Path, kind: str) -> None:
     tokenizer.save(tmp_path / "tokenizer")
     certificate = import_model(tmp_path / "source", tmp_path / "in", tokenizer=tmp_path / "tokenizer", compare=compare)
     assert max(certificate["reference"]["differences"].values()) < 1e-5
+
+
+def fairseq_folder(path: Path) -> RobertaForMaskedLM:
+    """As roberta.base was published: model.pt, and a dict.txt whose words are numbers in GPT-2's encoder.json."""
+    tokenizer = made_up.tokenizer_for("roberta")
+    assert isinstance(tokenizer, ByteBPE)
+    files = tokenizer.files()
+    pieces = [token for token in tokenizer.tokens if token not in tokenizer.vocabulary.special]
+    numbers = {piece: 7 + 3 * place for place, piece in enumerate(pieces)}
+    path.mkdir()
+    (path / "encoder.json").write_text(json.dumps(numbers), encoding="utf-8")
+    merges = json.loads(files["tokenizer.json"])["model"]["merges"]
+    lines = [" ".join(merge) if isinstance(merge, list) else merge for merge in merges]
+    (path / "vocab.bpe").write_text("#version: 0.2\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    words = [*(str(numbers[piece]) for piece in reversed(pieces)), "madeupword0000"]
+    (path / "dict.txt").write_text("".join(f"{word} 5\n" for word in words), encoding="utf-8")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+    config = RobertaConfig(
+        **shape, vocab_size=len(words) + 5, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5
+    )
+    network = RobertaForMaskedLM(config).eval()
+    torch.nn.init.zeros_(network.roberta.embeddings.token_type_embeddings.weight)
+    args = argparse.Namespace(**{**ARGS, "max_positions": 40})
+    torch.save({"args": args, "model": fairseq_state(network)}, path / "model.pt")
+    return network
+
+
+def test_roberta_as_fairseq_published_it(tmp_path: Path) -> None:
+    """Text goes through GPT-2's pieces and the dictionary's order of them to the same numbers."""
+    theirs = fairseq_folder(tmp_path / "roberta.base")
+    certificate = import_model(tmp_path / "roberta.base", tmp_path / "in", compare=compare)
+    assert certificate["left_out"].keys() == {"classification_heads.mnli.dense.weight"}
+    encoder = mw.load(tmp_path / "in")
+    tokens = encoder.tokenize("the cat sat")
+    assert tokens == list(made_up.tokenizer_for("roberta").encode_pair("the cat sat").tokens)
+    ids = torch.tensor([[encoder.tokenizer.vocabulary.ids[token] for token in tokens]])
+    with torch.no_grad():
+        last = theirs.roberta(ids).last_hidden_state[0].numpy()
+    assert np.abs(encoder.token_vectors("the cat sat", truncate=True)[0] - last).max() < 1e-5
+    (tmp_path / "roberta.base" / "vocab.bpe").unlink()
+    with pytest.raises(BadInput, match="put encoder.json and vocab.bpe of GPT-2 beside it"):
+        import_model(tmp_path / "roberta.base", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_google_checkpoint_there_and_back(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from maskwright.checkpoints.torch_files.guarded import read_torch_file
 from maskwright.errors import BadInput
 from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.files import WordPieceOptions
+from maskwright.tokenizers.json_file import read_text
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.tokenizers.wordpiece import WordPiece
@@ -140,7 +141,7 @@ def _of_dictionary(path: Path, vocab_size: int) -> Tokenizer:
     tokens = read_dictionary(path, vocab_size)
     encoder, merges = path.parent / "encoder.json", path.parent / "vocab.bpe"
     if encoder.is_file() and merges.is_file():
-        lines = merges.read_text(encoding="utf-8").splitlines()
+        lines = read_text(merges).split("\n")
         pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
         if bad := next((pair for pair in pairs if len(pair) != 2), None):
             raise BadInput(f"{merges}: {' '.join(bad)[:60]!r} is no merge of two pieces")

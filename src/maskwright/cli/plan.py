@@ -27,9 +27,9 @@ def plan(
     process of its own, and the fastest that fits is taken. Nothing is written.
 
     Args:
-        recipe: A recipe's name (quick, bert), or a recipe.toml.
+        recipe: A recipe's name (quick, bert, roberta; `maskwright recipes`), or a recipe.toml.
         corpus: The folder that `maskwright corpus` made.
-        size: tiny, mini, small, medium, base or large.
+        size: One of the recipe's sizes: tiny, base, large ...
         out: The run's folder: steps it has done are left out, and its disk is asked.
         seconds: How long each size is timed, after a warm-up.
 

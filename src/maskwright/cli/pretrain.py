@@ -28,10 +28,10 @@ def pretrain(
     key of the recipe can be given as --table.key VALUE; `recipe.toml` in the run's folder lists them.
 
     Args:
-        recipe: A recipe's name (quick, bert), or a recipe.toml to repeat.
+        recipe: A recipe's name (quick, bert, roberta; `maskwright recipes`), or a recipe.toml to repeat.
         out: The run's folder. Default: runs/NAME-SIZE; with a run's recipe.toml, that run.
         corpus: The folder that `maskwright corpus` made.
-        size: tiny, mini, small, medium, base or large.
+        size: One of the recipe's sizes: tiny, base, large ...
         start: Short for --start.tokens: random, word2vec, or a word2vec-format file.
         keep: Short for --training.keep: how many checkpoints stay.
 

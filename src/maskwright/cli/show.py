@@ -45,9 +45,9 @@ def show(
     what the recipe asks for.
 
     Args:
-        recipe: A recipe's name (quick, bert), or a recipe.toml.
+        recipe: A recipe's name (quick, bert, roberta; `maskwright recipes`), or a recipe.toml.
         corpus: The folder that `maskwright corpus` made.
-        size: tiny, mini, small, medium, base or large.
+        size: One of the recipe's sizes: tiny, base, large ...
         examples: How many to show.
         step: The training step they are from.
         tokens: How many tokens to measure the rates over.

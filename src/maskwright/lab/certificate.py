@@ -3,6 +3,7 @@
 The reference reads the tensors as they came, under a config.json that we wrote: nothing of the source's is executed.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -34,11 +35,11 @@ def compare(ours: Path, staged: Path, config: ModelConfig, architecture: str) ->
 
     Differences are relative where the reference's values are larger than 1.
     """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # it is read when the library is imported
     try:
         import transformers
     except ImportError:
         return None
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     transformers.logging.set_verbosity_error()  # pyright: ignore[reportPrivateImportUsage]
     transformers.logging.disable_progress_bar()  # pyright: ignore[reportPrivateImportUsage]
     encoder = load(ours)
@@ -59,8 +60,6 @@ def compare(ours: Path, staged: Path, config: ModelConfig, architecture: str) ->
 
 def _reference(library: Any, folder: Path, staged: Path, config: ModelConfig, architecture: str) -> tuple[Any, str]:
     """The reference with the tensors as they came, and the names it missed, joined."""
-    import json
-
     settings = {"architectures": [architecture], **module_of(config.model_type).config_json(config), "dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     for file in [*staged.glob("*.safetensors"), *staged.glob("*.safetensors.index.json")]:
