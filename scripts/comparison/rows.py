@@ -1,0 +1,120 @@
+"""The rows of the bake-off: what each run changes in `quick`, and which runs stand beside each other."""
+
+from typing import Any, NamedTuple
+
+from maskwright.models.albert import SIZES as ALBERT_SIZES
+
+Changes = dict[str, Any]
+SINGLE: Changes = {"layout.kind": "doc_sentences", "layout.task": "none"}
+PAIR: Changes = {"layout.kind": "segment_pairs"}
+SENTENCES: Changes = {"layout.kind": "sentence_pairs"}
+SPAN: Changes = {
+    **SINGLE, "masks.unit": "span", "masks.fate": "unit", "masks.rounding": "up", "masks.count_specials": False,
+}  # fmt: skip
+ALBERT: Changes = {
+    **SINGLE,
+    **{f"model.{name}": value for name, value in ALBERT_SIZES["tiny"].items()},
+    "model.model_type": "albert",
+    "model.num_hidden_layers": 4,
+}
+
+RUNS: dict[str, Changes] = {
+    "token": SINGLE,
+    "word": {**SINGLE, "masks.unit": "word"},
+    "ngram": {**SINGLE, "masks.unit": "ngram"},
+    "span": SPAN,
+    "span-boundary": {**SPAN, "masks.boundary": True},
+    "segments-next": {**PAIR, "layout.task": "next_sentence"},
+    "segments-order": {**PAIR, "layout.task": "sentence_order"},
+    "segments": {**PAIR, "layout.task": "none"},
+    "sentences-next": {**SENTENCES, "layout.task": "next_sentence"},
+    "sentences-order": {**SENTENCES, "layout.task": "sentence_order"},
+    "sentences": {**SENTENCES, "layout.task": "none"},
+    "full-sentences": {"layout.kind": "full_sentences", "layout.task": "none"},
+    "rate-25": {**SINGLE, "masks.rate": 0.25},
+    "rate-40": {**SINGLE, "masks.rate": 0.40},
+    "rate-40-to-15": {**SINGLE, "masks.rate": 0.40, "masks.final_rate": 0.15},
+    "part-dynamic": SINGLE,
+    "part-static-10": {**SINGLE, "masks.dupe_factor": 10},
+    "part-static-3": {**SINGLE, "masks.dupe_factor": 3},
+    "part-static-1": {**SINGLE, "masks.dupe_factor": 1},
+    **{f"albert-{shared}": {**ALBERT, "model.shared": shared} for shared in ("all", "attention", "feed_forward", "none")},
+    **{f"batch-{size}": {**SINGLE, "training.batch_sequences": size} for size in (256, 1024, 2048, 8192)},
+}  # fmt: skip
+"""What each run changes, by its name. Runs called part-... learn from a small part of the corpus, again and again."""
+
+
+class Group(NamedTuple):
+    """Runs to compare."""
+
+    title: str
+    """What differs."""
+    rows: dict[str, str]
+    """The run of each label, the one to compare with first."""
+
+
+GROUPS: dict[str, Group] = {
+    "units": Group(
+        "What is hidden together",
+        {
+            "tokens": "token",
+            "whole words": "word",
+            "n-grams": "ngram",
+            "spans": "span",
+            "spans, boundary objective": "span-boundary",
+        },
+    ),
+    "layouts": Group(
+        "Layouts and sentence tasks",
+        {
+            "segment pairs, next sentence": "segments-next",
+            "segment pairs, sentence order": "segments-order",
+            "segment pairs, no task": "segments",
+            "sentence pairs, next sentence": "sentences-next",
+            "sentence pairs, sentence order": "sentences-order",
+            "sentence pairs, no task": "sentences",
+            "full sentences": "full-sentences",
+            "doc sentences": "token",
+        },
+    ),
+    "masks": Group(
+        "Static and dynamic masks, on a small part seen many times",
+        {
+            "dynamic": "part-dynamic",
+            "static, 10 versions": "part-static-10",
+            "static, 3 versions": "part-static-3",
+            "static, 1 version": "part-static-1",
+        },
+    ),
+    "rates": Group(
+        "Mask rates", {"15 %": "token", "25 %": "rate-25", "40 %": "rate-40", "40 % falling to 15 %": "rate-40-to-15"}
+    ),
+    "batch": Group(
+        "Sequences of an update, equal tokens",
+        {
+            "32": "token",
+            "256": "batch-256",
+            "1,024": "batch-1024",
+            "2,048": "batch-2048",
+            "8,192": "batch-8192",
+        },
+    ),
+    "sharing": Group(
+        "What ALBERT's four layers share",
+        {
+            "nothing": "albert-none",
+            "attention": "albert-attention",
+            "feed-forward": "albert-feed_forward",
+            "all": "albert-all",
+        },
+    ),
+}
+
+
+def runs_of(groups: list[str]) -> list[str]:
+    """The runs of some groups, each once.
+
+    >>> runs_of(["rates", "batch"])[:5]
+    ['token', 'rate-25', 'rate-40', 'rate-40-to-15', 'batch-256']
+    """
+    return list(dict.fromkeys(name for group in groups for name in GROUPS[group].rows.values()))
