@@ -126,10 +126,15 @@ def fairseq_folder(path: Path) -> RobertaForMaskedLM:
     (path / "vocab.bpe").write_text("#version: 0.2\n" + "\n".join(lines) + "\n", encoding="utf-8")
     words = [*(str(numbers[piece]) for piece in reversed(pieces)), "madeupword0000"]
     (path / "dict.txt").write_text("".join(f"{word} 5\n" for word in words), encoding="utf-8")
+    return fairseq_checkpoint(path, vocab_size=len(words) + 5)
+
+
+def fairseq_checkpoint(path: Path, vocab_size: int) -> RobertaForMaskedLM:
+    """model.pt of a small network, and the network."""
     torch.manual_seed(0)
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
     config = RobertaConfig(
-        **shape, vocab_size=len(words) + 5, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5
+        **shape, vocab_size=vocab_size, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5
     )
     network = RobertaForMaskedLM(config).eval()
     torch.nn.init.zeros_(network.roberta.embeddings.token_type_embeddings.weight)
@@ -154,6 +159,53 @@ def test_roberta_as_fairseq_published_it(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="put encoder.json and vocab.bpe of GPT-2 beside it"):
         import_model(tmp_path / "roberta.base", tmp_path / "no")
     assert not (tmp_path / "no").exists()
+
+
+def xlm_roberta_vocabulary(path: Path) -> list[str]:
+    """sentencepiece.bpe.model, by SentencePiece's own trainer; its pieces behind the first three."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    model = path / "sentencepiece.bpe.model"
+    text = [" ".join(made_up.WORDS), "the cat sat on a mat", "Paris is the capital of France."] * 20
+    with model.open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(text), model_writer=file, vocab_size=60, hard_vocab_limit=False, minloglevel=2
+        )
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    return [processor.id_to_piece(place) for place in range(3, processor.get_piece_size())]
+
+
+def test_xlm_roberta_with_the_vocabulary_it_was_published_with(tmp_path: Path) -> None:
+    source = tmp_path / "xlm-roberta-base"
+    source.mkdir()
+    pieces = xlm_roberta_vocabulary(source)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    transformers.XLMRobertaForMaskedLM(
+        transformers.XLMRobertaConfig(**shape, vocab_size=len(pieces) + 5, max_position_embeddings=70, pad_token_id=1)
+    ).save_pretrained(source)
+    certificate = import_model(source, tmp_path / "in", compare=compare)
+    assert certificate["network"] == "XLM-RoBERTa" and max(certificate["reference"]["differences"].values()) < 1e-5
+    stock = transformers.AutoTokenizer.from_pretrained(tmp_path / "in")
+    assert stock.convert_ids_to_tokens(range(len(stock))) == ["<s>", "<pad>", "</s>", "<unk>", *pieces, "<mask>"]
+
+
+def test_xlm_roberta_as_fairseq_published_it(tmp_path: Path) -> None:
+    source = tmp_path / "xlmr.base"
+    source.mkdir()
+    pieces = xlm_roberta_vocabulary(source)
+    (source / "dict.txt").write_text("".join(f"{piece} 5\n" for piece in pieces), encoding="utf-8")
+    theirs = fairseq_checkpoint(source, vocab_size=len(pieces) + 5)
+    import_model(source, tmp_path / "in", compare=compare)
+    encoder = mw.load(tmp_path / "in")
+    tokens = encoder.tokenize("the cat sat")
+    assert tokens[0] == "<s>" and tokens[-1] == "</s>" and "".join(tokens[1:-1]) == "▁the▁cat▁sat"
+    ids = torch.tensor([[["<s>", "<pad>", "</s>", "<unk>", *pieces].index(token) for token in tokens]])
+    with torch.no_grad():
+        last = theirs.roberta(ids).last_hidden_state[0].numpy()
+    assert np.abs(encoder.token_vectors("the cat sat", truncate=True)[0] - last).max() < 1e-5
+    lines = (source / "dict.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    (source / "dict.txt").write_text("".join(reversed(lines)), encoding="utf-8")
+    with pytest.raises(BadInput, match="pieces that are not the .* of .*dict.txt, in order"):
+        import_model(source, tmp_path / "no")
 
 
 def test_a_google_checkpoint_there_and_back(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Unigram against SentencePiece, which makes the models, against `tokenizers`, and against transformers."""
 
+import base64
 import io
 import json
 import os
@@ -49,6 +50,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plain") / "plain.model"
     path.write_bytes(made_by_sentencepiece(model_type="unigram"))
     return path
+
+
+@pytest.fixture(scope="module")
+def xlm_roberta(plain: Path) -> Unigram:
+    path = plain.parent / "xlm-roberta" / "sentencepiece.bpe.model"
+    path.parent.mkdir()
+    path.write_bytes(plain.read_bytes())
+    return Unigram.load(path.parent)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +114,10 @@ def assert_equal_to(library: Library, tokenizer: Unigram, texts: list[str]) -> N
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_ids_equal_the_librarys_on_real_lines(albert: Unigram, xlnet: Unigram, language: str) -> None:
-    for tokenizer in (albert, xlnet):
+def test_ids_equal_the_librarys_on_real_lines(
+    albert: Unigram, xlnet: Unigram, xlm_roberta: Unigram, language: str
+) -> None:
+    for tokenizer in (albert, xlnet, xlm_roberta):
         assert_equal_to(library_of(tokenizer), tokenizer, lines(language)[3000:7000])
 
 
@@ -267,10 +278,12 @@ def varint(value: int) -> bytes:
     return data + bytes([value])
 
 
-@pytest.mark.parametrize("style", ["albert", "xlnet"])
-def test_transformers_loads_what_we_save(style: Any, albert: Unigram, xlnet: Unigram, tmp_path: Path) -> None:
+@pytest.mark.parametrize("style", ["albert", "xlnet", "xlm_roberta"])
+def test_transformers_loads_what_we_save(
+    style: Any, albert: Unigram, xlnet: Unigram, xlm_roberta: Unigram, tmp_path: Path
+) -> None:
     transformers = pytest.importorskip("transformers")
-    tokenizer = {"albert": albert, "xlnet": xlnet}[style]
+    tokenizer = {"albert": albert, "xlnet": xlnet, "xlm_roberta": xlm_roberta}[style]
     tokenizer.save(tmp_path / "t")
     stock = transformers.AutoTokenizer.from_pretrained(tmp_path / "t")
     assert len(stock) == tokenizer.vocab_size and stock.mask_token_id == tokenizer.mask_id
@@ -281,6 +294,35 @@ def test_transformers_loads_what_we_save(style: Any, albert: Unigram, xlnet: Uni
     assert [row.type_ids.tolist() for row in ours] == wanted["token_type_ids"]
     text = f"She {tokenizer.id_to_token(tokenizer.mask_id or 0)} him"
     assert tokenizer.encode_pair(text).ids.tolist() == stock(text)["input_ids"]
+
+
+def test_xlm_roberta_has_fairseqs_ids(xlm_roberta: Unigram, plain: Path, tmp_path: Path) -> None:
+    """Conneau et al.'s dictionary: four special tokens in front, the pieces of the model from its fourth on, <mask>."""
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(plain))
+    texts = [*lines("en")[3000:3300], *lines("zh")[3000:3300]]
+    wanted = [[piece + 1 if piece else 3 for piece in row] for row in processor.encode(texts)]
+    assert xlm_roberta.encode_sentences(texts).token_ids.tolist() == [i for row in wanted for i in row]
+    assert xlm_roberta.mask_id == processor.get_piece_size() + 1 == xlm_roberta.vocab_size - 1
+
+
+def test_transformers_xlm_roberta_saves_what_we_load(xlm_roberta: Unigram, plain: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    charsmap = json.loads(xlm_roberta.files()["tokenizer.json"])["normalizer"]["normalizers"][-1]
+    vocab = [tuple(pair) for pair in xlm_roberta._parts.scored]
+    stock = transformers.XLMRobertaTokenizer(
+        vocab=vocab, _spm_precompiled_charsmap=base64.b64decode(charsmap["precompiled_charsmap"])
+    )
+    stock.save_pretrained(tmp_path / "stock")
+    ours = Unigram.load(tmp_path / "stock")
+    assert ours.fingerprint == xlm_roberta.fingerprint
+    pairs = list(zip(lines("en")[3000:3200], lines("zh")[3000:3200], strict=True))
+    assert [row.ids.tolist() for row in ours.encode_pairs(pairs)] == stock(*map(list, zip(*pairs)))["input_ids"]
+
+
+def test_a_spiece_model_under_xlm_robertas_name_is_refused(albert: Unigram, tmp_path: Path) -> None:
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(as_model(albert))
+    with pytest.raises(BadInput, match="begins with <pad> <unk> .*rename it to spiece.model"):
+        Unigram.load(tmp_path)
 
 
 def test_offsets_equal_the_librarys(albert: Unigram) -> None:
@@ -326,8 +368,10 @@ def test_training_gives_the_same_vocabulary_in_every_process() -> None:
     assert len(found) == 1
 
 
-def test_files_come_back_equal(albert: Unigram, xlnet: Unigram, plain: Path, tmp_path: Path) -> None:
-    for name, tokenizer in (("a", albert), ("x", xlnet), ("p", Unigram.load(plain))):
+def test_files_come_back_equal(
+    albert: Unigram, xlnet: Unigram, xlm_roberta: Unigram, plain: Path, tmp_path: Path
+) -> None:
+    for name, tokenizer in (("a", albert), ("x", xlnet), ("r", xlm_roberta), ("p", Unigram.load(plain))):
         tokenizer.save(tmp_path / name)
         assert Unigram.load(tmp_path / name).fingerprint == tokenizer.fingerprint
     (tmp_path / "m").mkdir()

@@ -29,6 +29,8 @@ from maskwright.tokenizers.files import WordPieceOptions
 from maskwright.tokenizers.json_file import read_text
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.tokenizers.unigram import Unigram
+from maskwright.tokenizers.unigram_files import XLM_ROBERTA_FILE
 from maskwright.tokenizers.wordpiece import WordPiece
 
 DICTIONARY = "dict.txt"
@@ -137,8 +139,13 @@ def _google(index: Path, work: Path, tokenizer: str | Path | None) -> Staged:
 
 
 def _of_dictionary(path: Path, vocab_size: int) -> Tokenizer:
-    """Byte-level BPE where the dictionary counts GPT-2's pieces and its files lie beside it; else whole words."""
+    """By the files beside it: XLM-RoBERTa's SentencePiece model, GPT-2's byte-level BPE; else whole words."""
     tokens = read_dictionary(path, vocab_size)
+    if (model := path.parent / XLM_ROBERTA_FILE).is_file():
+        made = Unigram.load(model)
+        if list(made.tokens) != list(tokens):
+            raise BadInput(f"{model} has {made.vocab_size} pieces that are not the {len(tokens)} of {path}, in order")
+        return made
     encoder, merges = path.parent / "encoder.json", path.parent / "vocab.bpe"
     if encoder.is_file() and merges.is_file():
         lines = read_text(merges).split("\n")

@@ -73,7 +73,7 @@ def corpus(
         text_column: Where tables and rows of JSON have their text.
         sample: Take a text that travels with maskwright instead of inputs.
         tokenizer: A folder, vocab.txt, tokenizer.json, vocab.json beside
-            merges.txt, or spiece.model to tokenise with.
+            merges.txt, spiece.model or sentencepiece.bpe.model to tokenise with.
         kind: Of the vocabulary that is trained; wordpiece unless said otherwise.
         vocab_size: Train a vocabulary of this size on the training documents
             (8000 unless a tokenizer is given; BERT's have 30,522 and 21,128).

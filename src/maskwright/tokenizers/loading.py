@@ -18,8 +18,8 @@ from maskwright.tokenizers.unigram import Unigram
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.tokenizers.words import Words
 
-_NAMES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
-_FILES = "tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model"
+_NAMES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+_FILES = "tokenizer.json, vocab.txt, vocab.json with merges.txt, spiece.model, or sentencepiece.bpe.model"
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:

@@ -1,9 +1,10 @@
-"""Unigram, the tokenizer of ALBERT (arXiv 1909.11942) and XLNet (arXiv 1906.08237); Kudo 2018, arXiv 1804.10959.
+"""Unigram, the tokenizer of ALBERT (arXiv 1909.11942), XLNet (1906.08237) and XLM-RoBERTa (1911.02116); Kudo 2018,
+arXiv 1804.10959.
 
 Text is normalized, white space becomes ▁ in front of what follows it, and each word is cut into the pieces whose
-probabilities have the greatest product. ALBERT lower-cases, XLNet does not; both strip accents, make `` and '' one
-quotation mark, and take a comma off the digits before it. Ids are those of `tokenizers`. SentencePiece's own differ
-in that it computes in single precision, and takes fewer characters for white space.
+probabilities have the greatest product. ALBERT lower-cases, the others do not; ALBERT and XLNet strip accents, make ``
+and '' one quotation mark, and take a comma off the digits before it. Ids are those of `tokenizers`. SentencePiece's own
+differ in that it computes in single precision, and takes fewer characters for white space.
 
 Words are BERT's: every mark is one (don ' t, well - known), white space ends one, Chinese is the segmenter's. A
 piece that spans several, as 语言模型 may, begins with the first of them.
@@ -34,6 +35,7 @@ from maskwright.tokenizers.space_words import SpaceWords
 from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
 from maskwright.tokenizers.unigram_files import (
     STYLES,
+    XLM_ROBERTA_FILE,
     Parts,
     Scored,
     check_parts,
@@ -83,7 +85,7 @@ class Unigram(Tokenizer):
         sentences: Iterable[str],
         vocab_size: int,
         *,
-        style: Literal["albert", "xlnet"] = "albert",
+        style: Literal["albert", "xlnet", "xlm-roberta"] = "albert",
         lowercase: bool | None = None,
         coverage: float = 0.9995,
     ) -> "Unigram":
@@ -107,7 +109,8 @@ class Unigram(Tokenizer):
         path = Path(path)
         file = path
         if path.is_dir():
-            file = next((path / name for name in ("tokenizer.json", "spiece.model") if (path / name).is_file()), path)
+            names = ("tokenizer.json", "spiece.model", XLM_ROBERTA_FILE)
+            file = next((path / name for name in names if (path / name).is_file()), path)
         parts = read_tokenizer_json(file) if file.suffix == ".json" else read_sentencepiece(file)
         return Unigram(parts.scored, parts.charsmap, parts.options, file)
 

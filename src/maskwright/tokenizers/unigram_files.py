@@ -1,4 +1,9 @@
-"""The files of a Unigram tokenizer: tokenizer.json, or a SentencePiece model (spiece.model)."""
+"""The files of a Unigram tokenizer: tokenizer.json, or a SentencePiece model.
+
+spiece.model is ALBERT's or XLNet's, with their special tokens among its pieces. sentencepiece.bpe.model is
+XLM-RoBERTa's (arXiv 1911.02116), which has none but <unk>, <s> and </s>: fairseq put its own four in front and <mask>
+behind, and ids are its.
+"""
 
 import math
 from collections.abc import Sequence
@@ -53,6 +58,17 @@ XLNET = Style(
     UnigramOptions(lowercase=False),
     "XLNetTokenizer",
 )
+XLM_ROBERTA = Style(
+    "xlm-roberta",
+    {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"},
+    ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+    Layout(
+        single=(("<s>", 0), (A, 0), ("</s>", 0)),
+        pair=(("<s>", 0), (A, 0), ("</s>", 0), ("</s>", 0), (B, 0), ("</s>", 0)),
+    ),
+    UnigramOptions(lowercase=False, strip_accents=False, join_quotes=False),
+    "XLMRobertaTokenizer",
+)
 PLAIN = Style(
     "sentencepiece",
     {"unk": "<unk>"},
@@ -61,7 +77,9 @@ PLAIN = Style(
     UnigramOptions(lowercase=False, strip_accents=False, join_quotes=False),
     "PreTrainedTokenizerFast",
 )
-STYLES = {style.name: style for style in (ALBERT, XLNET, PLAIN)}
+STYLES = {style.name: style for style in (ALBERT, XLNET, XLM_ROBERTA, PLAIN)}
+"""In the order they are looked for: the special tokens of a later one may be some of an earlier one's."""
+XLM_ROBERTA_FILE = "sentencepiece.bpe.model"
 
 
 class Parts(NamedTuple):
@@ -77,12 +95,12 @@ class Parts(NamedTuple):
 
 
 def style_of(tokens: Sequence[str], where: str | Path) -> Style:
-    """ALBERT's or XLNet's when their special tokens are there, SentencePiece's own when its are; else BadInput."""
+    """The first whose special tokens are all there; SentencePiece's own come last. BadInput where none's are."""
     known = set(tokens)
-    for style in (ALBERT, XLNET, PLAIN):
+    for style in STYLES.values():
         if known.issuperset(style.special):
             return style
-    near = max((ALBERT, XLNET, PLAIN), key=lambda style: len(known.intersection(style.special)) / len(style.special))
+    near = max(STYLES.values(), key=lambda style: len(known.intersection(style.special)) / len(style.special))
     missing = " ".join(token for token in near.special if token not in known)
     raise BadInput(f"{where}: {missing} missing; {near.name} has {' '.join(near.special)}")
 
@@ -110,8 +128,9 @@ def split_digit_comma(scored: Sequence[Scored]) -> list[Scored]:
 
 
 def read_sentencepiece(path: Path) -> Parts:
-    """From a SentencePiece .model; ALBERT's and XLNet's are told by their special tokens."""
-    return _parts(read_model(path), str(path))
+    """From a SentencePiece .model; ALBERT's and XLNet's are told by their special tokens, XLM-RoBERTa's by its name."""
+    parts = _parts(read_model(path), str(path))
+    return _in_fairseqs_order(parts, str(path)) if path.name == XLM_ROBERTA_FILE else parts
 
 
 def from_sentencepiece(data: bytes, options: UnigramOptions, where: str) -> Parts:
@@ -129,11 +148,24 @@ def _parts(model: SentencePieceModel, where: str) -> Parts:
             )
     if model.pieces[model.unk_id].text != style.roles["unk"]:
         raise BadInput(f"{where}: the unknown piece is {model.pieces[model.unk_id].text!r}, not {style.roles['unk']}")
-    return Parts(scored if style is PLAIN else split_digit_comma(scored), model.charsmap, style.options)
+    return Parts(split_digit_comma(scored) if style in (ALBERT, XLNET) else scored, model.charsmap, style.options)
+
+
+def _in_fairseqs_order(parts: Parts, where: str) -> Parts:
+    """<s> <pad> </s> <unk>, the pieces, <mask>: the ids of fairseq's dictionary, which the file has not."""
+    *front, last = XLM_ROBERTA.special
+    first = [piece for piece, _ in parts.scored[:3]]
+    if first != list(PLAIN.special):
+        raise BadInput(
+            f"{where} begins with {' '.join(first)}, and XLM-RoBERTa's with {' '.join(PLAIN.special)}: "
+            "rename it to spiece.model if it is another model's"
+        )
+    scored = [*((name, 0.0) for name in front), *parts.scored[3:], (last, 0.0)]
+    return Parts(scored, parts.charsmap, XLM_ROBERTA.options)
 
 
 def read_tokenizer_json(path: Path) -> Parts:
-    """From a tokenizer.json of ALBERT's or XLNet's make; anything else is BadInput.
+    """From a tokenizer.json of ALBERT's, XLNet's or XLM-RoBERTa's make; anything else is BadInput.
 
     Padding and truncation set in the file are not taken over.
     """
