@@ -50,8 +50,8 @@ class Spread(NamedTuple):
     def of(values: Sequence[float]) -> "Spread":
         """By Student's t.
 
-        >>> Spread.of([1.0, 2.0, 3.0])
-        Spread(mean=2.0, half=2.484...)
+        >>> Spread.of([1.0, 2.0, 3.0]).text(".2f")
+        '2.00 ± 2.48'
         """
         count, mean = len(values), sum(values) / len(values)
         if count < 2:
