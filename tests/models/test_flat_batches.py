@@ -14,7 +14,7 @@ from maskwright.draws import generator
 from maskwright.errors import BadInput
 from maskwright.layers.attention import Way, attention
 from maskwright.layers.dropout import DropoutStream
-from maskwright.models.bert import Bert, config_json
+from maskwright.models.bert import bert, config_json
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.pretraining import network as build
@@ -171,7 +171,7 @@ def test_a_batch_with_nothing_to_predict(dtype: torch.dtype) -> None:
 
 def test_what_the_network_cannot_take_is_refused() -> None:
     config = small(max_position_embeddings=8)
-    model = Bert(config)
+    model = bert(config)
     with pytest.raises(BadInput, match=r"9 tokens is longer than the model's 8 positions"):
         model(draw_batch(generator(5, "long"), [3, 9], config.vocab_size))
     with pytest.raises(ValueError, match="hidden_size 10 is not a multiple of num_attention_heads 4"):

@@ -15,7 +15,10 @@ def test_each_offers_the_same_names(model_type: str) -> None:
         assert module.Config(model_type=model_type, **size).longest == 512
     small = config.with_changes(**module.SIZES["tiny"], vocab_size=20)
     network = network_of(small)
-    assert isinstance(network, module.Network) and module.config_json(small)["model_type"] == model_type
+    assert (
+        network.name == published(module.Config().model_type).name
+        and module.config_json(small)["model_type"] == model_type
+    )
     ours = {name.ours for name in network.weight_names()}
     assert ours == dict(network.named_parameters()).keys()
     there = published(model_type)

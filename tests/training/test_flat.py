@@ -8,7 +8,7 @@ from torch import nn
 
 from maskwright.errors import MaskwrightError
 from maskwright.layers.positions import SinusoidalPositions
-from maskwright.models.bert import Bert, BertConfig
+from maskwright.models.bert import BertConfig, bert
 from maskwright.training.flat import FlatParameters, long_norm
 from maskwright.training.optimizers import decay_lists
 from tests.models.networks import network, small
@@ -85,7 +85,7 @@ def test_full_precision_lends_the_master_and_takes_it_back(error: type[Exception
 
 def test_fixed_positions_keep_their_float32_values() -> None:
     config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-    module = Bert(config, SinusoidalPositions(512, 16, 0.3)).initialise(0)
+    module = bert(config, SinusoidalPositions(512, 16, 0.3)).initialise(0)
     exact = module.embeddings.position.get_parameter("weight").detach().clone()
     assert not exact.bfloat16().float().equal(exact), "the test would not see a rounding"
     flat = flat_of(module, torch.bfloat16)

@@ -13,7 +13,7 @@ from gensim.models import KeyedVectors
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
 from maskwright.layers.positions import sinusoids
-from maskwright.models.bert import Bert, BertConfig
+from maskwright.models.bert import BertConfig, bert
 from maskwright.text.samples import sample
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.training.start import StartConfig, read_vectors, skip_gram, start_embeddings
@@ -38,7 +38,7 @@ def corpus():
 
 
 def embeddings(corpus, hidden_size=16):
-    made = Bert(
+    made = bert(
         BertConfig(vocab_size=corpus.tokenizer.vocab_size, hidden_size=hidden_size, num_attention_heads=2)
     ).embeddings
     with torch.no_grad():

@@ -17,7 +17,7 @@ from torch import Tensor
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
-from maskwright.layers.encoder_stack import first_vectors
+from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
@@ -62,7 +62,7 @@ class Encoder:
     @property
     def config(self) -> ModelConfig:
         """The network's shape."""
-        return self.model.encoder.config
+        return cast("ModelConfig", self.model.encoder.config)
 
     def in_language(self, language: str | int) -> "Encoder":
         """The same encoder for texts in another language: its name or its number. An XLM's is number 0 otherwise."""

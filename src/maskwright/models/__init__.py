@@ -1,6 +1,6 @@
 """Networks: a file is one network, and its name is the network's.
 
-Each offers the same names: `Config`, `Network`, `SIZES`, `DEFAULT_VOCABULARY`, `PUBLISHED` (how others publish it, by
+Each offers the same names: `Config`, `network`, `SIZES`, `DEFAULT_VOCABULARY`, `PUBLISHED` (how others publish it, by
 `model_type`), `config_json` and `weight_names`.
 """
 
@@ -12,16 +12,15 @@ from typing import Any
 from torch import nn
 
 from maskwright.errors import BadInput
+from maskwright.layers.network import Network
 from maskwright.layers.weight_names import Published
-from maskwright.models.albert import Albert, AlbertConfig
-from maskwright.models.bert import Bert, BertConfig
-from maskwright.models.roberta import Roberta, RobertaConfig
-from maskwright.models.xlm import Xlm, XlmConfig
+from maskwright.models.albert import AlbertConfig
+from maskwright.models.bert import BertConfig
+from maskwright.models.roberta import RobertaConfig
+from maskwright.models.xlm import XlmConfig
 
 ModelConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig
 """The shape of any network here."""
-Network = Bert | Roberta | Albert | Xlm
-"""Any network here."""
 
 OTHER_NAMES = {"xlm-roberta": "roberta"}
 """A `model_type` under which others publish one of these."""
@@ -53,4 +52,4 @@ def published(model_type: str) -> Published:
 
 def network_of(config: ModelConfig, position: nn.Module | None = None) -> Network:
     """A network of that shape, its weights not yet set; with another kind of positions if one is given."""
-    return module_of(config.model_type).Network(config, position)
+    return module_of(config.model_type).network(config, position)

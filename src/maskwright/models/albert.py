@@ -10,23 +10,12 @@ tell the order of two segments (`heads["sop"]`). The head for masked tokens ends
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
-from maskwright.batch import Batch
 from maskwright.config import Config as Configuration
 from maskwright.layers.activations import ActivationName, published_activation
-from maskwright.layers.attention import Layout
-from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.embeddings import Embeddings
-from maskwright.layers.encoder_stack import (
-    all_layers,
-    attention_weights,
-    first_vectors,
-    last_layer,
-    layout_of,
-    tanh_pool,
-)
-from maskwright.layers.initial import start
+from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
@@ -133,77 +122,36 @@ SIZES: dict[str, dict[str, Any]] = {
 DEFAULT_VOCABULARY = 30000
 
 
-class Albert(nn.Module):
+def albert(config: AlbertConfig, position: nn.Module | None = None) -> Network:
     """Embeddings, projection, layers that share, pooler. Pass `position` for another kind of positions, E wide."""
-
-    def __init__(self, config: AlbertConfig, position: nn.Module | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.reads = READS
-        width, hidden = config.embedding_size, config.hidden_size
-        self.embeddings = Embeddings(
+    width, hidden = config.embedding_size, config.hidden_size
+    layers: list[Layer] = []
+    for i in range(config.depth):
+        attention, feed_forward = _owners(config, i)
+        layers.append(
+            Layer(
+                config,
+                attention_of=layers[attention] if attention < i else None,
+                feed_forward_of=layers[feed_forward] if feed_forward < i else None,
+            )
+        )
+    return Network(
+        config,
+        name="ALBERT",
+        reads=READS,
+        weight_names=weight_names(config),
+        embeddings=Embeddings(
             config.vocab_size,
             width,
             config.type_vocab_size,
             position or LearnedPositions(config.max_position_embeddings, width),
             eps=config.layer_norm_eps,
             rate=config.hidden_dropout_prob,
-        )
-        self.projection = nn.Linear(width, hidden)
-        made: list[Layer] = []
-        for i in range(config.depth):
-            attention, feed_forward = _owners(config, i)
-            made.append(
-                Layer(
-                    config,
-                    attention_of=made[attention] if attention < i else None,
-                    feed_forward_of=made[feed_forward] if feed_forward < i else None,
-                )
-            )
-        self.layers = nn.ModuleList(made)
-        self.pooler = nn.Linear(hidden, hidden)
-
-    @property
-    def token_table(self) -> Tensor:
-        """(V, E), what a head's decoder is tied to."""
-        return self.embeddings.token
-
-    def forward(self, batch: Batch, stream: DropoutStream | None = None, rows: Tensor | None = None) -> Tensor:
-        """The last layer's output, (T, H). Without a `stream` nothing is dropped.
-
-        rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
-        """
-        return last_layer(self.layers, *self._embedded(batch, stream), stream, rows)
-
-    def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
-        """depth + 1 tensors (T, H): the projected embeddings, then each layer's output."""
-        return all_layers(self.layers, *self._embedded(batch, stream), stream)
-
-    def attention_weights(self, batch: Batch) -> list[Tensor]:
-        """For each sequence its attention weights in all layers, (L, A, S_i, S_i)."""
-        return attention_weights(self.layers, *self._embedded(batch, None))
-
-    def _embedded(self, batch: Batch, stream: DropoutStream | None) -> tuple[Tensor, Layout]:
-        """What goes into the first layer, and where sequences lie; BadInput where the batch is not for this network."""
-        where = layout_of(batch, PUBLISHED["albert"].name, self.reads, self.config.longest, self.token_table.dtype)
-        return self.projection(self.embeddings(batch, stream)), where
-
-    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
-        """(T, H) -> (N, H): tanh projection of each sequence's first token; of zeros where there is none."""
-        return self.pool(first_vectors(last, batch), batch)
-
-    def pool(self, first: Tensor, batch: Batch) -> Tensor:
-        """The same from the first tokens alone, (N, H) -> (N, H)."""
-        return tanh_pool(self.pooler, first, batch)
-
-    def weight_names(self) -> list[WeightName]:
-        """Every parameter beside its name in a Hugging Face `AlbertModel`; what is shared may stand there as copies."""
-        return weight_names(self.config)
-
-    def initialise(self, seed: int) -> "Albert":
-        """Start all weights as BERT's: see `layers.initial.start`."""
-        start(self, self.config.initializer_range, seed)
-        return self
+        ),
+        projection=nn.Linear(width, hidden),
+        layers=layers,
+        pooler=nn.Linear(hidden, hidden),
+    )
 
 
 def _owners(config: AlbertConfig, layer: int) -> tuple[int, int]:
@@ -304,4 +252,4 @@ def layer_names(attention: str, feed_forward: str, there: str) -> list[WeightNam
     ]
 
 
-Config, Network = AlbertConfig, Albert
+Config, network = AlbertConfig, albert

@@ -9,23 +9,12 @@ dropout, residual and norm (post-norm); the pooler is a tanh projection of the f
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
-from maskwright.batch import Batch
 from maskwright.config import Config as Configuration
 from maskwright.layers.activations import ActivationName, published_activation
-from maskwright.layers.attention import Layout
-from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.embeddings import Embeddings
-from maskwright.layers.encoder_stack import (
-    all_layers,
-    attention_weights,
-    first_vectors,
-    last_layer,
-    layout_of,
-    tanh_pool,
-)
-from maskwright.layers.initial import start
+from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
@@ -99,69 +88,25 @@ SIZES: dict[str, dict[str, Any]] = {
 DEFAULT_VOCABULARY = 30522
 
 
-class Bert(nn.Module):
+def bert(config: BertConfig, position: nn.Module | None = None) -> Network:
     """Embeddings, L layers, pooler. Pass `position` for another kind of positions."""
-
-    def __init__(self, config: BertConfig, position: nn.Module | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.reads = READS
-        hidden = config.hidden_size
-        self.embeddings = Embeddings(
+    hidden = config.hidden_size
+    return Network(
+        config,
+        name="BERT",
+        reads=READS,
+        weight_names=weight_names(config),
+        embeddings=Embeddings(
             config.vocab_size,
             hidden,
             config.type_vocab_size,
             position or LearnedPositions(config.max_position_embeddings, hidden),
             eps=config.layer_norm_eps,
             rate=config.hidden_dropout_prob,
-        )
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
-        self.pooler = nn.Linear(hidden, hidden)
-
-    @property
-    def token_table(self) -> Tensor:
-        """(V, H), what a head's decoder is tied to."""
-        return self.embeddings.token
-
-    def forward(self, batch: Batch, stream: DropoutStream | None = None, rows: Tensor | None = None) -> Tensor:
-        """The last layer's output, (T, H). Without a `stream` nothing is dropped.
-
-        rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
-        """
-        return last_layer(self.layers, *self._embedded(batch, stream), stream, rows)
-
-    def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
-        """L + 1 tensors (T, H): the embeddings' output, then each layer's."""
-        return all_layers(self.layers, *self._embedded(batch, stream), stream)
-
-    def attention_weights(self, batch: Batch) -> list[Tensor]:
-        """For each sequence its attention weights in all layers, (L, A, S_i, S_i)."""
-        return attention_weights(self.layers, *self._embedded(batch, None))
-
-    def _embedded(self, batch: Batch, stream: DropoutStream | None) -> tuple[Tensor, Layout]:
-        """What goes into the first layer, and where sequences lie; BadInput where the batch is not for this network."""
-        where = layout_of(batch, PUBLISHED["bert"].name, self.reads, self.config.longest, self.token_table.dtype)
-        return self.embeddings(batch, stream), where
-
-    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
-        """(T, H) -> (N, H): tanh projection of each sequence's first token; of zeros where there is none."""
-        return self.pool(first_vectors(last, batch), batch)
-
-    def pool(self, first: Tensor, batch: Batch) -> Tensor:
-        """The same from the first tokens alone, (N, H) -> (N, H)."""
-        return tanh_pool(self.pooler, first, batch)
-
-    def weight_names(self) -> list[WeightName]:
-        """Every parameter beside its name in a Hugging Face `BertModel`."""
-        return weight_names(self.config)
-
-    def initialise(self, seed: int) -> "Bert":
-        """Start all weights: matrices and tables from a truncated normal (two deviations), biases 0, gains 1.
-
-        `modeling.py` `create_initializer`. Fixed positions keep their values.
-        """
-        start(self, self.config.initializer_range, seed)
-        return self
+        ),
+        layers=[Layer(config) for _ in range(config.num_hidden_layers)],
+        pooler=nn.Linear(hidden, hidden),
+    )
 
 
 PUBLISHED = {
@@ -226,4 +171,4 @@ def layer_names(i: int) -> list[WeightName]:
     ]
 
 
-Config, Network = BertConfig, Bert
+Config, network = BertConfig, bert

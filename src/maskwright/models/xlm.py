@@ -16,11 +16,9 @@ from torch import Tensor, nn
 from maskwright.batch import Batch
 from maskwright.config import Config as Configuration
 from maskwright.errors import BadInput
-from maskwright.layers.attention import Layout
 from maskwright.layers.dropout import DropoutStream, dropout
-from maskwright.layers.encoder_stack import all_layers, attention_weights, last_layer, layout_of
-from maskwright.layers.initial import start
 from maskwright.layers.lookup import lookup
+from maskwright.layers.network import Network
 from maskwright.layers.norm import Norm
 from maskwright.layers.positions import LearnedPositions, SinusoidalPositions
 from maskwright.layers.transformer_layer import Layer
@@ -131,57 +129,16 @@ class XlmEmbeddings(nn.Module):
         return dropout(self.norm(x), self.dropout, stream)
 
 
-class Xlm(nn.Module):
+def xlm(config: XlmConfig, position: nn.Module | None = None) -> Network:
     """Embeddings and L layers. Pass `position` for another kind of positions."""
-
-    def __init__(self, config: XlmConfig, position: nn.Module | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.reads = READS | {"language_ids"} if config.knows_languages else READS
-        self.embeddings = XlmEmbeddings(config, position)
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
-
-    @property
-    def token_table(self) -> Tensor:
-        """(V, H), what a head's decoder is tied to."""
-        return self.embeddings.token
-
-    def forward(self, batch: Batch, stream: DropoutStream | None = None, rows: Tensor | None = None) -> Tensor:
-        """The last layer's output, (T, H). Without a `stream` nothing is dropped.
-
-        rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
-        """
-        return last_layer(self.layers, *self._embedded(batch, stream), stream, rows)
-
-    def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
-        """L + 1 tensors (T, H): the embeddings' output, then each layer's."""
-        return all_layers(self.layers, *self._embedded(batch, stream), stream)
-
-    def attention_weights(self, batch: Batch) -> list[Tensor]:
-        """For each sequence its attention weights in all layers, (L, A, S_i, S_i)."""
-        return attention_weights(self.layers, *self._embedded(batch, None))
-
-    def _embedded(self, batch: Batch, stream: DropoutStream | None) -> tuple[Tensor, Layout]:
-        """What goes into the first layer, and where sequences lie; BadInput where the batch is not for this network."""
-        where = layout_of(batch, PUBLISHED["xlm"].name, self.reads, self.config.longest, self.token_table.dtype)
-        return self.embeddings(batch, stream), where
-
-    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
-        """Always BadInput: XLM has no pooler."""
-        return self.pool(last, batch)
-
-    def pool(self, first: Tensor, batch: Batch) -> Tensor:
-        """Always BadInput: XLM has no pooler."""
-        raise BadInput("XLM has no pooler, so nothing judges whole sequences: take another network, or other heads")
-
-    def weight_names(self) -> list[WeightName]:
-        """Every parameter beside its name in a Hugging Face `XLMModel`."""
-        return weight_names(self.config)
-
-    def initialise(self, seed: int) -> "Xlm":
-        """Start all weights as BERT's: see `layers.initial.start`. Fixed positions keep their values."""
-        start(self, self.config.initializer_range, seed)
-        return self
+    return Network(
+        config,
+        name="XLM",
+        reads=READS | {"language_ids"} if config.knows_languages else READS,
+        weight_names=weight_names(config),
+        embeddings=XlmEmbeddings(config, position),
+        layers=[Layer(config) for _ in range(config.num_hidden_layers)],
+    )
 
 
 PUBLISHED = {
@@ -245,4 +202,4 @@ def weight_names(config: XlmConfig) -> list[WeightName]:
     return names
 
 
-Config, Network = XlmConfig, Xlm
+Config, network = XlmConfig, xlm

@@ -4,7 +4,7 @@ A recipe's file says which, with its paper's numbers; here they become network a
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from maskwright.config import Config
 from maskwright.corpus.read import Corpus, Split
 from maskwright.draws import key
 from maskwright.errors import BadInput
+from maskwright.layers.network import Tables
 from maskwright.layers.positions import SinusoidalPositions
 from maskwright.models import ModelConfig
 from maskwright.models.albert import AlbertConfig
@@ -215,7 +216,7 @@ def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh:
     work = PretrainingWork(made, data(recipe, corpus))  # before the first weights: it says early what will not do
     if fresh:
         made.initialise(model.initializer_range, seed)
-        start_embeddings(made.encoder.embeddings, recipe.start, corpus, seed, progress)
+        start_embeddings(cast("Tables", made.encoder.embeddings), recipe.start, corpus, seed, progress)
     progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
     return work
 

@@ -10,8 +10,9 @@ from torch import nn
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.initial import start
+from maskwright.layers.network import Network
 from maskwright.layers.weight_names import WeightName, prefixed, renamed
-from maskwright.models import ModelConfig, Network, network_of, published
+from maskwright.models import ModelConfig, network_of, published
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig

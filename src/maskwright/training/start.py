@@ -10,32 +10,23 @@ follows (Kim et al., arXiv 2407.12514, on why wide pretrained embeddings hurt).
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
-from torch import nn
 
 from maskwright import draws
 from maskwright.config import Config
 from maskwright.corpus.read import Corpus, Split
 from maskwright.errors import BadInput
+from maskwright.layers.network import Tables
 from maskwright.layers.positions import sinusoids
 from maskwright.progress import Progress, silent
 
 Floats = npt.NDArray[np.float32]
 STRETCH = 1000  # tokens gensim is given at a time, the length that word2vec.c cuts its sentences to
-
-
-class Tables(Protocol):
-    """The embeddings of a network."""
-
-    token: nn.Parameter
-    """(V, width)."""
-    position: nn.Module
-    """Its `weight` is (P, width)."""
 
 
 class StartConfig(Config):

@@ -15,7 +15,7 @@ from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.layers.dropout import DropoutStream
-from maskwright.models.bert import Bert, BertConfig
+from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
@@ -49,7 +49,7 @@ class Synthetic:
             "mlm": MaskedLMHead(shape.hidden, shape.vocabulary, config.hidden_act, config.layer_norm_eps),
             "nsp": NextSentenceHead(shape.hidden),
         }
-        self.module = Pretraining(Bert(config), heads)
+        self.module = Pretraining(bert(config), heads)
         self.module.initialise(config.initializer_range, seed=0)
 
     def batches(self, step: int) -> list[Batch]:

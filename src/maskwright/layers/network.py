@@ -1,0 +1,167 @@
+"""What the networks of BERT's family are: embeddings, layers one after another, and a pooler, over a flat batch.
+
+A network is this class, given its parts; `models/` has the parts.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.batch import Batch
+from maskwright.errors import BadInput
+from maskwright.layers.attention import Layout, layout, plain
+from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.initial import start
+from maskwright.layers.row_attention import some_rows
+from maskwright.layers.transformer_layer import Layer
+from maskwright.layers.weight_names import WeightName
+
+
+class Shape(Protocol):
+    """What is asked of any network's config."""
+
+    @property
+    def model_type(self) -> str:
+        """Which network it is."""
+        ...
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        ...
+
+    @property
+    def num_hidden_layers(self) -> int:
+        """L."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that a sequence may have."""
+        ...
+
+    @property
+    def initializer_range(self) -> float:
+        """Standard deviation of the truncated normal that weights start from."""
+        ...
+
+
+class Tables(Protocol):
+    """A network's embeddings: a module, (batch, stream) -> (T, E)."""
+
+    token: nn.Parameter
+    """(V, E)."""
+    position: nn.Module
+    """Its `weight` is (P, E)."""
+
+
+class Network(nn.Module):
+    """An encoder, given its parts."""
+
+    def __init__(
+        self,
+        config: Shape,
+        *,
+        name: str,
+        reads: AbstractSet[str],
+        weight_names: Sequence[WeightName],
+        embeddings: nn.Module,
+        layers: Sequence[Layer],
+        projection: nn.Module | None = None,
+        pooler: nn.Module | None = None,
+    ) -> None:
+        """name         what it is called, for messages
+        reads        the fields of a batch that it reads
+        weight_names every parameter beside its name in the published class
+        embeddings   (T,) -> (T, E)
+        projection   E -> H, where tables are narrower than layers
+        pooler       H -> H, before a tanh; None: nothing judges whole sequences
+        """
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.reads = frozenset(reads)
+        self._weight_names = list(weight_names)
+        self.embeddings = embeddings
+        self.projection = projection
+        self.layers = nn.ModuleList(layers)
+        self.pooler = pooler
+
+    @property
+    def token_table(self) -> Tensor:
+        """(V, E), what a head's decoder is tied to."""
+        return cast("Tables", self.embeddings).token
+
+    def forward(self, batch: Batch, stream: DropoutStream | None = None, rows: Tensor | None = None) -> Tensor:
+        """The last layer's output, (T, H). Without a `stream` nothing is dropped.
+
+        rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
+        """
+        x, where = self._embedded(batch, stream)
+        if rows is not None and not len(self.layers):
+            return x.index_select(0, rows)
+        for place, layer in enumerate(self.layers, 1):
+            is_last = place == len(self.layers)
+            x = layer(x, where, stream, some_rows(rows, where) if rows is not None and is_last else None)
+        return x
+
+    def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
+        """L + 1 tensors (T, H): what goes into the layers, then each one's output."""
+        x, where = self._embedded(batch, stream)
+        states = [x]
+        for layer in self.layers:
+            states.append(layer(states[-1], where, stream))
+        return states
+
+    @torch.no_grad()
+    def attention_weights(self, batch: Batch) -> list[Tensor]:
+        """For each sequence its attention weights in all layers, (L, A, S_i, S_i)."""
+        x, where = self._embedded(batch, None)
+        weights: list[list[Tensor]] = []
+        for layer in cast("list[Layer]", self.layers):
+            weights.append(plain(layer.query_key_value(x), where, layer.heads)[1])
+            x = layer(x, where, None)
+        return [torch.stack(of_layers) for of_layers in zip(*weights, strict=True)]
+
+    def pooled(self, last: Tensor, batch: Batch) -> Tensor:
+        """(T, H) -> (N, H): tanh projection of each sequence's first token; of zeros where there is none."""
+        return self.pool(first_vectors(last, batch), batch)
+
+    def pool(self, first: Tensor, batch: Batch) -> Tensor:
+        """The same from the first tokens alone, (N, H) -> (N, H). BadInput for a network without a pooler."""
+        if self.pooler is None:
+            raise BadInput(
+                f"{self.name} has no pooler, so nothing judges whole sequences: take another network, or other heads"
+            )
+        return torch.tanh(self.pooler(first * (batch.cu_seqlens.diff() > 0)[:, None]))
+
+    def weight_names(self) -> list[WeightName]:
+        """Every parameter beside its name in the published class, in the order of the network."""
+        return list(self._weight_names)
+
+    def initialise(self, seed: int) -> "Network":
+        """Start all weights, see `layers.initial.start`. Fixed positions keep their values."""
+        start(self, self.config.initializer_range, seed)
+        return self
+
+    def _embedded(self, batch: Batch, stream: DropoutStream | None) -> tuple[Tensor, Layout]:
+        """What goes into the first layer, and where sequences lie; BadInput where the batch is not for this network."""
+        batch.check_read_by(self.name, self.reads)
+        if batch.max_seqlen > self.config.longest:
+            raise BadInput(
+                f"a sequence of {batch.max_seqlen} tokens is longer than the model's {self.config.longest} positions: "
+                "shorten it, or ask for truncation"
+            )
+        where = layout(batch.cu_seqlens, batch.num_tokens, batch.max_seqlen, self.token_table.dtype)
+        x = self.embeddings(batch, stream)
+        return x if self.projection is None else self.projection(x), where
+
+
+def first_vectors(last: Tensor, batch: Batch) -> Tensor:
+    """(T, H) -> (N, H): each sequence's first token; of a batch without tokens zeros."""
+    if batch.num_tokens == 0:
+        return last.new_zeros(batch.num_sequences, last.shape[1])
+    return last.index_select(0, batch.first_rows)
