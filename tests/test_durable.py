@@ -226,6 +226,25 @@ with staged_folder(sys.argv[1]) as folder:
         assert living.returncode == 0
         assert (tmp_path / "x" / "half").read_text() == "..."
 
+    def test_a_working_folder_goes_on_leaving_and_with_the_next_writer(self, tmp_path: Path):
+        with pytest.raises(KeyError), durable.working_folder(tmp_path / "sub" / "x") as folder:
+            (folder / "half").write_text("...")
+            with durable.staged_folder(tmp_path / "sub" / "x") as target:
+                (target / "whole").write_text((folder / "half").read_text())
+            raise KeyError
+        assert names(tmp_path / "sub") == ["x"] and names(tmp_path / "sub" / "x") == ["whole"]
+        dead = run_python(
+            "import sys; from maskwright.durable import working_folder\n"
+            "with working_folder(sys.argv[1]) as folder: print(folder.name, flush=True); sys.stdin.readline()",
+            tmp_path / "y",
+        )
+        lost = wait_for_line(dead)
+        dead.kill()
+        dead.wait()
+        assert lost in names(tmp_path)
+        durable.write_file(tmp_path / "y", b"")
+        assert names(tmp_path) == ["sub", "y"]
+
 
 class TestLocked:
     CODE = """

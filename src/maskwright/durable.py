@@ -224,6 +224,22 @@ def staged_folder(path: str | Path, *, replace: bool = False) -> Generator[Path]
         _remove(partial)
 
 
+@contextlib.contextmanager
+def working_folder(path: str | Path) -> Generator[Path]:
+    """Yields a temporary folder beside `path`, for what is needed on the way to it; on leaving it is gone.
+
+    The parent folder is created. What a process that died leaves, the next writer of `path` removes.
+    """
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, descriptor = _new_partial(path, folder=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        _release(descriptor)
+
+
 def _exchange(one: Path, other: Path) -> None:
     """Swaps two names in one step where the system can (Linux), else in three: see `_exchange_slowly`."""
     at_working_folder, exchange_flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE

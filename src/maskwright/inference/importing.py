@@ -5,7 +5,6 @@ after both have said the same of real text.
 """
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from maskwright.checkpoints.config_file import read_config
 from maskwright.checkpoints.folder import ModelFolder, class_of, read_folder, write_folder
 from maskwright.checkpoints.foreign import Staged, stage
 from maskwright.checkpoints.published_weights import all_tensors
+from maskwright.durable import working_folder
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
 from maskwright.models import ModelConfig, published
@@ -47,10 +47,9 @@ def import_model(
     out = Path(out)
     if out.exists():
         raise BadInput(f"{out} exists already: choose another folder or remove it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-import-", dir=out.parent) as folder:
+    with working_folder(out) as folder:
         progress.say(f"reading {source}")
-        staged = stage(source, Path(folder) / "staged", tokenizer)
+        staged = stage(source, folder / "staged", tokenizer)
         found = read_folder(staged.folder)
         model = network(found.config, found.heads, "meta")
         names = model.weight_names()
