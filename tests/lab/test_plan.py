@@ -84,6 +84,36 @@ def test_growing_sizes_until_memory_or_speed_ends_it(
     assert best["micro_sequences"] == tried[speeds.index(max(speeds[: len(tried)]))]
 
 
+def test_the_second_phase_is_probed_and_reckoned_at_its_own_speed(
+    resolved: tuple[Recipe, Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, corpus = resolved
+    second = {"share": 0.25, "max_length": 96, "batch_sequences": 10}
+    recipe = recipe.with_changes(second_phase=recipe.second_phase.with_changes(**second))
+    asked: list[Recipe] = []
+
+    def probed(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
+        asked.append(recipe)
+        return one(recipe.training.micro_sequences, 5.0, activations=900)
+
+    monkeypatch.setattr(planning, "probe_apart", probed)
+    tried = [one(8, 10.0), one(16, 20.0)]
+    later = planning.probe_later(recipe, corpus, tried)
+    assert later is not None and planning.probe_later(resolved[0], corpus, tried) is None
+    (later_recipe,) = asked
+    assert later_recipe.layout.max_length == 96 and later_recipe.training.batch_sequences == 10
+    assert later_recipe.training.micro_sequences == 8  # half of 16, for sequences twice as long
+    for done, seconds in ((0, 75 * 50 + 25 * 200), (80, 20 * 200)):
+        (tmp_path / "checkpoints" / f"step-{done:08d}").mkdir(parents=True)
+        told = plan(recipe, corpus, tried, tmp_path, later)
+        assert told["hours_left"] == pytest.approx((seconds + 1.0) / 3600)
+    assert told["second_phase"] == {
+        "steps": 25, "max_length": 96, "micro_sequences": 8, "step_tokens": 1000, "step_seconds": 200.0,
+        "tokens_per_second": 5.0,
+    }  # fmt: skip
+    assert told["memory"]["peak"] == sum(later.memory) and told["tokens_per_second"] == 20
+
+
 def test_steps_that_are_done_are_not_planned_again(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "step-00000060").mkdir(parents=True)
     result = plan(*resolved, [one(8, 10.0)], tmp_path)

@@ -11,7 +11,6 @@ import torch
 from maskwright.config import checked, override, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
-from maskwright.lab.plan import second_phase
 from maskwright.recipes import module_of, names
 from maskwright.training import checkpoint
 from maskwright.training.masked_recipe import Recipe, build, data
@@ -74,15 +73,6 @@ def test_a_second_phase_has_a_batch_and_a_micro_batch_of_its_own() -> None:
     most = [max(int(torch.bincount(torch.searchsorted(b.cu_seqlens.long(), b.predict_rows, right=True)).max())
                 for b in examples.batches(step)) for step in (3, 4)]  # fmt: skip
     assert most[0] <= 3 < most[1] <= 5
-
-
-def test_a_plan_knows_of_the_second_phase() -> None:
-    made = tiny("bert")
-    examples = data(made, corpus())
-    told = second_phase(examples, made.training.steps)
-    assert told is not None and (told["share"], told["max_length"]) == (0.5, 40)
-    assert told["step_tokens"] == sum(batch.num_tokens for batch in examples.batches(4))
-    assert second_phase(data(tiny("bert", **{"second_phase.share": 0}), corpus()), 8) is None
 
 
 def test_heads_follow_from_layout_and_masks() -> None:

@@ -41,7 +41,7 @@ def plan(
     if not 0 < seconds < 3600:
         raise BadInput(f"--seconds {seconds}: give a number between 0 and 3600")
     from maskwright.lab.plan import plan as planned
-    from maskwright.lab.plan import sizes_to_try, try_sizes
+    from maskwright.lab.plan import probe_later, sizes_to_try, try_sizes
     from maskwright.progress import rich_progress
     from maskwright.recipes import folder_for, module_of, resolve
 
@@ -51,8 +51,10 @@ def plan(
     given = "training.micro_sequences" in overrides
     sizes = [min(training.micro_sequences, training.batch_sequences)]
     sizes = sizes if given else sizes_to_try(training.batch_sequences)
-    tried = try_sizes(resolved, opened, sizes, seconds=seconds, progress=rich_progress())
-    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved))
+    progress = rich_progress()
+    tried = try_sizes(resolved, opened, sizes, seconds=seconds, progress=progress)
+    later = probe_later(resolved, opened, tried, seconds=seconds, progress=progress)
+    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later)
     show(result, json=json, text=lambda: table(result))
 
 
@@ -82,8 +84,10 @@ def table(result: dict[str, Any]) -> str:
         ("data", f"{epochs:,.3g} epochs of {result['examples_per_epoch']:,} examples"),
     ]  # fmt: skip
     if second := result["second_phase"]:
-        told = f"the last {second['share']:.0%} of the steps see up to {second['max_length']} tokens a sequence"
-        rows.insert(-3, ("", f"{told}, reckoned at the same tokens/s"))
+        told = f"the last {second['steps']:,} steps see up to {second['max_length']} tokens a sequence"
+        rows.insert(
+            -3, ("", f"{told}: {second['tokens_per_second']:,.0f} tokens/s, {second['step_seconds']:.3g} s a step")
+        )
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 

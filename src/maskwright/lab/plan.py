@@ -16,11 +16,10 @@ import torch
 from maskwright.config import checked, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
-from maskwright.objectives.masked_sequences import Phases
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
-from maskwright.training.masked_recipe import Recipe
+from maskwright.training.masked_recipe import Recipe, later_phase
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
 from maskwright.training.run import PRECISIONS, device_for, keep_memory
@@ -94,18 +93,41 @@ def _slower(found: Sequence[Measured]) -> bool:
     return found[-1].tokens_per_second < SLOWER * max(one.tokens_per_second for one in found)
 
 
-def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -> dict[str, Any]:
+def fastest(tried: Sequence[Measured]) -> Measured:
+    """The probe of the most tokens a second."""
+    return max(tried, key=lambda one: one.tokens_per_second)
+
+
+def probe_later(
+    recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], *, seconds: float = 4.0, progress: Progress = silent
+) -> Measured | None:
+    """A probe of the second phase, as it is with the fastest of the micro-batches tried; None where there is none."""
+    training = recipe.training.with_changes(micro_sequences=fastest(tried).micro_sequences)
+    later = later_phase(recipe.with_changes(training=training))
+    if later is None:
+        return None
+    with progress.stage("probe of the second phase", 1, "sizes") as bar:
+        found = probe_apart(later, corpus, seconds)
+        bar.advance(1, note=f"{found.micro_sequences} sequences, {found.tokens_per_second:,.0f} tokens/s")
+    return found
+
+
+def plan(
+    recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path, later: Measured | None = None
+) -> dict[str, Any]:
     """What the run in `out` will take, with the fastest of the micro-batches tried.
+
+    later   the probe of its second phase
 
     Sizes in bytes, times in seconds where the name does not say otherwise.
     """
-    best = max(tried, key=lambda one: one.tokens_per_second)
+    best = fastest(tried)
     training = recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
-    data = module_of(recipe.recipe).data(recipe, corpus)
-    examples = data.epoch_sequences(0)
-    second = second_phase(data, training.steps)
-    longer = 1 + second["share"] * (second["step_tokens"] / best.step_tokens - 1) if second else 1.0
+    examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)
+    begins = training.steps - (round(recipe.second_phase.share * training.steps) if later else 0)
+    slower = max(0, training.steps - max(done, begins)) * (later.step_seconds - best.step_seconds) if later else 0.0
+    most = max((best, later or best), key=lambda one: sum(one.memory))
     device = device_for()
     return {
         "recipe": recipe.recipe,
@@ -122,9 +144,18 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
         "evaluation_seconds": best.evaluation_seconds,
         "steps": training.steps,
         "steps_done": done,
-        "hours_left": hours(best, training, done) * longer,
-        "second_phase": second,
-        "memory": {"peak": sum(best.memory), "free": free_memory(device), **best.memory._asdict()},
+        "hours_left": hours(best, training, done) + slower / 3600,
+        "second_phase": {
+            "steps": training.steps - begins,
+            "max_length": recipe.second_phase.max_length,
+            "micro_sequences": later.micro_sequences,
+            "step_tokens": later.step_tokens,
+            "step_seconds": later.step_seconds,
+            "tokens_per_second": later.tokens_per_second,
+        }
+        if later
+        else None,
+        "memory": {"peak": sum(most.memory), "free": free_memory(device), **most.memory._asdict()},
         "disk": {
             "run": run_bytes(best, training.keep),
             "free": disk_usage(_existing(out)).free,
@@ -141,19 +172,6 @@ def plan(recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path) -
             }
             for one in tried
         ],
-    }
-
-
-def second_phase(data: Phases, steps: int) -> dict[str, Any] | None:
-    """The share of the steps that see longer sequences, and their tokens; None where there is one phase."""
-    if len(data.phases) < 2:
-        return None
-    later = data.phases[-1][1]
-    tokens = sum(batch.num_tokens for batch in later.batches(later.first_step))
-    return {
-        "share": 1 - later.first_step / steps,
-        "step_tokens": tokens,
-        "max_length": later.streams[0].layout.max_length,
     }
 
 

@@ -142,23 +142,33 @@ def _check_languages(recipe: Recipe, corpus: Corpus) -> None:
 
 def data(recipe: Recipe, corpus: Corpus) -> Phases:
     """What the recipe learns from, as arithmetic."""
+    steps, later = recipe.training.steps, later_phase(recipe)
+    if later is None:
+        return Phases([(steps, _examples(recipe, corpus, first_step=0))])
+    begins = steps - round(recipe.second_phase.share * steps)
+    return Phases(
+        [(begins, _examples(recipe, corpus, first_step=0)), (steps, _examples(later, corpus, first_step=begins))]
+    )
+
+
+def later_phase(recipe: Recipe) -> Recipe | None:
+    """The recipe as it is in its second phase; None where that has no step."""
     training, second = recipe.training, recipe.second_phase
-    begins = training.steps - round(second.share * training.steps)
-    phases = [(begins, _examples(recipe, corpus, first_step=0))]
-    if begins < training.steps:
-        longer = second.max_length / recipe.layout.max_length
-        batch = second.batch_sequences or training.batch_sequences
-        micro = second.micro_sequences or max(1, round(training.micro_sequences / longer))
-        most = recipe.masks.max_predictions
-        if most is not None:
-            most = second.max_predictions or round(most * longer)
-        later = recipe.with_changes(
-            layout=recipe.layout.with_changes(max_length=second.max_length),
-            masks=recipe.masks.with_changes(max_predictions=most),
-            training=training.with_changes(batch_sequences=batch, micro_sequences=micro),
-        )
-        phases.append((training.steps, _examples(later, corpus, first_step=begins)))
-    return Phases(phases)
+    if not round(second.share * training.steps):
+        return None
+    longer = second.max_length / recipe.layout.max_length
+    most = recipe.masks.max_predictions
+    if most is not None:
+        most = second.max_predictions or round(most * longer)
+    return recipe.with_changes(
+        layout=recipe.layout.with_changes(max_length=second.max_length),
+        masks=recipe.masks.with_changes(max_predictions=most),
+        training=training.with_changes(
+            batch_sequences=second.batch_sequences or training.batch_sequences,
+            micro_sequences=second.micro_sequences or max(1, round(training.micro_sequences / longer)),
+        ),
+        second_phase=SecondPhaseConfig(),
+    )
 
 
 def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSequences:
