@@ -56,7 +56,9 @@ class Sequences:
         return np.diff(self.cu_seqlens)
 
 
-READ_BY_HEADS = frozenset({"predict_rows", "predict_ids", "pair_labels", "span_bounds", "span_of", "span_places"})
+READ_BY_HEADS = frozenset(
+    "predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +72,9 @@ class Batch:
         position_ids     (T,) int64, restarting at 0 with each sequence, and where a layout says so
         token_type_ids   (T,) int64
         language_ids     (T,) int64
+        lane_ids         (N,) int64, which lane of text each sequence goes on with
+        char_ids         (U, W) int64, the characters of the batch's U different words, see `layers.word_characters`
+        char_rows        (T,) int64, which of these words each token is
     What heads read:
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there
@@ -77,6 +82,8 @@ class Batch:
         span_bounds      (P, 2) int64, the rows just before and just after each hidden span
         span_of          (M,) int64, the span that each predicted row lies in, -1 where it has no bounds
         span_places      (M,) int64, its place in that span, from 0
+        candidate_ids    (K,) int64, the tokens among which each predicted one has to be found
+        log_counts       (M + K,) float32, how often a draw like theirs has each predicted token and each candidate
     """
 
     token_ids: Tensor
@@ -85,12 +92,17 @@ class Batch:
     position_ids: Tensor
     token_type_ids: Tensor | None = None
     language_ids: Tensor | None = None
+    lane_ids: Tensor | None = None
+    char_ids: Tensor | None = None
+    char_rows: Tensor | None = None
     predict_rows: Tensor | None = None
     predict_ids: Tensor | None = None
     pair_labels: Tensor | None = None
     span_bounds: Tensor | None = None
     span_of: Tensor | None = None
     span_places: Tensor | None = None
+    candidate_ids: Tensor | None = None
+    log_counts: Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -187,6 +199,7 @@ def cut(batch: Batch, size: int) -> list[Batch]:
     bounds = batch.cu_seqlens.tolist()
     rows = batch.predict_rows if batch.predict_rows is not None else torch.zeros(0, dtype=torch.int64)
     spans = batch.span_bounds[:, 0].contiguous() if batch.span_bounds is not None else rows[:0]
+    counts = batch.log_counts
 
     def part(first: int) -> Batch:
         ends = bounds[first : first + size + 1]
@@ -208,12 +221,17 @@ def cut(batch: Batch, size: int) -> list[Batch]:
             position_ids=batch.position_ids[tokens],
             token_type_ids=of(batch.token_type_ids, tokens),
             language_ids=of(batch.language_ids, tokens),
+            lane_ids=of(batch.lane_ids, sequences),
+            char_ids=batch.char_ids,
+            char_rows=of(batch.char_rows, tokens),
             predict_rows=of(batch.predict_rows, hidden, start),
             predict_ids=of(batch.predict_ids, hidden),
             pair_labels=of(batch.pair_labels, sequences),
             span_bounds=of(batch.span_bounds, bounded, start),
             span_of=span_of,
             span_places=of(batch.span_places, hidden),
+            candidate_ids=batch.candidate_ids,
+            log_counts=counts if counts is None else torch.cat([counts[hidden], counts[len(rows) :]]),
         )
 
     return [part(first) for first in range(0, batch.num_sequences, size)]
