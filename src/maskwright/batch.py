@@ -72,7 +72,8 @@ class Batch:
         position_ids     (T,) int64, restarting at 0 with each sequence, and where a layout says so
         token_type_ids   (T,) int64
         language_ids     (T,) int64
-        lane_ids         (N,) int64, which lane of text each sequence goes on with
+        lane_ids         (N,) int64, the lane that each sequence is a step of, for state that goes from step to step
+        backward         (N,) bool, whether a sequence runs from the end of the text to its beginning
         char_ids         (U, W) int64, the characters of the batch's U different words, see `layers.word_characters`
         char_rows        (T,) int64, which of these words each token is
     What heads read:
@@ -93,6 +94,7 @@ class Batch:
     token_type_ids: Tensor | None = None
     language_ids: Tensor | None = None
     lane_ids: Tensor | None = None
+    backward: Tensor | None = None
     char_ids: Tensor | None = None
     char_rows: Tensor | None = None
     predict_rows: Tensor | None = None
@@ -222,6 +224,7 @@ def cut(batch: Batch, size: int) -> list[Batch]:
             token_type_ids=of(batch.token_type_ids, tokens),
             language_ids=of(batch.language_ids, tokens),
             lane_ids=of(batch.lane_ids, sequences),
+            backward=of(batch.backward, sequences),
             char_ids=batch.char_ids,
             char_rows=of(batch.char_rows, tokens),
             predict_rows=of(batch.predict_rows, hidden, start),

@@ -230,12 +230,13 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
         )
     model = network(found.config, found.heads, "meta")
     found.check(model.weight_names(), model)  # before there is memory for what config.json claims
-    model = model.to_empty(device=_device(device))
+    model = model.to_empty(device=device_of(device))
     found.fill(model.weight_names(), model)
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder))
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of that name; BadInput where it is not here."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -22,14 +22,15 @@ def unigrams(train: Split, held_out: Split, vocab_size: int) -> Unigrams:
     >>> round(guess.loss, 4), guess.accuracy  # shares 4/6 and 2/6
     (0.5788, 0.75)
     """
-    counts = _counts(train, vocab_size)
-    judged = _counts(held_out, vocab_size)
+    counts = token_counts(train, vocab_size)
+    judged = token_counts(held_out, vocab_size)
     shares = (counts + 1) / (counts.sum() + vocab_size)
     total = max(1, int(judged.sum()))
     return Unigrams(float(-(judged * np.log(shares)).sum() / total), float(judged[counts.argmax()] / total))
 
 
-def _counts(split: Split, vocab_size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def token_counts(split: Split, vocab_size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """(vocab_size,) how often each token stands in a split."""
     counts = np.zeros(vocab_size, np.int64)
     stretch = 1 << 24
     for first in range(0, split.num_tokens, stretch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -22,9 +23,22 @@ def write_model(
     corpus: Corpus,
 ) -> Path:
     """`model/` in the run's folder: the Hugging Face layout, its card telling how it was trained."""
+    return write_folder(
+        folder / "model",
+        names=network.weight_names(),
+        parameters=parameters,
+        config=config,
+        tokenizer=corpus.tokenizer,
+        facts=told(folder, recipe, corpus),
+        replace=True,
+    )
+
+
+def told(folder: Path, recipe: Config, corpus: Corpus) -> dict[str, Any]:
+    """What a model card tells of the run in that folder: heading -> value or table."""
     last = last_metrics(folder)
     held_out = last.get("held_out") or {}
-    facts = {
+    return {
         "steps": last["step"],
         "tokens": last["tokens"],
         "corpus": corpus.fingerprint,
@@ -32,12 +46,3 @@ def write_model(
         **{f"held-out accuracy, {name}": share for name, share in held_out.get("accuracy", {}).items()},
         "Recipe": plain(recipe),
     }
-    return write_folder(
-        folder / "model",
-        names=network.weight_names(),
-        parameters=parameters,
-        config=config,
-        tokenizer=corpus.tokenizer,
-        facts=facts,
-        replace=True,
-    )

@@ -8,6 +8,7 @@
     lamb     Adam whose update of each matrix is made as long as the matrix itself (You et al., 1904.00962,
              algorithm 2), for batches of thousands; biases and norms are moved by Adam alone
     google_lamb   the same without bias correction, as ALBERT was trained (google-research/ALBERT `lamb_optimizer.py`)
+    adagrad  what ELMo was trained with (`adagrad`)
 
 Which parameters decay is a rule and two explicit lists, `decay_lists`: matrices and tables do, biases
 and norms do not.
@@ -22,9 +23,10 @@ from torch import Tensor, nn
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
+from maskwright.training.adagrad import Adagrad
 from maskwright.training.flat import FlatParameters, check_same, long_norm
 
-OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb"]
+OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
 
 class OptimizerConfig(Config):
@@ -33,7 +35,8 @@ class OptimizerConfig(Config):
     model_config = ConfigDict(allow_inf_nan=False)
 
     name: OptimizerName = "adamw"
-    """adamw, google (BERT's own), muon (layers' matrices; adamw on the rest), lamb or google_lamb (large batches)."""
+    """adamw, google (BERT's own), muon (layers' matrices; adamw on the rest), lamb or google_lamb (large batches),
+    adagrad (ELMo's own)."""
     rate: float = Field(default=1e-4, gt=0, le=1e30)
     """Peak learning rate."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -50,6 +53,8 @@ class OptimizerConfig(Config):
     """Weight decay of muon."""
     momentum: float = Field(default=0.95, ge=0, lt=1)
     """Momentum of muon (Nesterov)."""
+    first_sum: float = Field(default=1.0, gt=0)
+    """What adagrad's sum of squared gradients begins at."""
 
 
 def decay_lists(module: nn.Module) -> tuple[list[str], list[str]]:
@@ -192,9 +197,11 @@ class Optimizer:
             for where, decay in zip(flat.ranges[1:], (config.weight_decay, 0.0), strict=True)
             if where.stop > where.start
         ]
-        self.inner: dict[str, Google | Lamb | Torch] = {}
+        self.inner: dict[str, Google | Lamb | Adagrad | Torch] = {}
         if config.name == "google":
             self.inner["google"] = Google(parts, config)
+        elif config.name == "adagrad":
+            self.inner["adagrad"] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
         elif config.name in ("lamb", "google_lamb"):
             sizes = [flat.master_of[name].numel() // _maps(name) for name in decayed for _ in range(_maps(name))]
             blocks = [sizes, []] if decayed and exempt else [sizes] if decayed else [[]]

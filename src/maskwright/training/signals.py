@@ -60,10 +60,11 @@ def hurried(module: nn.Module, stop: Stop) -> Generator[None]:
     def on_the_way_back(grad: Tensor) -> None:
         stop.hurry()
 
-    def on_the_way(layer: nn.Module, given: Any, output: Tensor) -> None:
+    def on_the_way(layer: nn.Module, given: Any, output: Any) -> None:
         stop.hurry()
-        if output.requires_grad:
-            output.register_hook(on_the_way_back)
+        first: Tensor = output[0] if isinstance(output, tuple) else output
+        if first.requires_grad:
+            first.register_hook(on_the_way_back)
 
     lists = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
     handles = [layer.register_forward_hook(on_the_way) for layers in lists for layer in layers]

@@ -1,0 +1,42 @@
+"""Adagrad (Duchi et al., 2011), as TensorFlow 1's `AdagradOptimizer` has it, on one flat row.
+
+    s += g²;  w -= rate (g / sqrt(s) + decay w)
+
+s begins at a number above 0, which is what keeps the first steps short; there is no epsilon.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from maskwright.training.flat import check_same
+
+
+class Adagrad:
+    """parts    rows of weights with their gradients in place, and the decay of each"""
+
+    def __init__(self, parts: list[tuple[Tensor, float]], *, rate: float, begin: float) -> None:
+        self.parts, self.rate = parts, rate
+        self.sums = [torch.full_like(part, begin) for part, _ in parts]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate."""
+        rate = factor * self.rate
+        for (part, decay), total in zip(self.parts, self.sums, strict=True):
+            gradient = part.grad
+            assert gradient is not None
+            total.addcmul_(gradient, gradient)
+            part.mul_(1 - rate * decay)
+            part.addcdiv_(gradient, total.sqrt(), value=-rate)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        return {f"{i}.sum": total for i, total in enumerate(self.sums)}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave."""
+        check_same(self.tensors(), tensors)
+        for name, total in self.tensors().items():
+            total.copy_(tensors[name])
