@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.checkpoints.config_file import read_config
+from maskwright.checkpoints.elmo_hdf5 import find_elmo
 from maskwright.checkpoints.folder import ModelFolder, class_of, read_folder, write_folder
 from maskwright.checkpoints.foreign import Staged, stage
 from maskwright.checkpoints.published_weights import all_tensors
 from maskwright.durable import working_folder
 from maskwright.errors import BadInput
+from maskwright.inference.elmo_importing import import_elmo
 from maskwright.manifest import sha256
 from maskwright.models import ModelConfig, published
 from maskwright.progress import Progress, silent
@@ -37,7 +39,7 @@ def import_model(
 ) -> dict[str, Any]:
     """Write the model at `source` as a folder of ours at `out`; its certificate, which is in the folder too.
 
-    source     see `checkpoints.foreign`
+    source     see `checkpoints.foreign`; or allennlp's ELMo, see `checkpoints.elmo_hdf5`
     tokenizer  where its tokenizer is, if not beside it
     compare    how to compare with a reference
 
@@ -45,6 +47,8 @@ def import_model(
     1e-4 away from the reference.
     """
     out = Path(out)
+    if (elmo := find_elmo(Path(source))) is not None:
+        return import_elmo(elmo, out, tokenizer=tokenizer, progress=progress)
     if out.exists():
         raise BadInput(f"{out} exists already: choose another folder or remove it")
     with working_folder(out) as folder:

@@ -27,7 +27,9 @@ from maskwright.layers.reading_order import ReadingOrder, reading_order
 from maskwright.layers.weight_names import WeightName
 from maskwright.layers.word_characters import WIDTH
 
-READS = frozenset({"token_ids", "cu_seqlens", "max_seqlen", "position_ids", "char_ids", "char_rows", "lane_ids"})
+READS = frozenset(
+    {"token_ids", "cu_seqlens", "max_seqlen", "position_ids", "char_ids", "char_rows", "lane_ids", "backward"}
+)
 
 
 class ElmoConfig(Configuration):
@@ -156,8 +158,9 @@ class Elmo(nn.Module):
         return [torch.cat([words, words], -1), *layers], after
 
     def read_lanes(self, batch: Batch, stream: DropoutStream | None, state: State) -> tuple[Tensor, State]:
-        """The last layer (T, P) of a batch whose first sequences are read forward and whose others are read backward.
+        """The last layer (T, P) of sequences of which the first half run forward and the others backward.
 
+        Each is read in the order in which it stands, by the model of its direction.
         state    of each lane: sequence n and sequence N/2 + n go on from lane n's
         """
         words = self._words(batch)
@@ -165,7 +168,7 @@ class Elmo(nn.Module):
         half = batch.num_sequences // 2
         orders = [
             reading_order(bounds[: half + 1], backward=False, device=words.device),
-            reading_order(bounds[half:], backward=True, device=words.device),
+            reading_order(bounds[half:], backward=False, device=words.device),
         ]
         read, after = self._run(words, orders, stream, state)
         place = torch.argsort(torch.cat([order.rows for order in orders]))

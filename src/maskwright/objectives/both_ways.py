@@ -1,0 +1,218 @@
+"""Text for a forward and a backward language model: lanes of sentences, read from either end.
+
+allenai/bilm-tf `bilm/data.py`. Sentences stand in a new random order each epoch, between a word that begins and one
+that ends each; the forward model reads them in that order, the backward model in another, each sentence from its
+end. A lane goes on where it stopped, so state can be carried from step to step. What is fed and what is asked are the
+two sides of a gap between words: forward the word on the left is fed and the one on the right asked, and backward the
+other way round. So the last word of a sentence is asked, never fed, and there is nothing to guess between sentences.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+
+from maskwright.batch import Batch, Booleans, Integers, flat_batch
+from maskwright.corpus.read import Split
+from maskwright.draws import key
+from maskwright.layers.word_characters import Characters, narrowed, sentence_marks, word_characters
+from maskwright.objectives.candidates import draw_candidates, log_expected_counts
+from maskwright.objectives.lanes import SEPARATOR, Lanes, Places
+from maskwright.objectives.show import Example, Mark
+from maskwright.objectives.unigrams import token_counts
+from maskwright.tokenizers.tokenizer import Tokenizer
+
+BEGIN, END = "<S>", "</S>"
+HELD_OUT_BATCH = 32
+"""Held-out sentences to a batch."""
+
+
+class Gaps(NamedTuple):
+    """Both sides of gaps between words: (lanes, length) token ids each."""
+
+    left: Integers
+    right: Integers
+
+
+class SentenceLanes:
+    """Lanes over single sentences in random order; see `Lanes`. begin, end: the ids of the words around each."""
+
+    def __init__(
+        self, split: Split, *, lanes: int, length: int, seed: int, begin: int, end: int, backwards: bool
+    ) -> None:
+        self._offsets, self._begin, self.length = split.sentence_offsets, begin, length
+        apart = cast("Split", _Apart(split))
+        self._lanes = Lanes(
+            apart, lanes=lanes, length=length, seed=seed, separator=end, backwards=backwards
+        )  # the separator's place is the gap behind a sentence's last word
+
+    def gaps(self, step: int) -> Gaps:
+        """What the lanes have before them in that step."""
+        places = self._lanes.places(step * self.length, self.length)
+        first, end = self._offsets[places.documents], self._offsets[places.documents + 1]
+        begins = places.tokens == first
+        before = np.where(places.tokens == SEPARATOR, end, places.tokens) - 1
+        left = self._lanes.ids(Places(np.where(begins, SEPARATOR, before), places.documents))
+        return Gaps(np.where(begins, self._begin, left), self._lanes.ids(places))
+
+
+class _Apart:
+    """A split whose documents are its sentences."""
+
+    def __init__(self, split: Split) -> None:
+        self.sentence_offsets, self.gather = split.sentence_offsets, split.gather
+        self.num_documents = split.num_sentences
+        self.document_offsets = np.arange(split.num_sentences + 1)
+
+
+class Vocabulary:
+    """The words that are fed and asked: a tokenizer's tokens, then begin and end of a sentence.
+
+    characters  (V + 2, W)
+    """
+
+    def __init__(self, tokenizer: Tokenizer, size: int, width: int) -> None:
+        """size    V, at least as many as the tokenizer has tokens"""
+        self.begin, self.end, self._tokens = size, size + 1, tokenizer.tokens
+        spare = [""] * (size - tokenizer.vocab_size)
+        words = word_characters([*tokenizer.tokens, *spare], width)
+        self.characters: Characters = np.concatenate([words, sentence_marks(width)])
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def mark(self, token_id: int) -> Mark:
+        """A word to be looked at."""
+        if token_id >= self.begin:
+            name = BEGIN if token_id == self.begin else END
+            return Mark(name, "special", name)
+        return Mark(self._tokens[token_id], "plain", self._tokens[token_id])
+
+
+def with_characters(batch: Batch, characters: Characters, widest: int) -> Batch:
+    """The batch with the characters of its different tokens.
+
+    characters  (V, W) of all of them
+    widest      the longest window that looks at them
+    """
+    different, rows = np.unique(batch.token_ids.numpy(), return_inverse=True)
+    known = narrowed(characters[different], widest).astype(np.int64)
+    return replace(batch, char_ids=torch.from_numpy(known), char_rows=torch.from_numpy(rows.reshape(-1)))
+
+
+class BothWays:
+    """Batches by step of `lanes` forward and as many backward sequences; held-out sentences one by one.
+
+    train, held_out     what to train on, and to judge by; the latter may be empty
+    widest              the longest filter of the network
+    lanes, length       how many of each direction, and how many words each reads in a step
+    micro_lanes         lanes of each direction that are computed at once
+    candidates          words among which the right one is to be found; None: all
+    held_out_sentences  how many are looked at, None for all
+    """
+
+    def __init__(
+        self,
+        train: Split,
+        held_out: Split,
+        vocabulary: Vocabulary,
+        *,
+        widest: int,
+        lanes: int,
+        length: int,
+        micro_lanes: int,
+        candidates: int | None,
+        held_out_sentences: int | None,
+        seed: int,
+    ) -> None:
+        self.train, self._held_out, self.vocabulary = train, held_out, vocabulary
+        self._widest, self._lanes, self._length, self._micro = widest, lanes, length, micro_lanes
+        self._candidates, self._most, self._seed = candidates, held_out_sentences, seed
+        settings: dict[str, Any] = {"lanes": lanes, "length": length, "begin": vocabulary.begin, "end": vocabulary.end}
+        self._ways = [
+            SentenceLanes(train, seed=key(seed, way), backwards=way == "backward", **settings)
+            for way in ("forward", "backward")
+        ]
+
+    @cached_property
+    def _ranks(self) -> tuple[Integers, Integers]:
+        """(ids by frequency, the place of each id in them)."""
+        counts = token_counts(self.train, len(self.vocabulary))
+        counts[[self.vocabulary.begin, self.vocabulary.end]] = self.train.num_sentences
+        by_rank = np.argsort(-counts, kind="stable")
+        ranks = np.empty_like(by_rank)
+        ranks[by_rank] = np.arange(len(by_rank))
+        return by_rank, ranks
+
+    def batches(self, step: int) -> list[Batch]:
+        """The step's micro-batches: forward lanes, then the backward lanes of the same numbers.
+
+        Every token is asked for what is on its other side. With candidates, these are the step's own.
+        """
+        forward, backward = (way.gaps(step) for way in self._ways)
+        made: list[Batch] = []
+        for first in range(0, self._lanes, self._micro):
+            some = slice(first, first + self._micro)
+            fed = np.concatenate([forward.left[some], backward.right[some]])
+            asked = np.concatenate([forward.right[some], backward.left[some]])
+            made.append(self._batch(fed, asked, np.arange(self._lanes)[some], step))
+        return made
+
+    def _batch(self, fed: Integers, asked: Integers, lanes: Integers, step: int) -> Batch:
+        flat = asked.ravel()
+        bounds = np.arange(len(fed) + 1) * self._length
+        batch = flat_batch(fed.ravel(), bounds, predict_rows=np.arange(len(flat)), predict_ids=flat)
+        backward: Booleans = np.arange(len(fed)) >= len(lanes)
+        batch = replace(
+            batch, lane_ids=torch.from_numpy(np.concatenate([lanes, lanes])), backward=torch.from_numpy(backward)
+        )
+        if self._candidates is not None:
+            by_rank, ranks = self._ranks
+            total = len(self.vocabulary)
+            drawn = draw_candidates(self._candidates, total, self._seed, "candidates", step)
+            counts = log_expected_counts(np.concatenate([ranks[flat], drawn.ranks]), total, drawn.draws)
+            batch = replace(
+                batch,
+                candidate_ids=torch.from_numpy(by_rank[drawn.ranks]),
+                log_counts=torch.from_numpy(counts.astype(np.float32)),
+            )
+        return with_characters(batch, self.vocabulary.characters, self._widest)
+
+    def held_out(self) -> Iterator[Batch]:
+        """Held-out sentences with begin and end, each by itself, in their order."""
+        total = self._held_out.num_sentences
+        for first in range(0, min(total, self._most or total), HELD_OUT_BATCH):
+            offsets = self._held_out.sentence_offsets[first : first + HELD_OUT_BATCH + 1]
+            offsets = offsets[: (self._most or total) - first + 1]
+            words, _ = self._held_out.gather(offsets[:1], offsets[-1:] - offsets[:1])
+            sentences = sentence_batch(words, np.diff(offsets), self.vocabulary.begin, self.vocabulary.end)
+            yield with_characters(sentences, self.vocabulary.characters, self._widest)
+
+    def examples(self, step: int) -> Iterator[Example]:
+        """What the lanes read in a step, forward ones first, each in the order in which it is read."""
+        for batch in self.batches(step):
+            for row in batch.token_ids.view(-1, self._length).tolist():
+                yield Example(tuple(self.vocabulary.mark(token) for token in row), None)
+
+    def epoch_sequences(self, epoch: int) -> int:
+        """How many steps of a lane an epoch has, all lanes together."""
+        return -(-(self.train.num_tokens + self.train.num_sentences) // self._length)
+
+
+def sentence_batch(words: Integers, lengths: Integers, begin: int, end: int) -> Batch:
+    """Sentences of so many words each, one after the other, with begin and end around each.
+
+    >>> batch = sentence_batch(np.array([5, 6, 7]), np.array([2, 1]), 8, 9)
+    >>> batch.token_ids.tolist(), batch.cu_seqlens.tolist()
+    ([8, 5, 6, 9, 8, 7, 9], [0, 4, 7])
+    """
+    bounds = np.concatenate([[0], np.cumsum(lengths + 2)])
+    ids = np.empty(bounds[-1], np.int64)
+    ids[bounds[:-1]], ids[bounds[1:] - 1] = begin, end
+    inside = np.ones(len(ids), np.bool_)
+    inside[bounds[:-1]] = inside[bounds[1:] - 1] = False
+    ids[inside] = words
+    return flat_batch(ids, bounds)

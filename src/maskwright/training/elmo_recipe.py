@@ -1,0 +1,110 @@
+"""What ELMo's recipe is made of: a network, lanes of sentences read both ways, an optimizer, a regime."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from maskwright.checkpoints.elmo_folder import write_elmo
+from maskwright.config import Config
+from maskwright.corpus.read import Corpus
+from maskwright.errors import BadInput
+from maskwright.models.elmo import ElmoConfig
+from maskwright.objectives.both_ways import BothWays, Vocabulary
+from maskwright.progress import Progress, silent
+from maskwright.training.both_ways_lm import WAYS, BothWaysWork, both_ways_lm
+from maskwright.training.finish import told
+from maskwright.training.loop import TrainingConfig
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
+
+MOST_CANDIDATES = 8192
+
+
+class LanesConfig(Config):
+    """How text is read. How many lanes there are of each direction is training.batch_sequences."""
+
+    unroll: int = Field(default=20, ge=1, le=4096)
+    """Words that each lane reads in a step; gradients go no further back."""
+    candidates: int | None = Field(default=MOST_CANDIDATES, ge=1)
+    """Words among which the right one is to be found in training, drawn anew each step. none: all words."""
+
+
+class Recipe(Config):
+    """Everything that a run of ELMo's pretraining is made of."""
+
+    recipe: str = "elmo"
+    """Its name."""
+    size: str = "original"
+    """A size of its network: tiny, small, medium or original."""
+    corpus: str
+    """The folder that `maskwright corpus` made."""
+    model: ElmoConfig
+    """The network."""
+    lanes: LanesConfig = LanesConfig()
+    """How text is read."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How weights move."""
+    training: TrainingConfig = TrainingConfig()
+    """How long, how fast, how often."""
+
+    @property
+    def heads(self) -> list[str]:
+        """What it predicts: the next word of each direction."""
+        return list(WAYS)
+
+
+def check(recipe: Recipe, corpus: Corpus) -> None:
+    """BadInput where the recipe does not go with itself or with the corpus."""
+    words, model = corpus.tokenizer.vocab_size, recipe.model
+    if model.vocab_size < words:
+        raise BadInput(
+            f"model.vocab_size {model.vocab_size} is less than the {words} tokens "
+            f"of the corpus {corpus.path}: leave it out to take the corpus's"
+        )
+    candidates = recipe.lanes.candidates
+    if candidates is not None and candidates > (words + 2) // 2:
+        raise BadInput(
+            f"lanes.candidates {candidates} is more than half of the {words + 2} words: draw fewer, or take "
+            "--lanes.candidates none, which looks at all of them"
+        )
+    if not corpus.train.num_sentences:
+        raise BadInput(f"{corpus.path} has no sentence to train on: make a corpus of more text")
+
+
+def data(recipe: Recipe, corpus: Corpus) -> BothWays:
+    """What the recipe learns from, as arithmetic."""
+    training, model = recipe.training, recipe.model
+    return BothWays(
+        corpus.train,
+        corpus.held_out,
+        Vocabulary(corpus.tokenizer, model.vocab_size, model.max_characters),
+        widest=max(width for width, _ in model.filters),
+        lanes=training.batch_sequences,
+        length=recipe.lanes.unroll,
+        micro_lanes=training.micro_sequences,
+        candidates=recipe.lanes.candidates,
+        held_out_sentences=training.held_out_sequences,
+        seed=training.seed,
+    )
+
+
+def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh: bool = True) -> BothWaysWork:
+    """The network beside the data it learns from; with first weights if `fresh`, for a checkpoint to give if not."""
+    check(recipe, corpus)
+    made = both_ways_lm(recipe.model)
+    work = BothWaysWork(made, data(recipe, corpus), lanes=recipe.training.batch_sequences)
+    if fresh:
+        made.initialise(recipe.training.seed)
+    progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
+    return work
+
+
+def finish(work: BothWaysWork, optimizer: Optimizer, recipe: Recipe, corpus: Corpus, folder: Path) -> None:
+    """Write the finished model into the run's folder."""
+    write_elmo(
+        folder / "model",
+        config=recipe.model,
+        parameters=optimizer.flat.tensors(),
+        tokenizer=corpus.tokenizer,
+        facts=told(folder, recipe, corpus),
+        replace=True,
+    )
