@@ -59,7 +59,9 @@ def test_state_that_goes_on_is_one_long_sequence(cuts: tuple[int, ...]) -> None:
     for size in cuts:
         layers, state = network.read(of_words([text[last : last + size] for text in texts]), state=state)
         for layer, found in zip(whole[1:], layers[1:]):
-            torch.testing.assert_close(layer.view(2, 6, 10)[:, last : last + size, :5], found.view(2, size, 10)[..., :5])
+            torch.testing.assert_close(
+                layer.view(2, 6, 10)[:, last : last + size, :5], found.view(2, size, 10)[..., :5]
+            )
         last += size
     assert state is not None
     torch.testing.assert_close(state.hidden[:, 0], end.hidden[:, 0])
@@ -68,7 +70,9 @@ def test_state_that_goes_on_is_one_long_sequence(cuts: tuple[int, ...]) -> None:
     for size in cuts:
         layers, state = network.read(of_words([text[last - size : last] for text in texts]), state=state)
         for layer, found in zip(whole[1:], layers[1:]):
-            torch.testing.assert_close(layer.view(2, 6, 10)[:, last - size : last, 5:], found.view(2, size, 10)[..., 5:])
+            torch.testing.assert_close(
+                layer.view(2, 6, 10)[:, last - size : last, 5:], found.view(2, size, 10)[..., 5:]
+            )
         last -= size
     torch.testing.assert_close(state.hidden[:, 1], end.hidden[:, 1])
     torch.testing.assert_close(state.cell[:, 1], end.cell[:, 1])

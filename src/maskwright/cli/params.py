@@ -11,6 +11,7 @@ from maskwright.errors import BadInput
 if TYPE_CHECKING:
     from maskwright.inference.parameters import Counted
     from maskwright.models import ModelConfig
+    from maskwright.models.elmo import ElmoConfig
 
 Sharing = Literal["all", "attention", "feed_forward", "none"]
 
@@ -29,8 +30,8 @@ def params(
     both conventions: the weights of the encoder alone, and everything it has.
 
     Args:
-        model: A network and a size: bert-base, roberta-large, albert-xxlarge, xlm-base and so on; a size alone is
-            BERT's (tiny, mini, small, medium, base, large). Or a model folder.
+        model: A network and a size: bert-base, roberta-large, albert-xxlarge, elmo-original and so on; a size alone
+            is BERT's (tiny, mini, small, medium, base, large). Or a model folder.
         vocab_size: V of a size; as published when left out.
         shared: What the layers of an ALBERT share; all when left out.
 
@@ -41,9 +42,11 @@ def params(
         maskwright params tiny --vocab-size 8000
         maskwright params runs/my-bert/model
     """
-    from maskwright.inference.parameters import count, formulas, letters
+    from maskwright.inference import elmo_parameters, parameters
 
     config, heads, pooler = _network(model, vocab_size, shared)
+    of_kind: Any = elmo_parameters if config.model_type == "elmo" else parameters
+    count, formulas, letters = of_kind.count, of_kind.formulas, of_kind.letters
     counted = count(config, heads, pooler=pooler)
     result: dict[str, Any] = {
         "model": model,
@@ -59,18 +62,22 @@ def params(
 
 def _network(
     model: str, vocab_size: int | None, shared: Sharing | None
-) -> "tuple[ModelConfig, list[str] | None, bool]":
+) -> "tuple[ModelConfig | ElmoConfig, list[str] | None, bool]":
     """Shape and heads of a size or of a folder."""
     from maskwright.inference.parameters import published, sizes
     from maskwright.models.albert import AlbertConfig
 
     path = Path(model)
     if path.is_dir():
+        from maskwright.checkpoints.elmo_folder import is_elmo, read_elmo
         from maskwright.checkpoints.folder import read_folder
 
         for name, value, what in (("vocab-size", vocab_size, "vocabulary is"), ("shared", shared, "sharing is")):
             if value is not None:
                 raise BadInput(f"--{name} {value}: {model} is a folder, whose {what} what it is")
+        if is_elmo(path):
+            elmo = read_elmo(path)
+            return elmo.config, ["words"] if elmo.has_softmax else [], False
         folder = read_folder(path)
         return folder.config, folder.heads, folder.has_pooler
     if vocab_size is not None and not 1 <= vocab_size <= 10_000_000:
