@@ -115,10 +115,10 @@ def test_weights_begin_as_in_bilm_and_the_same_in_every_process() -> None:
     other = dict(again.named_parameters())
     for name, part in made.named_parameters():
         assert torch.equal(part, other[name])
-    bias = made.forward_layers[1].input.bias.view(4, -1)  # pyright: ignore
+    bias = made.forward_layers[1].input.bias.view(4, -1)
     assert bias.unique(dim=1).view(-1).tolist() == [0, 1, 0, 0]
     limit = (6 / (2 * 40 + 4 * 300)) ** 0.5
-    weight = made.backward_layers[0].recurrent  # pyright: ignore
+    weight = made.backward_layers[0].recurrent
     assert 0.99 * limit < weight.abs().max().item() <= limit
     assert made.characters.highways[0].transform_and_gate.bias.view(2, -1)[1].unique().tolist() == [-2]
     assert made.characters.table.abs().max().item() <= 1

@@ -39,9 +39,9 @@ def find_elmo(path: Path) -> Source | None:
 
     Names end in options.json and .hdf5, as those of the published ones do. BadInput for several.
     """
-    folder = path if path.is_dir() else path.parent
-    if path.is_file() and not path.name.endswith((OPTIONS, ".hdf5")):
+    if not path.is_dir() and not (path.is_file() and path.name.endswith((OPTIONS, ".hdf5"))):
         return None
+    folder = path if path.is_dir() else path.parent
     weights = [path] if path.name.endswith(".hdf5") else sorted(folder.glob("*weights.hdf5"))
     options = [path] if path.is_file() and path.name.endswith(OPTIONS) else sorted(folder.glob("*options.json"))
     if not weights or not options:

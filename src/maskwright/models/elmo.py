@@ -38,7 +38,7 @@ class ElmoConfig(Configuration):
     model_type: Literal["elmo"] = "elmo"
     """Which network this is."""
     vocab_size: int = Field(default=793_469, ge=1, le=10_000_000)
-    """V, the words that are predicted; begin and end of a sentence are numbers V and V + 1, 793,471 in all as published."""
+    """V, the words that are predicted; begin and end of a sentence are numbers V and V + 1."""
     character_size: int = Field(default=16, ge=1, le=65_536)
     """Size of a character's vector."""
     filters: tuple[tuple[int, int], ...] = ((1, 32), (2, 32), (3, 64), (4, 128), (5, 256), (6, 512), (7, 1024))
