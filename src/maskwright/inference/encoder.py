@@ -18,7 +18,7 @@ from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
 from maskwright.layers.network import first_vectors
-from maskwright.models import ModelConfig
+from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.masked_lm_head import MaskedLMHead
@@ -192,13 +192,14 @@ class Encoder:
         """These texts side by side, with what the network reads beside tokens."""
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         token_ids = np.concatenate([one.ids for one in encoded])
-        if isinstance(self.config, XlmConfig):
-            languages = np.full_like(token_ids, self._language) if self.config.knows_languages else None
+        reads = self.model.encoder.reads
+        if "token_type_ids" not in reads:
+            languages = np.full_like(token_ids, self._language) if "language_ids" in reads else None
             return flat_batch(token_ids, ends, language_ids=languages).to(self._device)
-        token_types = np.concatenate([one.type_ids for one in encoded])
+        token_types, segments = np.concatenate([one.type_ids for one in encoded]), segments_of(self.config)
         # a network of one segment has no row for the second text of a pair
-        if (largest := int(token_types.max(initial=0))) >= self.config.type_vocab_size:
-            raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {self.config.type_vocab_size}")
+        if (largest := int(token_types.max(initial=0))) >= segments:
+            raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {segments}")
         return flat_batch(token_ids, ends, token_types).to(self._device)
 
     def _pooled(self, last: Tensor, batch: Batch, pooling: Pooling) -> Tensor:

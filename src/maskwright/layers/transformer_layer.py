@@ -88,6 +88,10 @@ class Layer(nn.Module):
         self.hidden_dropout = shape.hidden_dropout_prob
         self.attention_dropout = shape.attention_probs_dropout_prob
 
+    def queries_keys_values(self, x: Tensor) -> Tensor:
+        """(T, H) -> (T, 3H), what attention is given."""
+        return self.query_key_value(x)
+
     def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
         """(T, H) -> (T, H); of some rows alone (R, H), which look at all."""
         if rows is None:

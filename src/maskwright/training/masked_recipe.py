@@ -14,7 +14,7 @@ from maskwright.draws import key
 from maskwright.errors import BadInput
 from maskwright.layers.network import Tables
 from maskwright.layers.positions import SinusoidalPositions
-from maskwright.models import ModelConfig
+from maskwright.models import MaskedConfig, segments_of
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.layouts import PAIRS, LayoutConfig
@@ -58,7 +58,7 @@ class Recipe(Config):
     """A size of its network: tiny, base, large ..."""
     corpus: str
     """The folder that `maskwright corpus` made."""
-    model: ModelConfig = Field(discriminator="model_type")
+    model: MaskedConfig = Field(discriminator="model_type")
     """The network."""
     start: StartConfig = StartConfig()
     """What embeddings begin as."""
@@ -108,7 +108,7 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             "word segmenter (--segmenter rjieba; pip install 'maskwright[zh]'), or take --masks.unit token"
         )
     _check_languages(recipe, corpus)
-    if recipe.layout.pair_head and getattr(model, "type_vocab_size", 0) < 2:
+    if recipe.layout.pair_head and segments_of(model) < 2:
         raise BadInput(
             f"layout.task {recipe.layout.task} asks about two segments, and a {model.model_type} has no segments to "
             "tell them apart: take --layout.kind full_sentences --layout.task none, or model.type_vocab_size 2"
