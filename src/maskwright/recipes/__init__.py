@@ -69,7 +69,8 @@ def resolve(
     if written is None:
         tokenizer = corpus.tokenizer
         start = plain(module.recipe(size or module.DEFAULT_SIZE, path, tokenizer.vocab_size))
-        start = override(start, {"model.pad_token_id": tokenizer.pad_id})
+        if "pad_token_id" in start["model"]:
+            start = override(start, {"model.pad_token_id": tokenizer.pad_id})
         if corpus.manifest.languages and "languages" in start["model"]:
             names = list(corpus.manifest.languages)
             start = override(start, {"model.languages": names, "model.n_langs": len(names)})
