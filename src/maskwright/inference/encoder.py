@@ -17,6 +17,7 @@ from torch import Tensor
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
+from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
@@ -91,6 +92,11 @@ class Encoder:
     def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> list[list[list[Candidate]]]:
         """As `fill`, for many texts at once."""
         head = dict(self.model.heads.items()).get("mlm")
+        if self.model.encoder.causal:
+            raise BadInput(
+                f"{self._where} reads from left to right, so it fills no blank without what follows: give candidates "
+                "to choose from (rank), or let it write on (generate)"
+            )
         if not isinstance(head, (MaskedLMHead, DecoderHead)):
             raise BadInput(f"{self._where} has no head for masked tokens: choose a model pretrained with masks")
         if not 1 <= top <= self.config.vocab_size:
@@ -116,6 +122,36 @@ class Encoder:
             for i in which:
                 answers[i] = [self._candidates(*next(guesses)) for _ in masks[i]]
         return answers
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 50,
+        samples: int = 1,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[Generated]:
+        """Continuations of a prompt, drawn token by token; the same seed gives the same.
+
+        temperature   scores are divided by it; 0 takes the likeliest token
+        top_p         only the likeliest tokens that together have this share are drawn from
+
+        A GPT was made for it. A masked model is asked for a [MASK] behind what is there, again and again.
+        """
+        sampling = Sampling(temperature, top_p)
+        return generate(
+            self.model, self.tokenizer, prompt, max_tokens=max_tokens, samples=samples, sampling=sampling, seed=seed
+        )
+
+    def score(self, texts: Sequence[str] | str) -> list[Scored]:
+        """How likely a GPT finds each text: the probability of each token after those before it, in nats."""
+        return score(self.model, self.tokenizer, [texts] if isinstance(texts, str) else texts)
+
+    def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
+        """Which candidate a GPT finds likeliest in the blank of a text, [MASK]: their shares, best first."""
+        return rank(self.model, self.tokenizer, text, candidates)
 
     def encode(
         self,

@@ -40,6 +40,10 @@ class PreNormLayer(nn.Module):
         if rows is not None:
             raise ValueError("a pre-norm layer computes all rows: select them behind it")
         context = attention(self.queries_keys_values(x), where, self.heads, self.attention_dropout, stream)
+        return self.after_attention(x, context, stream)
+
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+        """The layer's output (T, H) from what went into it and what attention gave, both (T, H)."""
         x = dropout_add(x, self.attention_output(context), self.hidden_dropout, stream)
         inner = self.activation(self.intermediate(self.output_norm(x)))
         return dropout_add(x, self.output(inner), self.hidden_dropout, stream)

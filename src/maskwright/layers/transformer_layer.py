@@ -102,6 +102,10 @@ class Layer(nn.Module):
             x = x.index_select(0, rows.index)
             query = F.linear(x, weight[:hidden], bias[:hidden])
             context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
+        return self.after_attention(x, context, stream)
+
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+        """The layer's output (R, H) from what went into it and what attention gave, both (R, H)."""
         x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
         inner = self.activation(self.intermediate(x))
         return self.output_norm(dropout_add(x, self.output(inner), self.hidden_dropout, stream))
