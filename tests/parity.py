@@ -1,6 +1,7 @@
 """Our network beside another implementation of it, with the same weights and the same batch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def lend_weights(names: Sequence[WeightName], ours: nn.Module, theirs: nn.Module
 
 def is_tied(name: str) -> bool:
     """Whether transformers has this tensor under another name too."""
-    return ".decoder." in name or name == "pred_layer.proj.weight"
+    return ".decoder." in name or name in ("pred_layer.proj.weight", "lm_head.weight")
 
 
 def draw_batch(
@@ -128,7 +129,10 @@ def assert_same_gradients(names: Sequence[WeightName], ours: nn.Module, theirs: 
     assert {there for name in names if name.ours in found for there in name.published} == expected.keys()
     for ours_name, gradient in found.items():
         if ours_name in copies:
-            total = sum(torch.cat([expected[there] for there in copy.published]) for copy in copies[ours_name])
+            total = sum(
+                torch.cat([expected[there].t() if copy.transposed else expected[there] for there in copy.published])
+                for copy in copies[ours_name]
+            )
             assert isinstance(total, Tensor)
             assert_close(gradient, total, f"gradient of {ours_name}")
 
@@ -158,9 +162,9 @@ def run_ours(model: Pretraining, batch: Batch, *, pooler: bool = True) -> Answer
     if pooler:
         answers["pooled"] = model.encoder.pooled(states[-1], batch)
     for name, head in model.heads.items():
-        masks = name == "mlm"
+        tokens = name in ("mlm", "lm")
         answers[f"{name} logits"] = (
-            head.scores(states[-1], model.encoder.token_table) if masks else head(answers["pooled"])
+            head.scores(states[-1], model.encoder.token_table) if tokens else head(answers["pooled"])
         )
     for name, tally in model.tallies(batch).items():
         answers[f"{name} loss"] = tally.loss_sum / tally.count
@@ -182,6 +186,10 @@ def run_theirs(model: Any, heads: tuple[str, ...], batch: Batch, padding: int, *
         logits = out.prediction_logits if len(heads) > 1 else out.logits
         answers["mlm logits"] = flat(logits, batch)
         answers["mlm loss"] = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+    if "lm" in heads:
+        answers["lm logits"] = flat(out.logits, batch)
+        labels = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], IGNORED)
+        answers["lm loss"] = model(**inputs, labels=labels).loss  # they move the labels by one themselves
     if pair := next((name for name in heads if name in ("nsp", "sop")), None):
         name = {"nsp": "seq_relationship_logits", "sop": "sop_logits"}[pair] if len(heads) > 1 else "logits"
         answers[f"{pair} logits"] = getattr(out, name)
@@ -218,9 +226,12 @@ def assert_equal_to_transformers(
     lend_weights(names, part, theirs)
 
     lengths = rng.permutation([1, *rng.integers(2, 40, 1 + seed % 6).tolist()]).tolist()
-    padding = config.pad_token_id
+    padding = getattr(config, "pad_token_id", 0)
     segments = getattr(config, "type_vocab_size", 0)
     batch = draw_batch(rng, lengths, config.vocab_size, segments, padding=padding, **batch_options)
+    if "lm" in heads:
+        rows = torch.tensor([row for row in range(batch.num_tokens) if row + 1 not in batch.cu_seqlens.tolist()])
+        batch = replace(batch, predict_rows=rows, predict_ids=batch.token_ids[rows + 1])
     our_answers = run_ours(ours, batch, pooler=pooler)
     their_answers = run_theirs(theirs, heads, batch, padding, pooler=pooler)
     assert our_answers.keys() == their_answers.keys()

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskwright.checkpoints.folder import write_folder
+from maskwright.models import module_of
 from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.files import SPECIAL_TOKENS
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -35,12 +36,15 @@ def tokenizer_for(model_type: str) -> Tokenizer:
     text = [" ".join(WORDS), "the cat sat on a mat", "Paris is the capital of France."] * 20
     if model_type in ("roberta", "xlm-roberta"):
         return ByteBPE.train(text, 300)
+    if model_type == "gpt2":
+        return ByteBPE.train(text, 300, style="gpt2")
     return Unigram.train(text, 60) if model_type == "albert" else tokenizer()
 
 
 def config(model_type: str = "bert", **changes: Any) -> Any:
     size = tokenizer_for(model_type)
-    return small(model_type, **{"vocab_size": size.vocab_size, "pad_token_id": size.pad_id, **changes})
+    pads = {"pad_token_id": size.pad_id} if "pad_token_id" in module_of(model_type).Config.model_fields else {}
+    return small(model_type, **{"vocab_size": size.vocab_size, **pads, **changes})
 
 
 def folder(

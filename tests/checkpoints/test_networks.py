@@ -37,6 +37,8 @@ NETWORKS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("xlm", ("mlm",), {"languages": ("en", "zh", "中文")}),
     ("xlm", ("mlm",), {"n_langs": 1, "hidden_act": "relu"}),
     ("xlm", (), {"sinusoidal_embeddings": True, "use_lang_emb": False}),
+    ("openai-gpt", ("lm",), {}),
+    ("gpt2", ("lm",), {"n_inner": 20}),
 ]
 every = pytest.mark.parametrize(("kind", "heads", "changes"), NETWORKS, ids=str)
 
@@ -53,18 +55,19 @@ def assert_same_outputs(model: Pretraining, theirs: Any) -> None:
     config = model.encoder.config
     languages = config.n_langs if getattr(config, "knows_languages", False) else 0
     segments = getattr(config, "type_vocab_size", 0)
+    padding = getattr(config, "pad_token_id", 0)
     batch = draw_batch(
-        generator(0, "folder"), [9, 5], config.vocab_size, segments, padding=config.pad_token_id, languages=languages
+        generator(0, "folder"), [9, 5], config.vocab_size, segments, padding=padding, languages=languages
     )
-    inputs = padded(batch, config.pad_token_id)
+    inputs = padded(batch, padding)
     del inputs["labels"]
     with torch.no_grad():
         last = model.encoder(batch)
         out = theirs.eval()(**inputs, output_hidden_states=True)
         assert (last[:9] - out.hidden_states[-1][0, :9]).abs().max() < 1e-5
-        if "mlm" in model.heads:
+        for name in {"mlm", "lm"} & model.heads.keys():
             logits = out.prediction_logits if "prediction_logits" in out else out.logits
-            ours = model.heads["mlm"].scores(last, model.encoder.token_table)
+            ours = model.heads[name].scores(last, model.encoder.token_table)
             assert (ours[9:] - logits[1, :5]).abs().max() < 1e-5
 
 
@@ -74,7 +77,8 @@ def test_stock_transformers_finds_everything_and_computes_the_same(
 ) -> None:
     model = made_up.folder(tmp_path / "model", heads, 0, kind, **changes)
     (architecture,) = json.loads((tmp_path / "model/config.json").read_text())["architectures"]
-    for cls in (transformers.AutoModel if not heads else transformers.AutoModelForMaskedLM, None):
+    auto = transformers.AutoModelForCausalLM if heads == ("lm",) else transformers.AutoModelForMaskedLM
+    for cls in (transformers.AutoModel if not heads else auto, None):
         if cls is not None and len(heads) > 1:
             continue  # that class has no place for the second head
         theirs, report = (cls or getattr(transformers, architecture)).from_pretrained(

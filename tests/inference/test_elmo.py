@@ -86,7 +86,8 @@ def test_the_same_call_gives_the_same_bits(encoder: ElmoEncoder) -> None:
 
 
 def test_scores_are_the_full_softmax_of_both_directions(encoder: ElmoEncoder) -> None:
-    scores = encoder.score("it is zyzzyva .")
+    scores, other = encoder.score(["it is zyzzyva .", "it"])
+    assert encoder.score("it")[0].total == pytest.approx(other.total, rel=1e-5)
     assert scores.tokens == ["<S>", "it", "is", "zyzzyva", ".", "</S>"]
     ids = [8, 1, 2, 0, 6, 9]
     softmax, last = encoder.model.softmax, encoder.token_vectors("it is zyzzyva .")[0]
@@ -101,12 +102,24 @@ def test_scores_are_the_full_softmax_of_both_directions(encoder: ElmoEncoder) ->
         if at < 5:
             np.testing.assert_allclose(scores.backward[at], likely[1][at + 1, ids[at]], atol=1e-5)
     assert np.isnan(scores.forward[0]) and np.isnan(scores.backward[-1])
-    assert scores.total == pytest.approx(float(np.nansum(scores.forward) + np.nansum(scores.backward)), rel=1e-6)
+    assert scores.total == pytest.approx(float(np.nansum(scores.forward) + np.nansum(scores.backward)) / 2, rel=1e-6)
+
+
+def test_candidates_are_ranked_by_the_whole_text(encoder: ElmoEncoder) -> None:
+    ranked = encoder.rank("it is a [MASK] .", ["truth", "man", "zyzzyva"])
+    totals = {word: encoder.score(f"it is a {word} .")[0].total for word, _ in ranked}
+    powers = {word: float(np.exp(total)) for word, total in totals.items()}
+    assert [word for word, _ in ranked] == sorted(totals, key=lambda word: -totals[word])
+    for word, share in ranked:
+        assert share == pytest.approx(powers[word] / sum(powers.values()), rel=1e-5)
 
 
 def test_what_it_has_no_answer_to_is_said_in_a_line(encoder: ElmoEncoder) -> None:
     asked: list[tuple[Any, str]] = [
         (lambda: encoder.fill("a <unk> man"), "an ELMo: each of its models sees one side"),
+        (lambda: encoder.rank("no blank", ["a"]), "has 0 blanks"),
+        (lambda: encoder.generate("a man"), "let a GPT write on"),
+        (lambda: encoder.score([("a", "b")]), "is no text"),  # type: ignore[list-item]
         (lambda: encoder.attention("a man"), "no attention"),
         (lambda: encoder.in_language("en"), "told none"),
         (lambda: encoder.encode(["a"], pooling="cls"), "take mean"),
@@ -131,7 +144,7 @@ def test_any_kind_of_tokenizer_will_do(tmp_path: Path) -> None:
     folder_of(tmp_path / "model", pieces)
     encoder = mw.load(tmp_path / "model")
     assert encoder.tokenize("a Zyzzyva 词") == ["<S>", "a", "zyz", "##zyva", "词", "</S>"]
-    assert isinstance(encoder, ElmoEncoder) and np.isfinite(encoder.score("a 词").forward[1:]).all()
+    assert isinstance(encoder, ElmoEncoder) and np.isfinite(encoder.score("a 词")[0].forward[1:]).all()
 
 
 def broken(folder: Path, to: Path, what: str) -> str:

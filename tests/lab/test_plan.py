@@ -111,7 +111,7 @@ def test_the_second_phase_is_probed_and_reckoned_at_its_own_speed(
         "steps": 25, "max_length": 96, "micro_sequences": 8, "step_tokens": 1000, "step_seconds": 200.0,
         "tokens_per_second": 5.0,
     }  # fmt: skip
-    assert told["memory"]["peak"] == sum(later.memory) and told["tokens_per_second"] == 20
+    assert told["memory"]["peak"] == sum(later.measured.memory) and told["tokens_per_second"] == 20
 
 
 def test_steps_that_are_done_are_not_planned_again(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from maskwright.layers.dropout import DropoutStream
 LENGTHS = [[5, 1, 9, 9], [7, 7, 7], [1], [4], [6, 0, 3], [1, 1]]
 
 
-def lay(lengths: list[int], dtype: torch.dtype) -> Layout:
+def lay(lengths: list[int], dtype: torch.dtype, *, causal: bool = False) -> Layout:
     ends = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
-    return layout(ends, sum(lengths), max(lengths), dtype)
+    return layout(ends, sum(lengths), max(lengths), dtype, causal=causal)
 
 
 def drawn(lengths: list[int], heads: int, width: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -38,14 +38,29 @@ def output_and_gradient(
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 @pytest.mark.parametrize(("heads", "width"), [(1, 4), (3, 5), (4, 1)])
 @pytest.mark.parametrize("way", ["products", "sdpa"])
-def test_each_way_equals_the_plain_one(way: Way, lengths: list[int], heads: int, width: int) -> None:
-    qkv, where = drawn(lengths, heads, width), lay(lengths, torch.float64)
+@pytest.mark.parametrize("causal", [False, True])
+def test_each_way_equals_the_plain_one(way: Way, lengths: list[int], heads: int, width: int, causal: bool) -> None:
+    qkv, where = drawn(lengths, heads, width), lay(lengths, torch.float64, causal=causal)
     untouched = qkv.clone()
     for ours, expected in zip(
         output_and_gradient(way, qkv, where, heads), output_and_gradient("plain", qkv, where, heads), strict=True
     ):
         assert (ours - expected).abs().max() <= 1e-12
     assert torch.equal(qkv, untouched), "the input is not written to"
+
+
+@pytest.mark.parametrize("way", ["plain", "products", "sdpa"])
+def test_a_causal_token_sees_itself_and_those_before_it(way: Way) -> None:
+    """Which outputs change with which token, found by changing each: those at and behind it, in its sequence."""
+    lengths = [4, 1, 3]
+    qkv, where = drawn(lengths, 2, 3), lay(lengths, torch.float64, causal=True)
+    sequence = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths))
+    before = attention(qkv, where, 2, way=way)
+    for token in range(8):
+        other = qkv.clone()
+        other[token] += 1
+        changed = (attention(other, where, 2, way=way) != before).any(1)
+        assert torch.equal(changed, (sequence == sequence[token]) & (torch.arange(8) >= token))
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)

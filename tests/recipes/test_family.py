@@ -15,7 +15,6 @@ from maskwright.recipes import module_of, names
 from maskwright.training import checkpoint
 from maskwright.training.masked_recipe import Recipe, build, data
 from maskwright.training.metrics import read_metrics
-from tests.recipes.masked import MASKED
 from tests.training.test_loop import StopAfter, files, lines
 from tests.training.works import VOCABULARY, corpus, run_in
 
@@ -28,11 +27,16 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def tiny(name: str, **changes: Any) -> Recipe:
-    """The recipe's own tiny size, on a network, lengths and batches that take a second; two phases."""
+TRANSFORMERS = [name for name in names() if name != "elmo"]
+MASKED = [name for name in names() if module_of(name).Recipe is Recipe]
+
+
+def tiny(name: str, **changes: Any) -> Any:
+    """The recipe's own tiny size, on a network, lengths and batches that take a second; two phases where it may."""
     start = plain(module_of(name).recipe("tiny", "drawn", VOCABULARY))
     own = {"model.intermediate_size": 24} if "intermediate_size" in start["model"] else {}
-    return checked(Recipe, override(start, {**SMALL, **own, **changes}), name)
+    known = {key: value for key, value in SMALL.items() if key.partition(".")[0] in start}
+    return checked(module_of(name).Recipe, override(start, {**known, **own, **changes}), name)
 
 
 def corpus_for(name: str) -> Corpus:
@@ -40,19 +44,19 @@ def corpus_for(name: str) -> Corpus:
     return corpus(languages=("en", "zh")) if name == "xlm" else corpus()
 
 
-@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_going_on_is_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
     """Stopped in the first phase, and again in the second."""
     made = tiny(name)
 
     def ran(folder: Path) -> tuple[list[str], dict[str, bytes]]:
-        assert run_in(folder, made, build(made, corpus_for(name)))
+        assert run_in(folder, made, module_of(name).build(made, corpus_for(name)))
         return lines(folder), files(folder, 8)
 
     wanted = ran(tmp_path / "whole")
     for at in (3, 6):
         done = checkpoint.steps(tmp_path / "cut")
-        work = StopAfter(build(made, corpus_for(name)), at - max(done, default=0))
+        work = StopAfter(module_of(name).build(made, corpus_for(name)), at - max(done, default=0))
         assert not run_in(tmp_path / "cut", made, work)
     assert ran(tmp_path / "cut") == wanted
     assert all(np.isfinite(entry["loss"]) for entry in read_metrics(tmp_path / "whole"))
@@ -77,10 +81,11 @@ def test_a_second_phase_has_a_batch_and_a_micro_batch_of_its_own() -> None:
 
 
 def test_heads_follow_from_layout_and_masks() -> None:
-    heads = {name: tiny(name).heads for name in MASKED}
+    heads = {name: tiny(name).heads for name in TRANSFORMERS}
     assert heads["bert"] == heads["bert_wwm"] == heads["bert_wwm_zh"] == heads["quick"] == ["mlm", "nsp"]
     assert heads["roberta"] == heads["roberta_wwm_zh"] == heads["xlm"] == ["mlm"]
     assert heads["albert"] == ["mlm", "sop"] and heads["spanbert"] == ["mlm", "sbo"]
+    assert heads["gpt"] == heads["gpt2"] == ["lm"]
     assert sorted(build(tiny("albert", **{"masks.boundary": True}), corpus()).module.heads) == ["mlm", "sbo", "sop"]
 
 
@@ -151,7 +156,26 @@ def test_xlm_wants_two_languages() -> None:
     assert build(one, corpus()).module.encoder.config.n_langs == 1
 
 
+def test_a_gpt_wants_room_and_a_vocabulary() -> None:
+    gpt = module_of("gpt")
+    with pytest.raises(BadInput, match=r"layout.max_length 65 is more than the model's 64 positions"):
+        gpt.build(tiny("gpt", **{"layout.max_length": 65}), corpus())
+    with pytest.raises(BadInput, match=r"model.vocab_size 40 is less than the 50 tokens"):
+        gpt.build(tiny("gpt", **{"model.vocab_size": 40}), corpus())
+    with pytest.raises(BadInput, match=r"a GPT's positions are learned"):
+        gpt.build(tiny("gpt", **{"start.positions": "fixed"}), corpus())
+
+
 PAPERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("gpt", "base"): {  # Radford et al. 2018, 4.1
+        "layout.max_length": 512, "training.batch_sequences": 64, "optimizer.rate": 2.5e-4, "optimizer.name": "adamw",
+        "optimizer.weight_decay": 0.01, "training.schedule": "cosine", "model.num_hidden_layers": 12,
+        "training.warmup_share": 2_000 / 2_400_000, "model.hidden_size": 768, "model.num_attention_heads": 12,
+    },
+    ("gpt2", "xl"): {  # Radford et al. 2019, 2.3 and table 2
+        "layout.max_length": 1024, "training.batch_sequences": 512, "model.num_hidden_layers": 48,
+        "model.hidden_size": 1600, "model.num_attention_heads": 25,
+    },
     ("bert", "base"): {  # 1810.04805, 3.1 and A.2
         "training.steps": 1_000_000, "training.batch_sequences": 256, "optimizer.rate": 1e-4,
         "second_phase.share": 0.1, "second_phase.max_length": 512, "layout.max_length": 128,
@@ -201,7 +225,8 @@ def test_the_papers_numbers(name: str, size: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_what_a_recipe_is_stands_in_its_first_lines(name: str) -> None:
     lines = (module_of(name).__doc__ or "").strip().splitlines()
-    assert 4 <= len(lines) <= 9 and ("arXiv" in "".join(lines) or name == "bert_wwm")
+    cited = any(source in "".join(lines) for source in ("arXiv", "et al. 20"))
+    assert 4 <= len(lines) <= 9 and (cited or name == "bert_wwm")
 
 
 def test_what_does_not_go_together_is_refused() -> None:

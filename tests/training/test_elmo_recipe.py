@@ -15,6 +15,7 @@ from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.dropout import DropoutStream
 from maskwright.recipes import elmo as published
 from maskwright.tokenizers.words import Words
+from maskwright.training import checkpoint
 from maskwright.training.adagrad import Adagrad
 from maskwright.training.both_ways_lm import BothWaysWork
 from maskwright.training.elmo_recipe import LanesConfig, Recipe, build, check
@@ -22,6 +23,7 @@ from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from tests.models.elmo_batches import config
+from tests.training.test_loop import StopAfter, files, lines
 from tests.training.works import run_in
 
 LANES = 5
@@ -49,7 +51,8 @@ def recipe(*, dropout: float = 0.1, candidates: int | None = 8, **training: Any)
     return Recipe(
         corpus="drawn",
         model=config(vocab_size=30, dropout=dropout, cell_clip=3.0, projection_clip=3.0),
-        lanes=LanesConfig(unroll=4, candidates=candidates),
+        layout=LanesConfig(unroll=4),
+        candidates=candidates,
         optimizer=OptimizerConfig(name="adagrad", rate=0.2, first_sum=0.01, weight_decay=0),
         training=TrainingConfig(**{**settings, **training}),
     )
@@ -112,6 +115,23 @@ def test_going_on_is_as_if_it_had_never_stopped_bit_for_bit(candidates: int | No
     for step in range(3, 6):
         forgetful.step(step)
     assert not same(forgetful.saved(), whole.saved())
+
+
+def test_a_run_that_is_stopped_anywhere_ends_the_same(tmp_path: Path) -> None:
+    """Through the loop, its checkpoints and its log."""
+    made = recipe(steps=8, log_every=2, evaluate_every=4)
+
+    def ran(folder: Path) -> tuple[list[str], dict[str, bytes]]:
+        assert run_in(folder, made, build(made, corpus()))  # type: ignore[arg-type]
+        return lines(folder), files(folder, 8)
+
+    wanted = ran(tmp_path / "whole")
+    assert "carried.safetensors" in wanted[1]
+    for at in (3, 6):
+        done = checkpoint.steps(tmp_path / "cut")
+        work = StopAfter(build(made, corpus()), at - max(done, default=0))
+        assert not run_in(tmp_path / "cut", made, work)  # type: ignore[arg-type]
+    assert ran(tmp_path / "cut") == wanted
 
 
 def test_looking_at_held_out_text_changes_nothing() -> None:
@@ -245,8 +265,8 @@ def test_it_learns_both_directions(tmp_path: Path) -> None:
 
 def test_the_recipe_has_bilms_numbers() -> None:
     made = published.recipe("original", "drawn", 793_469)
-    assert (made.training.batch_sequences, made.training.micro_sequences, made.lanes.unroll) == (384, 128, 20)
-    assert made.lanes.candidates == 8192 and made.model.dropout == 0.1
+    assert (made.training.batch_sequences, made.training.micro_sequences, made.layout.unroll) == (384, 128, 20)
+    assert made.candidates == 8192 and made.model.dropout == 0.1
     assert made.model == made.model.with_changes(cell_clip=3.0, projection_clip=3.0, cell_size=4096)
     assert (made.optimizer.name, made.optimizer.rate, made.optimizer.first_sum) == ("adagrad", 0.2, 0.01)
     assert made.training.schedule == "constant" and made.training.warmup_share == 0 and made.training.clip == 1.0
@@ -254,10 +274,23 @@ def test_the_recipe_has_bilms_numbers() -> None:
     assert list(published.SIZES) == ["tiny", "small", "medium", "original"]
 
 
+def test_what_show_measures() -> None:
+    made = recipe()
+    data = build(made, corpus()).data
+    found = {rate.name: rate.measured for rate in published.rates(made, data, 0, 4000)}
+    text = corpus().train
+    share = text.num_sentences / (text.num_tokens + text.num_sentences)
+    assert found["tokens to predict"] == 1
+    assert found["forward, begins of sentences"] == pytest.approx(share, rel=0.15)
+    assert found["backward, ends of sentences"] == pytest.approx(share, rel=0.15)
+    assert 0 < found["right words among the candidates"] < 1
+    assert made.told["tokens"] == [4]
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (recipe(candidates=20), "lanes.candidates 20 is more than half of the 32 words"),
+        (recipe(candidates=20), "candidates 20 is more than half of the 32 words"),
         (recipe().with_changes(model=config(vocab_size=10)), "model.vocab_size 10 is less than the 30 tokens"),
     ],
 )

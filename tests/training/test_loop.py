@@ -148,6 +148,54 @@ def test_a_step_that_takes_too_long_after_a_signal_is_done_again_later(
     assert whole(tmp_path / "cut", recipe()) == wanted
 
 
+class Remembering(Around):
+    """A state that every micro-batch of training changes, and that weighs its loss."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.memory = torch.zeros(1)
+
+    def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
+        told = super().tallies(batch, stream)
+        told["mlm"] = Tally(told["mlm"].loss_sum * (1 + self.memory[0]), told["mlm"].count, told["mlm"].correct)
+        if torch.is_grad_enabled():
+            self.memory = (self.memory * 7 + batch.token_ids.sum()) % 13 / 10
+        return told
+
+    def carried(self) -> dict[str, torch.Tensor]:
+        return {"memory": self.memory}
+
+    def take_up(self, tensors: dict[str, torch.Tensor]) -> None:
+        self.memory = tensors["memory"].clone()
+
+
+class RememberingAndStopped(StopAfter):
+    def carried(self) -> dict[str, torch.Tensor]:
+        return self.inner.carried()
+
+    def take_up(self, tensors: dict[str, torch.Tensor]) -> None:
+        self.inner.take_up(tensors)
+
+
+@pytest.mark.parametrize("amid", [False, True], ids=["after a step", "amid a step"])
+def test_a_state_beside_the_weights_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amid: bool) -> None:
+    def remembering() -> Remembering:
+        return Remembering(build(recipe(), corpus()))
+
+    assert run_in(tmp_path / "whole", recipe(), remembering())
+    wanted = lines(tmp_path / "whole"), files(tmp_path / "whole", 12)
+    assert wanted[0] != whole(tmp_path / "without", recipe())[0] and "carried.safetensors" in wanted[1]
+    stopped = RememberingAndStopped(remembering(), 5)
+    if amid:
+        monkeypatch.setattr(Stop, "age", property(lambda stop: 2 * signals.PATIENCE if stop else 0.0))
+        stopped.seen = 2  # two sequences ahead: the signal comes in the first micro-batch of step 5, of two
+    assert not run_in(tmp_path / "cut", recipe(), stopped)
+    assert checkpoint.steps(tmp_path / "cut") == [4 if amid else 5]
+    monkeypatch.undo()
+    assert run_in(tmp_path / "cut", recipe(), remembering())
+    assert (lines(tmp_path / "cut"), files(tmp_path / "cut", 12)) == wanted
+
+
 class StopOnTheWayBack(StopAfter):
     """The signal comes in the backward pass."""
 

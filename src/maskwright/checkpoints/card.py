@@ -11,6 +11,7 @@ USES = {
     "ForPreTraining": ("fill-mask", "AutoModelForPreTraining"),
     "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
     "WithLMHeadModel": ("fill-mask", "AutoModelForMaskedLM"),
+    "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
     "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
     "Model": ("feature-extraction", "AutoModel"),
 }
@@ -26,7 +27,8 @@ def model_card(
     """
     task, loader = next(use for ending, use in USES.items() if architecture.endswith(ending))
     network = published(config.model_type)
-    encoder = with_article(f"{network.name} encoder (arXiv {network.paper})")
+    kind = "language model" if task == "text-generation" else "encoder"
+    encoder = with_article(f"{network.name} {kind} ({network.paper})")
     about = (
         f"{encoder[0].upper()}{encoder[1:]} with {config.num_hidden_layers} layers of width {config.hidden_size}, "
         f"{config.num_attention_heads} attention heads, {config.vocab_size:,} tokens and "

@@ -31,12 +31,19 @@ LARGEST: dict[str, int] = {
     "inner_group_num": 16,
     "num_attention_heads": 4_096,
     "intermediate_size": 1_048_576,
+    "n_inner": 1_048_576,
     "max_position_embeddings": 1_048_576,
     "type_vocab_size": 4_096,
     "n_langs": 4_096,
     "pad_token_id": 10_000_000,
 }
-FRACTIONS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "layer_norm_eps")
+FRACTIONS = (
+    "embedding_dropout_prob",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "initializer_range",
+    "layer_norm_eps",
+)
 SWITCHES = ("sinusoidal_embeddings", "use_lang_emb")
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 SHARED = ("all", "attention", "feed_forward", "none")

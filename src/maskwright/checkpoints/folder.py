@@ -34,7 +34,6 @@ from maskwright.errors import BadInput
 from maskwright.layers.weight_names import Published, WeightName
 from maskwright.models import ModelConfig, module_of, published
 from maskwright.models.roberta import RobertaConfig
-from maskwright.models.xlm import XlmConfig
 from maskwright.tokenizers.tokenizer import Tokenizer
 
 POOLER = "pooler."
@@ -89,6 +88,7 @@ def write_folder(
 def class_of(there: Published, names: Sequence[str]) -> tuple[str, Callable[[str], bool]]:
     """The class of `transformers` with most of the heads among these tensors, and which tensors it has a place for."""
     found = {head for prefix, head in there.heads.items() if any(name.startswith(prefix) for name in names)}
+    found.update(there.always)
     heads = next(heads for heads in there.classes if found.issuperset(heads))
     lost = tuple(prefix for prefix, head in there.heads.items() if head not in heads)
     if (architecture := there.classes[heads]) in there.without_pooler:
@@ -102,7 +102,8 @@ def _settings(
     """What config.json says."""
     settings = {"architectures": [architecture], **module_of(config.model_type).config_json(config), "dtype": "float32"}
     if config.model_type != "bert":  # the other classes have numbers of their own where nothing is said
-        settings |= {"bos_token_id": tokenizer.cls_id, "eos_token_id": tokenizer.sep_id}
+        begins = tokenizer.sep_id if tokenizer.cls_id is None else tokenizer.cls_id
+        settings |= {"bos_token_id": begins, "eos_token_id": tokenizer.sep_id}
     pairs = next((head for head in ("nsp", "sop") for name in names if name.ours.startswith(f"heads.{head}.")), None)
     if pairs not in (None, usual_pairs(published(config.model_type))):
         settings[PAIRS] = pairs
@@ -125,7 +126,7 @@ def _say_what_is_read(path: Path, tokenizer: Tokenizer, config: ModelConfig) -> 
 
     XLM's class would take them for tokens and add their vectors; ALBERT's tokenizer gives none by itself.
     """
-    segments = not isinstance(config, XlmConfig) and config.type_vocab_size > 1
+    segments = getattr(config, "type_vocab_size", 1) > 1
     marked = any(segment for _, segment in tokenizer.layout.pair)
     if segments and (tokenizer.kind != "unigram" or not marked):
         return
@@ -166,6 +167,7 @@ class ModelFolder:
     def heads(self) -> list[str]:
         """The pretraining heads it has weights for: "mlm", "nsp", "sop"."""
         found = [head for prefix, head in self._published.heads.items() if self.has(prefix)]
+        found += self._published.always
         return [self.pairs if head in ("nsp", "sop") else head for head in found]
 
     @property
@@ -227,7 +229,7 @@ def _parts(names: Sequence[WeightName], network: nn.Module) -> Iterator[tuple[st
     """(published name, the part of a parameter that it is), in the order of the table."""
     parameters = dict(network.named_parameters())
     for name in names:
-        yield from zip(name.published, parameters[name.ours].detach().chunk(len(name.published)), strict=True)
+        yield from name.parts(parameters[name.ours].detach()).items()
 
 
 def read_folder(path: str | Path) -> ModelFolder:

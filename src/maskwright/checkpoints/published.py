@@ -16,6 +16,5 @@ def publish(names: Sequence[WeightName], tensors: Mapping[str, Tensor]) -> dict[
     """
     published: dict[str, Tensor] = {}
     for name in names:
-        parts = tensors[name.ours].detach().chunk(len(name.published))
-        published.update(zip(name.published, parts, strict=True))
+        published.update(name.parts(tensors[name.ours].detach()))
     return published

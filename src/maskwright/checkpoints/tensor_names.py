@@ -8,7 +8,7 @@ from functools import cache
 from maskwright.models import module_of, published
 from maskwright.models import names as module_names
 
-BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids)")
+BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|attn\.(masked_)?bias)")
 # of fine-tuned models; the encoder below them is read
 OTHER_HEADS = ("classifier.", "qa_outputs.", "sequence_summary.", "logits_proj.")
 

@@ -88,6 +88,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Use": {
         "fill": "Guess the masked words of a text.",
+        "generate": "Let a model write on from a prompt.",
         "encode": "Turn texts into vectors.",
         "import": "Bring a model from elsewhere into a folder of ours, with a certificate.",
         "export": "Write a model in a form that others load.",

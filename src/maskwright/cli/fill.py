@@ -12,7 +12,7 @@ from maskwright.cli.results import AsJson, log, numbered
 from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
-    from maskwright.inference.encoder import Candidate
+    from maskwright.inference.encoder import Candidate, Encoder
 
 BAR = 30  # characters of the longest bar
 LINES = 1024  # texts held at a time
@@ -23,6 +23,7 @@ def fill(
     /,
     *texts: str,
     top: int = 5,
+    candidates: str | None = None,
     language: str | None = None,
     truncate: bool = False,
     json: AsJson = False,
@@ -37,6 +38,8 @@ def fill(
         model: A model folder: one of ours, or a Hugging Face one.
         texts: Texts with [MASK] in them.
         top: Guesses for each mask.
+        candidates: Words to choose from, commas between: for a GPT, which reads from
+            left to right and weighs the whole text with each of them in its one [MASK].
         language: For an XLM, which language the texts are in.
         truncate: Cut texts that are longer than the model's positions.
 
@@ -44,6 +47,7 @@ def fill(
         maskwright fill runs/my-bert/model "Paris is the [MASK] of France."
         maskwright fill runs/my-bert/model "她[MASK]了。" --top 10 --json
         maskwright fill runs/my-bert/model < sentences.txt
+        maskwright fill runs/gpt-tiny/model "She [MASK] him." --candidates saw,sea
     """
     from maskwright.inference.loading import load
 
@@ -56,7 +60,11 @@ def fill(
     total = 0
     while part is not None:
         try:
-            guesses = encoder.fill_many(part, top, truncate=truncate)
+            guesses = (
+                encoder.fill_many(part, top, truncate=truncate)
+                if candidates is None
+                else [[_ranked(encoder, text, candidates)[:top]] for text in part]
+            )
         except BadInput as error:
             where = f" (texts counted from line {total + 1} of the standard input)" if total else ""
             raise BadInput(f"{error}{where}") from error
@@ -65,6 +73,16 @@ def fill(
         total += len(part)
         part = next(parts, None)
     sys.stdout.write(end)
+
+
+def _ranked(encoder: "Encoder", text: str, candidates: str) -> "list[Candidate]":
+    """Candidates best first, as guesses; they are words, and have no id."""
+    from maskwright.inference.encoder import Candidate
+
+    words = [word.strip() for word in candidates.split(",") if word.strip()]
+    if not words:
+        raise BadInput(f"--candidates {candidates!r} names no word: give some with commas between, such as saw,sea")
+    return [Candidate(word, -1, share) for word, share in encoder.rank(text, words)]
 
 
 def _parts(texts: Iterable[str]) -> Iterator[list[str]]:

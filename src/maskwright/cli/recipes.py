@@ -76,49 +76,17 @@ def _made(name: str, module: Any, size: str | None) -> "Recipe":
 def _row(name: str, module: Any) -> dict[str, Any]:
     made = _made(name, module, None)
     summary, _, _ = (module.__doc__ or "").partition("\n")
-    row = {
+    training, told = made.training, made.told
+    return {
         "recipe": name,
         "what": summary,
         "network": made.model.model_type,
         "sizes": list(module.SIZES),
         "size": made.size,
-    }
-    return {**row, **(_regime(made) if hasattr(made, "masks") else {**NO_REGIME, **_loop(made)})}
-
-
-# Of what the loop does not train: its settings are in its recipe.toml.
-NO_REGIME: dict[str, Any] = {
-    "layout": None,
-    "heads": [],
-    "hides": None,
-    "tokens": [],
-    "steps": None,
-    "batch_sequences": None,
-    "optimizer": None,
-    "rate": None,
-}
-
-
-def _loop(made: Any) -> dict[str, Any]:
-    """Of what hides nothing and is trained by the loop all the same."""
-    if not hasattr(made, "training"):
-        return {}
-    return {
+        "layout": told["layout"],
         "heads": made.heads,
-        "steps": made.training.steps,
-        "batch_sequences": made.training.batch_sequences,
-        "optimizer": made.optimizer.name,
-        "rate": made.optimizer.rate,
-    }
-
-
-def _regime(made: "Recipe") -> dict[str, Any]:
-    masks, training, layout = made.masks, made.training, made.layout
-    return {
-        "layout": layout.kind,
-        "heads": made.heads,
-        "hides": f"{masks.rate:.0%} {masks.unit}s",
-        "tokens": [layout.max_length, *([made.second_phase.max_length] if made.second_phase.share else [])],
+        "hides": told["hides"],
+        "tokens": told["tokens"],
         "steps": training.steps,
         "batch_sequences": training.batch_sequences,
         "optimizer": made.optimizer.name,
@@ -138,13 +106,14 @@ def _table(rows: list[dict[str, Any]]) -> str:
         table.add_row(
             row["recipe"],
             row["network"],
-            row["layout"] or "-",
+            row["layout"],
             " then ".join(map(str, row["tokens"])),
-            row["hides"] or "-",
+            row["hides"],
             " ".join(row["heads"]),
-            *(_shown(row[key]) for key in ("steps", "batch_sequences")),
-            row["optimizer"] or "-",
-            "-" if row["rate"] is None else f"{row['rate']:g}",
+            f"{row['steps']:,}",
+            f"{row['batch_sequences']:,}",
+            row["optimizer"],
+            f"{row['rate']:g}",
             " ".join(f"*{size}" if size == row["size"] else size for size in row["sizes"]),
         )
     console = Console(width=200, highlight=False)

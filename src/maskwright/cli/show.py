@@ -13,17 +13,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from maskwright.objectives.masked_sequences import Phases
     from maskwright.objectives.show import Example, Rate
-    from maskwright.training.masked_recipe import Recipe
 
 STYLES = {"masked": "bold red", "randomized": "bold yellow", "kept": "bold green", "special": "dim", "plain": ""}
 LABELS = {
     "next_sentence": {0: "B follows A", 1: "B is random"},
     "sentence_order": {0: "A and B in order", 1: "A and B have changed places"},
 }
-
-LABEL_RATES = {"next_sentence": "random next sentences", "sentence_order": "swapped segments"}
 
 
 def show(
@@ -60,53 +56,17 @@ def show(
     for name, value, least in (("examples", examples, 0), ("step", step, 0), ("tokens", tokens, 1)):
         if value < least:
             raise BadInput(f"--{name} {value} is too few: give {least} or more")
-    resolved, data = _load(recipe, corpus, size, overrides)
-    shown, rates = _look(resolved, data, examples, step, tokens)
-    labels = LABELS.get(resolved.layout.task, {})
-    show_result(_as_data(shown, rates, labels), json=json, text=lambda: _for_people(shown, rates, labels))
+    from itertools import count, islice
 
-
-def _load(recipe: str, corpus: str | None, size: str | None, overrides: Overrides) -> "tuple[Recipe, Phases]":
-    """The recipe and its data. No network is made for it."""
     from maskwright.recipes import module_of, resolve
 
     resolved, opened = resolve(recipe, corpus, size, overrides)
-    return resolved, module_of(resolved.recipe).data(resolved, opened)
-
-
-def _look(
-    recipe: "Recipe", data: "Phases", examples: int, step: int, tokens: int
-) -> "tuple[list[Example], list[Rate]]":
-    from itertools import count, islice
-
-    from maskwright.objectives.layouts import PAIRS
-    from maskwright.objectives.segment_pairs import SPECIALS
-    from maskwright.objectives.show import expected_label, measure, measure_plan, measure_units
-
-    layout, masks, phase = recipe.layout, recipe.masks, data.of(step)
+    module = module_of(resolved.recipe)
+    data = module.data(resolved, opened)  # no network is made for it
     shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
-    pairs = layout.kind in PAIRS
-    plan = phase.streams[0].plan(0)
-    asked = pairs and layout.task != "none"
-    rates = measure(
-        (batch for at in count(step) for batch in data.batches(at)),
-        mask_id=phase.mask_id,
-        rate=phase.rate(step),
-        masked=masks.masked,
-        randomized=masks.randomized,
-        max_length=phase.streams[0].layout.max_length,
-        label=LABEL_RATES.get(layout.task, ""),
-        labelled=expected_label(plan, layout.task, layout.variant) if asked else None,
-        least_tokens=tokens,
-    )
-    if masks.unit != "token":
-        looked = ((one.sequences, one.hidden) for at in count(step) for one in data.looked_at(at))
-        rates += measure_units(looked, wanted=masks.words_a_unit(), least_tokens=tokens)
-    if pairs:
-        short = layout.short_probability if layout.variant == "exact" and layout.kind == "segment_pairs" else None
-        longest = phase.streams[0].layout.max_length - SPECIALS
-        rates += measure_plan(plan, max_tokens=longest, short_probability=short)
-    return shown, rates
+    rates = module.rates(resolved, data, step, tokens)
+    labels = LABELS.get(getattr(resolved.layout, "task", "none"), {})
+    show_result(_as_data(shown, rates, labels), json=json, text=lambda: _for_people(shown, rates, labels))
 
 
 def _as_data(shown: "list[Example]", rates: "list[Rate]", labels: dict[int, str]) -> dict[str, Any]:

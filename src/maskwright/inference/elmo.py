@@ -27,6 +27,7 @@ from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.both_ways_lm import BothWaysLM, both_ways_lm, neighbours
 
 Vectors = npt.NDArray[np.float32]
+BLANK = "[MASK]"
 TOKEN_BUDGET = 4096  # of a batch
 
 
@@ -44,8 +45,8 @@ class Scores(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The sum of both directions: of several candidates for a place, the largest is the likeliest."""
-        return float(np.nansum(self.forward.astype(np.float64)) + np.nansum(self.backward.astype(np.float64)))
+        """Of the whole text: the mean of what both directions say."""
+        return float(np.nansum(np.stack([self.forward, self.backward]).astype(np.float64)) / 2)
 
 
 class _Sentence(NamedTuple):
@@ -110,14 +111,29 @@ class ElmoEncoder:
         found = self._layers([texts] if isinstance(texts, str) else texts, layer)
         return [torch.cat(rows).numpy() for rows in found]
 
-    def score(self, text: str) -> Scores:
+    def score(self, texts: Sequence[str] | str) -> list[Scores]:
         """How likely each token is, forward and backward; what the vocabulary lacks is judged as its unknown word."""
+        given = [texts] if isinstance(texts, str) else list(texts)
+        if pairs := [text for text in given if not isinstance(text, str)]:  # from a caller without types
+            raise BadInput(f"{pairs[0]!r:.80} is no text: each text is judged by itself")
+        return [self._scored(sentence) for (sentence,) in self._sentences(given)]
+
+    def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
+        """Which candidate is likeliest in the blank of a text, [MASK]: their shares, best first."""
+        if text.count(BLANK) != 1:
+            raise BadInput(
+                f"{text!r:.80} has {text.count(BLANK)} blanks: write {BLANK} once, where candidates are to go"
+            )
+        totals = [one.total for one in self.score([text.replace(BLANK, word) for word in candidates])]
+        shares = torch.softmax(torch.tensor(totals, dtype=torch.float64), 0).tolist()
+        return sorted(zip(candidates, shares, strict=True), key=lambda one: -one[1])
+
+    def _scored(self, sentence: _Sentence) -> Scores:
         if self.model.softmax is None:
             raise BadInput(
                 f"{self._where} has no softmax, as allennlp's published files leave it out, so it predicts no words: "
                 "pretrain one with the recipe elmo"
             )
-        (((sentence,),),) = [self._sentences([text])]
         if lost := [word for word, number in zip(sentence.words, sentence.ids, strict=True) if number < 0]:
             raise BadInput(f"{lost[0]!r} is not in the vocabulary of {self._where}, which has no unknown word either")
         batch = self._batch([sentence])
@@ -137,9 +153,13 @@ class ElmoEncoder:
     def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> NoReturn:
         """Refused, as `fill` is."""
         raise BadInput(
-            f"{self._where} is an ELMo: each of its models sees one side of a word, and neither was taught to fill a "
-            "blank; put each candidate in its place and compare .score(text).total"
+            f"{self._where} is an ELMo: each of its models sees one side of a word, so it fills no blank: give "
+            "candidates to choose from (rank)"
         )
+
+    def generate(self, prompt: str, **settings: object) -> NoReturn:
+        """Refused: it was made for vectors."""
+        raise BadInput(f"{self._where} is an ELMo, two models that read towards each other: let a GPT write on")
 
     def attention(self, text: Text, *, truncate: bool = False) -> NoReturn:
         """Refused: there is none."""

@@ -17,8 +17,9 @@ from torch import Tensor
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
+from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.layers.network import first_vectors
-from maskwright.models import ModelConfig
+from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.masked_lm_head import MaskedLMHead
@@ -91,6 +92,11 @@ class Encoder:
     def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> list[list[list[Candidate]]]:
         """As `fill`, for many texts at once."""
         head = dict(self.model.heads.items()).get("mlm")
+        if self.model.encoder.causal:
+            raise BadInput(
+                f"{self._where} reads from left to right, so it fills no blank without what follows: give candidates "
+                "to choose from (rank), or let it write on (generate)"
+            )
         if not isinstance(head, (MaskedLMHead, DecoderHead)):
             raise BadInput(f"{self._where} has no head for masked tokens: choose a model pretrained with masks")
         if not 1 <= top <= self.config.vocab_size:
@@ -116,6 +122,36 @@ class Encoder:
             for i in which:
                 answers[i] = [self._candidates(*next(guesses)) for _ in masks[i]]
         return answers
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 50,
+        samples: int = 1,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[Generated]:
+        """Continuations of a prompt, drawn token by token; the same seed gives the same.
+
+        temperature   scores are divided by it; 0 takes the likeliest token
+        top_p         only the likeliest tokens that together have this share are drawn from
+
+        A GPT was made for it. A masked model is asked for a [MASK] behind what is there, again and again.
+        """
+        sampling = Sampling(temperature, top_p)
+        return generate(
+            self.model, self.tokenizer, prompt, max_tokens=max_tokens, samples=samples, sampling=sampling, seed=seed
+        )
+
+    def score(self, texts: Sequence[str] | str) -> list[Scored]:
+        """How likely a GPT finds each text: the probability of each token after those before it, in nats."""
+        return score(self.model, self.tokenizer, [texts] if isinstance(texts, str) else texts)
+
+    def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
+        """Which candidate a GPT finds likeliest in the blank of a text, [MASK]: their shares, best first."""
+        return rank(self.model, self.tokenizer, text, candidates)
 
     def encode(
         self,
@@ -192,13 +228,14 @@ class Encoder:
         """These texts side by side, with what the network reads beside tokens."""
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         token_ids = np.concatenate([one.ids for one in encoded])
-        if isinstance(self.config, XlmConfig):
-            languages = np.full_like(token_ids, self._language) if self.config.knows_languages else None
+        reads = self.model.encoder.reads
+        if "token_type_ids" not in reads:
+            languages = np.full_like(token_ids, self._language) if "language_ids" in reads else None
             return flat_batch(token_ids, ends, language_ids=languages).to(self._device)
-        token_types = np.concatenate([one.type_ids for one in encoded])
+        token_types, segments = np.concatenate([one.type_ids for one in encoded]), segments_of(self.config)
         # a network of one segment has no row for the second text of a pair
-        if (largest := int(token_types.max(initial=0))) >= self.config.type_vocab_size:
-            raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {self.config.type_vocab_size}")
+        if (largest := int(token_types.max(initial=0))) >= segments:
+            raise BadInput(f"a pair has {largest + 1} segments, {self._where} knows {segments}")
         return flat_batch(token_ids, ends, token_types).to(self._device)
 
     def _pooled(self, last: Tensor, batch: Batch, pooling: Pooling) -> Tensor:

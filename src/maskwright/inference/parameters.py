@@ -10,9 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from maskwright.models import OTHER_NAMES, ModelConfig, module_of, names
+from maskwright.models import OTHER_NAMES, ModelConfig, module_of, names, segments_of
 from maskwright.models import published as published_network
 from maskwright.models.albert import AlbertConfig
+from maskwright.models.gpt2 import Gpt2Config
+from maskwright.models.openai_gpt import OpenAIGptConfig
 from maskwright.models.roberta import XLM_ROBERTA_VOCABULARY
 from maskwright.models.xlm import XlmConfig
 from maskwright.training.pretraining import network
@@ -57,7 +59,7 @@ _COMPONENTS: list[tuple[str, str, str]] = [
     ("head", "next sentence", r"heads\.nsp\..*"),
     ("head", "sentence order", r"heads\.sop\..*"),
     ("pooler", "", r"encoder\.pooler\..*"),
-    ("norms", "", r".*norm\.(weight|bias)"),
+    ("norms", "", r".*norm\.(weight|bias)|encoder\.final\..*"),
     ("embeddings", "token", r"encoder\.embeddings\.token"),
     ("embeddings", "position", r"encoder\.embeddings\.position\.weight"),
     ("embeddings", "segment", r"encoder\.embeddings\.token_type"),
@@ -97,6 +99,8 @@ _ALBERT = {
     "feed-forward": "2 F H I",
     "biases": "4 B H + F (H + I) + H",
 }
+_GPT = {"embeddings": "(V + P) H", "norms": "4 L H"}
+_GPT2 = {"embeddings": "(V + P) H", "norms": "2 (2 L + 1) H"}
 _XLM = {"masked tokens": "V", "embeddings": "(V + P + N) H", "language": "N H"}
 
 
@@ -106,7 +110,9 @@ def formulas(config: ModelConfig) -> dict[str, str]:
         return {**_FORMULAS, **_ALBERT}
     if isinstance(config, XlmConfig):
         return {**_FORMULAS, **_XLM} if config.knows_languages else {**_FORMULAS, **_XLM, "embeddings": "(V + P) H"}
-    return _FORMULAS
+    if isinstance(config, OpenAIGptConfig):
+        return {**_FORMULAS, **_GPT}
+    return {**_FORMULAS, **_GPT2} if isinstance(config, Gpt2Config) else _FORMULAS
 
 
 def count(config: ModelConfig, heads: Sequence[str] | None = None, *, pooler: bool = True) -> Counted:
@@ -151,7 +157,8 @@ def letters(config: ModelConfig) -> dict[str, int]:
     }
     if isinstance(config, XlmConfig):
         return {**found, "N": config.n_langs} if config.knows_languages else found
-    found["G"] = config.type_vocab_size
+    if segments := segments_of(config):
+        found["G"] = segments
     if isinstance(config, AlbertConfig):
         attentions, feed_forwards = config.different
         found |= {"E": config.embedding_size, "B": attentions, "F": feed_forwards}
@@ -168,6 +175,8 @@ def published(name: str, vocab_size: int | None = None) -> ModelConfig | None:
     True
     >>> published("roberta-large").hidden_size, published("gpt-base")
     (1024, None)
+    >>> published("gpt2-xl").num_hidden_layers
+    48
     """
     found = re.fullmatch(r"(?:([\w-]+)[-:])?(\w+)", name)
     model_type, size = (found.group(1) or "bert", found.group(2)) if found else ("", "")

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from maskwright.batch import flat_batch
 from maskwright.inference.encoder import Encoder, load
-from maskwright.models import ModelConfig, module_of
-from maskwright.models.xlm import XlmConfig
+from maskwright.models import ModelConfig, module_of, segments_of
 from maskwright.text.samples import sample
 from maskwright.tokenizers.pairs import EncodedPair
 
@@ -86,22 +85,23 @@ def _both(encoder: Encoder, theirs: Any, one: EncodedPair, missing: str) -> dict
     model, ids = encoder.model, np.asarray(one.ids, dtype=np.int64)
     ends = np.array([0, len(ids)])
     inputs = {"input_ids": torch.from_numpy(ids)[None]}
-    if isinstance(encoder.config, XlmConfig):
-        languages = np.zeros(len(ids), np.int64) if encoder.config.knows_languages else None
+    if "token_type_ids" not in model.encoder.reads:
+        languages = np.zeros(len(ids), np.int64) if "language_ids" in model.encoder.reads else None
         batch = flat_batch(ids, ends, language_ids=languages)
         if languages is not None:
             inputs["langs"] = torch.zeros_like(inputs["input_ids"])
     else:
-        types = np.minimum(np.asarray(one.type_ids, dtype=np.int64), encoder.config.type_vocab_size - 1)
+        types = np.minimum(np.asarray(one.type_ids, dtype=np.int64), segments_of(encoder.config) - 1)
         batch = flat_batch(ids, ends, types)
         inputs["token_type_ids"] = torch.from_numpy(types)[None]
     states = model.encoder.hidden_states(batch)
     out = theirs(**inputs, output_hidden_states=True)
     both = {"hidden states": (torch.stack(states), torch.stack([state[0] for state in out.hidden_states]))}
     heads: dict[str, Any] = dict(model.heads.items())
-    if "mlm" in heads:
-        scores = heads["mlm"].scores(states[-1], model.encoder.token_table)
-        both["logits of masked tokens"] = (scores, _output(out, "prediction_logits")[0])
+    for name, what in (("mlm", "logits of masked tokens"), ("lm", "logits of next tokens")):
+        if name in heads:
+            scores = heads[name].scores(states[-1], model.encoder.token_table)
+            both[what] = (scores, _output(out, "prediction_logits")[0])
     for name, output in (("nsp", "seq_relationship_logits"), ("sop", "sop_logits")):
         if name in heads and "pooler" not in missing:
             pooled = model.encoder.pooled(states[-1], batch)  # pyright: ignore[reportAttributeAccessIssue]

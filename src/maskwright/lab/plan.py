@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,12 +19,14 @@ from maskwright.errors import MaskwrightError
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
+from maskwright.training.causal_recipe import Recipe as CausalRecipe
 from maskwright.training.masked_recipe import Recipe, later_phase
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
 from maskwright.training.run import PRECISIONS, device_for, keep_memory
 from maskwright.training.work import Work
 
+AnyRecipe = Recipe | CausalRecipe
 SIZES = (8, 16, 32, 64)
 SLOWER = 0.8  # a size below this share of the best speed so far ends the search: larger ones only get slower
 
@@ -42,10 +44,11 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
     return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
 
 
-def probe_apart(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
+def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float) -> Measured:
     """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less."""
     table = plain(recipe)
-    table["start"] = {**table["start"], "tokens": "random"}
+    if "start" in table:
+        table["start"] = {**table["start"], "tokens": "random"}
     done = subprocess.run(
         [sys.executable, "-m", "maskwright.lab.plan", str(corpus.path), str(seconds)],
         input=json.dumps(table),
@@ -74,7 +77,12 @@ def sizes_to_try(batch_sequences: int) -> list[int]:
 
 
 def try_sizes(
-    recipe: Recipe, corpus: Corpus, sizes: Sequence[int], *, seconds: float = 4.0, progress: Progress = silent
+    recipe: Recipe | CausalRecipe,
+    corpus: Corpus,
+    sizes: Sequence[int],
+    *,
+    seconds: float = 4.0,
+    progress: Progress = silent,
 ) -> list[Measured]:
     """Probes of growing micro-batches, until one would not fit into memory or is clearly slower than a smaller one."""
     free = free_memory(device_for())
@@ -93,15 +101,30 @@ def _slower(found: Sequence[Measured]) -> bool:
     return found[-1].tokens_per_second < SLOWER * max(one.tokens_per_second for one in found)
 
 
+class Later(NamedTuple):
+    """The second phase of a run: its last `steps`, on sequences up to `max_length`, as they were measured."""
+
+    steps: int
+    max_length: int
+    measured: Measured
+
+
 def fastest(tried: Sequence[Measured]) -> Measured:
     """The probe of the most tokens a second."""
     return max(tried, key=lambda one: one.tokens_per_second)
 
 
 def probe_later(
-    recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], *, seconds: float = 4.0, progress: Progress = silent
-) -> Measured | None:
+    recipe: Recipe | CausalRecipe,
+    corpus: Corpus,
+    tried: Sequence[Measured],
+    *,
+    seconds: float = 4.0,
+    progress: Progress = silent,
+) -> Later | None:
     """A probe of the second phase, as it is with the fastest of the micro-batches tried; None where there is none."""
+    if not isinstance(recipe, Recipe):  # only masked pretraining has phases
+        return None
     training = recipe.training.with_changes(micro_sequences=fastest(tried).micro_sequences)
     later = later_phase(recipe.with_changes(training=training))
     if later is None:
@@ -109,11 +132,11 @@ def probe_later(
     with progress.stage("probe of the second phase", 1, "sizes") as bar:
         found = probe_apart(later, corpus, seconds)
         bar.advance(1, note=f"{found.micro_sequences} sequences, {found.tokens_per_second:,.0f} tokens/s")
-    return found
+    return Later(round(recipe.second_phase.share * training.steps), later.layout.max_length, found)
 
 
 def plan(
-    recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], out: Path, later: Measured | None = None
+    recipe: AnyRecipe, corpus: Corpus, tried: Sequence[Measured], out: Path, later: Later | None = None
 ) -> dict[str, Any]:
     """What the run in `out` will take, with the fastest of the micro-batches tried.
 
@@ -125,9 +148,10 @@ def plan(
     training = recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
     examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)
-    begins = training.steps - (round(recipe.second_phase.share * training.steps) if later else 0)
-    slower = max(0, training.steps - max(done, begins)) * (later.step_seconds - best.step_seconds) if later else 0.0
-    most = max((best, later or best), key=lambda one: sum(one.memory))
+    second = later.measured if later else best
+    slow = min(later.steps, training.steps - done) if later else 0
+    longer = slow * (second.step_seconds - best.step_seconds) / 3600
+    most = max((best, second), key=lambda one: sum(one.memory))
     device = device_for()
     return {
         "recipe": recipe.recipe,
@@ -144,14 +168,14 @@ def plan(
         "evaluation_seconds": best.evaluation_seconds,
         "steps": training.steps,
         "steps_done": done,
-        "hours_left": hours(best, training, done) + slower / 3600,
+        "hours_left": hours(best, training, done) + longer,
         "second_phase": {
-            "steps": training.steps - begins,
-            "max_length": recipe.second_phase.max_length,
-            "micro_sequences": later.micro_sequences,
-            "step_tokens": later.step_tokens,
-            "step_seconds": later.step_seconds,
-            "tokens_per_second": later.tokens_per_second,
+            "steps": later.steps,
+            "max_length": later.max_length,
+            "micro_sequences": second.micro_sequences,
+            "step_tokens": second.step_tokens,
+            "step_seconds": second.step_seconds,
+            "tokens_per_second": second.tokens_per_second,
         }
         if later
         else None,

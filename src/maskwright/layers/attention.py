@@ -34,12 +34,14 @@ class Layout:
     max_seqlen   S
     slots        (T,) int64, row of each token in the padded (N * S) rectangle; None when nothing is padded
     hidden       (N, 1, 1, S) added to the scores: 0 for tokens, the lowest number for padding; None likewise
+    causal       a token sees itself and those before it; `hidden` is then (1, 1, S, S): padding is behind all tokens
     """
 
     cu_seqlens: Tensor
     max_seqlen: int
     slots: Tensor | None
     hidden: Tensor | None
+    causal: bool = False
 
     @property
     def num_sequences(self) -> int:
@@ -51,19 +53,27 @@ class Layout:
         return self.cu_seqlens.diff().tolist()
 
 
-def layout(cu_seqlens: Tensor, num_tokens: int, max_seqlen: int, dtype: torch.dtype) -> Layout:
-    """The Layout of a batch of `num_tokens` whose sequences end at `cu_seqlens`; scores will be of `dtype`."""
+def layout(cu_seqlens: Tensor, num_tokens: int, max_seqlen: int, dtype: torch.dtype, *, causal: bool = False) -> Layout:
+    """The Layout of a batch of `num_tokens` whose sequences end at `cu_seqlens`; scores will be of `dtype`.
+
+    causal   whether tokens see none behind them
+    """
     ends = cu_seqlens.long()
     lengths = ends.diff()
     n, device = lengths.shape[0], ends.device
-    if n * max_seqlen == num_tokens:
-        return Layout(cu_seqlens, max_seqlen, None, None)
-    gaps = torch.arange(n, device=device) * max_seqlen - ends[:-1]
-    slots = torch.arange(num_tokens, device=device) + torch.repeat_interleave(gaps, lengths, output_size=num_tokens)
-    padding = torch.arange(max_seqlen, device=device) >= lengths[:, None]
-    # the lowest finite number, not -inf: a sequence of no tokens must not make NaN
-    hidden = torch.zeros(n, max_seqlen, dtype=dtype, device=device).masked_fill_(padding, torch.finfo(dtype).min)
-    return Layout(cu_seqlens, max_seqlen, slots, hidden[:, None, None, :])
+    slots = hidden = None
+    if n * max_seqlen != num_tokens:
+        gaps = torch.arange(n, device=device) * max_seqlen - ends[:-1]
+        slots = torch.arange(num_tokens, device=device) + torch.repeat_interleave(gaps, lengths, output_size=num_tokens)
+    places = torch.arange(max_seqlen, device=device)
+    if causal:
+        unseen = places > places[:, None]
+        hidden = unseen.to(dtype).mul_(torch.finfo(dtype).min)[None, None]
+    elif slots is not None:
+        # the lowest finite number, not -inf: a sequence of no tokens must not make NaN
+        hidden = torch.zeros(n, max_seqlen, dtype=dtype, device=device)
+        hidden = hidden.masked_fill_(places >= lengths[:, None], torch.finfo(dtype).min)[:, None, None, :]
+    return Layout(cu_seqlens, max_seqlen, slots, hidden, causal)
 
 
 def pad(rows: Tensor, where: Layout) -> Tensor:
@@ -138,7 +148,8 @@ def _sdpa(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutSt
         flat = qkv.new_zeros(where.num_sequences * where.max_seqlen, width).index_copy(0, where.slots, qkv)
         padded = flat.view(where.num_sequences, where.max_seqlen, width)
     query, key, value = padded.view(*padded.shape[:2], 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)
-    out = F.scaled_dot_product_attention(query, key, value, attn_mask=where.hidden, dropout_p=0.0)
+    mask = None if where.causal else where.hidden
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=0.0, is_causal=where.causal)
     return unpad(out.transpose(1, 2).reshape(*padded.shape[:2], width // 3), where)
 
 
@@ -147,7 +158,8 @@ def _varlen(qkv: Tensor, where: Layout, heads: int) -> Tensor:
 
     query, key, value = qkv.view(qkv.shape[0], 3, heads, -1).unbind(1)
     s = where.max_seqlen
-    out = varlen_attn(query, key, value, where.cu_seqlens, where.cu_seqlens, s, s)
+    window = (-1, 0) if where.causal else (-1, -1)  # tokens seen before and behind; -1: all
+    out = varlen_attn(query, key, value, where.cu_seqlens, where.cu_seqlens, s, s, window_size=window)
     assert isinstance(out, Tensor)
     return out.reshape(qkv.shape[0], -1)
 
@@ -170,7 +182,10 @@ def plain(
     for i, rows in enumerate(qkv.split(where.lengths())):
         s = rows.shape[0]
         query, key, value = rows.view(s, 3, heads, width).permute(1, 2, 0, 3)  # (A, S_i, D) each
-        weights = torch.softmax(query @ key.transpose(1, 2) / math.sqrt(width), -1)
+        scores = query @ key.transpose(1, 2) / math.sqrt(width)
+        if where.causal:
+            scores = scores.masked_fill(torch.ones(s, s, dtype=torch.bool, device=scores.device).triu(1), -math.inf)
+        weights = torch.softmax(scores, -1)
         all_weights.append(weights)
         if kept is not None:
             weights = weights * scale * (kept[i, :, :s, :s] != 0)

@@ -15,6 +15,7 @@ from maskwright.errors import BadInput
 from maskwright.layers.attention import Layout, layout, plain
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.initial import start
+from maskwright.layers.pre_norm_layer import PreNormLayer
 from maskwright.layers.row_attention import some_rows
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import WeightName
@@ -69,16 +70,22 @@ class Network(nn.Module):
         reads: AbstractSet[str],
         weight_names: Sequence[WeightName],
         embeddings: nn.Module,
-        layers: Sequence[Layer],
+        layers: Sequence[Layer] | Sequence[PreNormLayer],
         projection: nn.Module | None = None,
+        final: nn.Module | None = None,
         pooler: nn.Module | None = None,
+        causal: bool = False,
+        residual: float = 1.0,
     ) -> None:
         """name         what it is called, for messages
         reads        the fields of a batch that it reads
         weight_names every parameter beside its name in the published class
         embeddings   (T,) -> (T, E)
         projection   E -> H, where tables are narrower than layers
+        final        H -> H, behind the last layer: the norm of networks whose layers begin with theirs
         pooler       H -> H, before a tanh; None: nothing judges whole sequences
+        causal       a token sees itself and those before it
+        residual     what the first weights that end a half of a layer are multiplied with
         """
         super().__init__()
         self.config = config
@@ -88,7 +95,10 @@ class Network(nn.Module):
         self.embeddings = embeddings
         self.projection = projection
         self.layers = nn.ModuleList(layers)
+        self.final = final
         self.pooler = pooler
+        self.causal = causal
+        self._residual = residual
 
     @property
     def token_table(self) -> Tensor:
@@ -101,12 +111,12 @@ class Network(nn.Module):
         rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
         """
         x, where = self._embedded(batch, stream)
-        if rows is not None and not len(self.layers):
-            return x.index_select(0, rows)
+        few = some_rows(rows, where) if rows is not None and len(self.layers) and not self.causal else None
         for place, layer in enumerate(self.layers, 1):
-            is_last = place == len(self.layers)
-            x = layer(x, where, stream, some_rows(rows, where) if rows is not None and is_last else None)
-        return x
+            x = layer(x, where, stream, few if place == len(self.layers) else None)
+        if rows is not None and few is None:
+            x = x.index_select(0, rows)
+        return x if self.final is None else self.final(x)
 
     def hidden_states(self, batch: Batch, stream: DropoutStream | None = None) -> list[Tensor]:
         """L + 1 tensors (T, H): what goes into the layers, then each one's output."""
@@ -114,6 +124,8 @@ class Network(nn.Module):
         states = [x]
         for layer in self.layers:
             states.append(layer(states[-1], where, stream))
+        if self.final is not None:
+            states[-1] = self.final(states[-1])
         return states
 
     @torch.no_grad()
@@ -122,7 +134,7 @@ class Network(nn.Module):
         x, where = self._embedded(batch, None)
         weights: list[list[Tensor]] = []
         for layer in cast("list[Layer]", self.layers):
-            weights.append(plain(layer.query_key_value(x), where, layer.heads)[1])
+            weights.append(plain(layer.queries_keys_values(x), where, layer.heads)[1])
             x = layer(x, where, None)
         return [torch.stack(of_layers) for of_layers in zip(*weights, strict=True)]
 
@@ -145,7 +157,16 @@ class Network(nn.Module):
     def initialise(self, seed: int) -> "Network":
         """Start all weights, see `layers.initial.start`. Fixed positions keep their values."""
         start(self, self.config.initializer_range, seed)
+        self.scale_residuals()
         return self
+
+    @torch.no_grad()
+    def scale_residuals(self) -> None:
+        """Multiply what ends a half of a layer, once after its start (GPT-2, section 2.3); 1 in most networks."""
+        if self._residual != 1:
+            for layer in cast("list[Layer]", self.layers):
+                layer.attention_output.weight.mul_(self._residual)
+                layer.output.weight.mul_(self._residual)
 
     def _embedded(self, batch: Batch, stream: DropoutStream | None) -> tuple[Tensor, Layout]:
         """What goes into the first layer, and where sequences lie; BadInput where the batch is not for this network."""
@@ -155,7 +176,8 @@ class Network(nn.Module):
                 f"a sequence of {batch.max_seqlen} tokens is longer than the model's {self.config.longest} positions: "
                 "shorten it, or ask for truncation"
             )
-        where = layout(batch.cu_seqlens, batch.num_tokens, batch.max_seqlen, self.token_table.dtype)
+        dtype = self.token_table.dtype
+        where = layout(batch.cu_seqlens, batch.num_tokens, batch.max_seqlen, dtype, causal=self.causal)
         x = self.embeddings(batch, stream)
         return x if self.projection is None else self.projection(x), where
 

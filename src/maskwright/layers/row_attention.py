@@ -28,7 +28,9 @@ class Rows:
 
 
 def some_rows(index: Tensor, where: Layout) -> Rows:
-    """The rows (R,) of a batch that lies as `where` says. Does not wait for a device."""
+    """The rows (R,) of a batch that lies as `where` says, which see all of it. Does not wait for a device."""
+    if where.causal:
+        raise ValueError("rows of a causal batch see some of it: take `attention`")
     bounds = torch.searchsorted(index, where.cu_seqlens.long()).to(where.cu_seqlens.dtype)
     # only the kernel without padding runs elsewhere than on CPUs, and it takes any upper bound
     most = int(bounds.diff().max()) if index.device.type == "cpu" and len(bounds) > 1 else where.max_seqlen

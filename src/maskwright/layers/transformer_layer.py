@@ -88,6 +88,10 @@ class Layer(nn.Module):
         self.hidden_dropout = shape.hidden_dropout_prob
         self.attention_dropout = shape.attention_probs_dropout_prob
 
+    def queries_keys_values(self, x: Tensor) -> Tensor:
+        """(T, H) -> (T, 3H), what attention is given."""
+        return self.query_key_value(x)
+
     def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
         """(T, H) -> (T, H); of some rows alone (R, H), which look at all."""
         if rows is None:
@@ -98,6 +102,10 @@ class Layer(nn.Module):
             x = x.index_select(0, rows.index)
             query = F.linear(x, weight[:hidden], bias[:hidden])
             context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
+        return self.after_attention(x, context, stream)
+
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+        """The layer's output (R, H) from what went into it and what attention gave, both (R, H)."""
         x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
         inner = self.activation(self.intermediate(x))
         return self.output_norm(dropout_add(x, self.output(inner), self.hidden_dropout, stream))

@@ -174,7 +174,7 @@ def _owners(config: AlbertConfig, layer: int) -> tuple[int, int]:
 PUBLISHED = {
     "albert": Published(
         name="ALBERT",
-        paper="1909.11942",
+        paper="arXiv 1909.11942",
         prefix="albert.",
         heads={"predictions.": "mlm", "sop_classifier.": "sop"},
         head_names={

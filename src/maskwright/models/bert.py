@@ -112,7 +112,7 @@ def bert(config: BertConfig, position: nn.Module | None = None) -> Network:
 PUBLISHED = {
     "bert": Published(
         name="BERT",
-        paper="1810.04805",
+        paper="arXiv 1810.04805",
         prefix="bert.",
         heads={"cls.predictions.": "mlm", "cls.seq_relationship.": "nsp"},
         head_names={"cls.predictions.": "cls.predictions.", "cls.seq_relationship.": "cls.seq_relationship."},

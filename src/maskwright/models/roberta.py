@@ -116,7 +116,7 @@ def _published(beginning: str, absent: dict[str, Any]) -> Published:
     """`beginning` is that of the names of the classes."""
     return Published(
         name={"": "RoBERTa", "XLM": "XLM-RoBERTa"}[beginning],
-        paper={"": "1907.11692", "XLM": "1911.02116"}[beginning],
+        paper={"": "arXiv 1907.11692", "XLM": "arXiv 1911.02116"}[beginning],
         prefix="roberta.",
         heads={"lm_head.": "mlm"},
         head_names={

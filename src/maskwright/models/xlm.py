@@ -144,7 +144,7 @@ def xlm(config: XlmConfig, position: nn.Module | None = None) -> Network:
 PUBLISHED = {
     "xlm": Published(
         name="XLM",
-        paper="1901.07291",
+        paper="arXiv 1901.07291",
         prefix="transformer.",
         heads={"pred_layer.": "mlm"},
         head_names={"cls.predictions.bias": "pred_layer.proj.bias"},

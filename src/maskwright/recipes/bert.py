@@ -8,10 +8,10 @@ anew each epoch; `--masks.dupe_factor 10` gives Google's static ones.
 
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.training.loop import TrainingConfig
-from maskwright.training.masked_recipe import Recipe, SecondPhaseConfig, build, check, data, finish
+from maskwright.training.masked_recipe import Recipe, SecondPhaseConfig, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
 
-__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 
 DEFAULT_SIZE = "base"
 

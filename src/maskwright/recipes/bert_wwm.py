@@ -9,9 +9,9 @@ Published for the size large. Words are those of the corpus, so this is the same
 from maskwright.models.bert import SIZES
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.recipes import bert
-from maskwright.training.masked_recipe import Recipe, build, check, data, finish
+from maskwright.training.masked_recipe import Recipe, build, check, data, finish, rates
 
-__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 
 DEFAULT_SIZE = "large"
 

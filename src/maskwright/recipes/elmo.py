@@ -18,11 +18,12 @@ from maskwright.training.elmo_recipe import (
     check,
     data,
     finish,
+    rates,
 )
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import OptimizerConfig
 
-__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 
 DEFAULT_SIZE = "original"
 EPOCHS, WORDS = 10, 768_648_884
@@ -39,7 +40,8 @@ def recipe(size: str, corpus: str, vocab_size: int) -> Recipe:
         size=size,
         corpus=corpus,
         model=ElmoConfig(vocab_size=vocab_size, **SIZES[size]),
-        lanes=LanesConfig(unroll=unroll, candidates=max(1, min(MOST_CANDIDATES, vocab_size // 4))),
+        layout=LanesConfig(unroll=unroll),
+        candidates=max(1, min(MOST_CANDIDATES, vocab_size // 4)),
         optimizer=OptimizerConfig(name="adagrad", rate=0.2, first_sum=0.01, weight_decay=0),
         training=TrainingConfig(
             batch_sequences=lanes,

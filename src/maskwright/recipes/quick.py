@@ -10,11 +10,11 @@ measurements.
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.training.loop import TrainingConfig
-from maskwright.training.masked_recipe import Recipe, build, check, data, finish
+from maskwright.training.masked_recipe import Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
 from maskwright.training.start import StartConfig
 
-__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 
 DEFAULT_SIZE = "tiny"
 

@@ -10,10 +10,10 @@ from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.training.loop import TrainingConfig
-from maskwright.training.masked_recipe import SAMPLE, Recipe, build, check, data, finish
+from maskwright.training.masked_recipe import SAMPLE, Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
 
-__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "recipe"]
+__all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 
 DEFAULT_SIZE = "base"
 STEPS = {"base": 1_000_000, "large": 2_000_000}

@@ -12,7 +12,7 @@ from maskwright.training.metrics import MetricsLog
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.signals import Stop
-from maskwright.training.work import Work
+from maskwright.training.work import Carries, Work
 
 
 class Course:
@@ -22,6 +22,7 @@ class Course:
     tokens   seen so far
     window   sums since the last logged line
     norm     of the last gradient
+    carried  the work's own state after those updates, where it has one
     """
 
     def __init__(self, work: Work, optimizer: Optimizer, folder: RunFolder, rate: Callable[[int], float]) -> None:
@@ -31,11 +32,14 @@ class Course:
             state = folder.resumed.state
             optimizer.flat.load(folder.resumed.tensors["model"])
             optimizer.load(folder.resumed.tensors["optimizer"])
+            if isinstance(work, Carries):
+                work.take_up(dict(folder.resumed.tensors["carried"]))
             folder.resumed.tensors.clear()  # they are maps of files that will be pruned
         self.done = self._saved = folder.step
         self.tokens: int = state["tokens"]
         self.window, self.norm = Window(state["window"]), float(state["gradient_norm"])
         self._clock = Clock(0.0, self.tokens)
+        self._carry()
 
     @property
     def unsaved(self) -> bool:
@@ -48,6 +52,7 @@ class Course:
         self.tokens += tokens
         self.window.join(sums)
         self.norm = norm
+        self._carry()
 
     def start_clock(self, log: MetricsLog) -> None:
         """From here on time is counted, beginning at what earlier processes spent."""
@@ -83,10 +88,15 @@ class Course:
             )
         log.sync()
         tensors = {"model": self.optimizer.flat.tensors(), "optimizer": self.optimizer.tensors()}
+        if self.carried is not None:
+            tensors["carried"] = self.carried
         state = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
         self.folder.save(self.done, tensors, state, keep)
         self._saved = self.done
         self._clock.skip(self.tokens)
+
+    def _carry(self) -> None:
+        self.carried = self.work.carried() if isinstance(self.work, Carries) else None
 
 
 class Clock:

@@ -1,7 +1,11 @@
 """What ELMo's recipe is made of: a network, lanes of sentences read both ways, an optimizer, a regime."""
 
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import torch
 from pydantic import Field
 
 from maskwright.checkpoints.elmo_folder import write_elmo
@@ -10,6 +14,7 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.models.elmo import ElmoConfig
 from maskwright.objectives.both_ways import BothWays, Vocabulary
+from maskwright.objectives.show import Rate
 from maskwright.progress import Progress, silent
 from maskwright.training.both_ways_lm import WAYS, BothWaysWork, both_ways_lm
 from maskwright.training.finish import told
@@ -24,8 +29,6 @@ class LanesConfig(Config):
 
     unroll: int = Field(default=20, ge=1, le=4096)
     """Words that each lane reads in a step; gradients go no further back."""
-    candidates: int | None = Field(default=MOST_CANDIDATES, ge=1)
-    """Words among which the right one is to be found in training, drawn anew each step. none: all words."""
 
 
 class Recipe(Config):
@@ -39,8 +42,10 @@ class Recipe(Config):
     """The folder that `maskwright corpus` made."""
     model: ElmoConfig
     """The network."""
-    lanes: LanesConfig = LanesConfig()
+    layout: LanesConfig = LanesConfig()
     """How text is read."""
+    candidates: int | None = Field(default=MOST_CANDIDATES, ge=1)
+    """Words among which the right one is to be found in training, drawn anew each step. none: all words."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """How weights move."""
     training: TrainingConfig = TrainingConfig()
@@ -51,6 +56,11 @@ class Recipe(Config):
         """What it predicts: the next word of each direction."""
         return list(WAYS)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `maskwright recipes` says of it beside network and regime."""
+        return {"layout": "lanes", "hides": "nothing", "tokens": [self.layout.unroll]}
+
 
 def check(recipe: Recipe, corpus: Corpus) -> None:
     """BadInput where the recipe does not go with itself or with the corpus."""
@@ -60,11 +70,11 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             f"model.vocab_size {model.vocab_size} is less than the {words} tokens "
             f"of the corpus {corpus.path}: leave it out to take the corpus's"
         )
-    candidates = recipe.lanes.candidates
+    candidates = recipe.candidates
     if candidates is not None and candidates > (words + 2) // 2:
         raise BadInput(
-            f"lanes.candidates {candidates} is more than half of the {words + 2} words: draw fewer, or take "
-            "--lanes.candidates none, which looks at all of them"
+            f"candidates {candidates} is more than half of the {words + 2} words: draw fewer, or take "
+            "--candidates none, which looks at all of them"
         )
     if not corpus.train.num_sentences:
         raise BadInput(f"{corpus.path} has no sentence to train on: make a corpus of more text")
@@ -79,12 +89,35 @@ def data(recipe: Recipe, corpus: Corpus) -> BothWays:
         Vocabulary(corpus.tokenizer, model.vocab_size, model.max_characters),
         widest=max(width for width, _ in model.filters),
         lanes=training.batch_sequences,
-        length=recipe.lanes.unroll,
+        length=recipe.layout.unroll,
         micro_lanes=training.micro_sequences,
-        candidates=recipe.lanes.candidates,
+        candidates=recipe.candidates,
         held_out_sentences=training.held_out_sequences,
         seed=training.seed,
     )
+
+
+def rates(recipe: Recipe, data: BothWays, step: int, least_tokens: int) -> Sequence[Rate]:
+    """What `maskwright show` measures, from a step on."""
+    begins = ends = asked = among = tokens = 0
+    vocabulary = data.vocabulary
+    for batch in (batch for at in count(step) for batch in data.batches(at)):
+        assert batch.predict_ids is not None
+        tokens, asked = tokens + batch.num_tokens, asked + len(batch.predict_ids)
+        begins += int((batch.token_ids == vocabulary.begin).sum())
+        ends += int((batch.token_ids == vocabulary.end).sum())
+        if batch.candidate_ids is not None:
+            among += int(torch.isin(batch.predict_ids, batch.candidate_ids).sum())
+        if tokens >= least_tokens:
+            break
+    found = [
+        Rate("tokens to predict", asked / tokens, 1.0, tokens, "tokens"),
+        Rate("forward, begins of sentences", 2 * begins / tokens, None, tokens // 2, "tokens"),
+        Rate("backward, ends of sentences", 2 * ends / tokens, None, tokens // 2, "tokens"),
+    ]
+    if recipe.candidates is not None:
+        found.append(Rate("right words among the candidates", among / asked, None, asked, "predicted tokens"))
+    return found
 
 
 def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh: bool = True) -> BothWaysWork:

@@ -3,6 +3,7 @@
 A recipe's file says which, with its paper's numbers; here they become network and data.
 """
 
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +15,14 @@ from maskwright.draws import key
 from maskwright.errors import BadInput
 from maskwright.layers.network import Tables
 from maskwright.layers.positions import SinusoidalPositions
-from maskwright.models import ModelConfig
+from maskwright.models import MaskedConfig, segments_of
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.layouts import PAIRS, LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.masked_sequences import MaskedSequences, Phases
+from maskwright.objectives.segment_pairs import SPECIALS
+from maskwright.objectives.show import Rate, expected_label, measure, measure_plan, measure_units
 from maskwright.objectives.stream import Stream
 from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
@@ -58,7 +61,7 @@ class Recipe(Config):
     """A size of its network: tiny, base, large ..."""
     corpus: str
     """The folder that `maskwright corpus` made."""
-    model: ModelConfig = Field(discriminator="model_type")
+    model: MaskedConfig = Field(discriminator="model_type")
     """The network."""
     start: StartConfig = StartConfig()
     """What embeddings begin as."""
@@ -78,6 +81,16 @@ class Recipe(Config):
         """The heads it trains: mlm, and nsp or sop for pairs, and sbo for the span boundary objective."""
         pair = [self.layout.pair_head] if self.layout.pair_head else []
         return ["mlm", *pair, *(["sbo"] if self.masks.boundary else [])]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `maskwright recipes` says of it beside network and regime."""
+        later = [self.second_phase.max_length] if self.second_phase.share else []
+        return {
+            "layout": self.layout.kind,
+            "hides": f"{self.masks.rate:.0%} {self.masks.unit}s",
+            "tokens": [self.layout.max_length, *later],
+        }
 
 
 def check(recipe: Recipe, corpus: Corpus) -> None:
@@ -108,7 +121,7 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             "word segmenter (--segmenter rjieba; pip install 'maskwright[zh]'), or take --masks.unit token"
         )
     _check_languages(recipe, corpus)
-    if recipe.layout.pair_head and getattr(model, "type_vocab_size", 0) < 2:
+    if recipe.layout.pair_head and segments_of(model) < 2:
         raise BadInput(
             f"layout.task {recipe.layout.task} asks about two segments, and a {model.model_type} has no segments to "
             "tell them apart: take --layout.kind full_sentences --layout.task none, or model.type_vocab_size 2"
@@ -169,6 +182,33 @@ def later_phase(recipe: Recipe) -> Recipe | None:
         ),
         second_phase=SecondPhaseConfig(),
     )
+
+
+def rates(recipe: Recipe, data: Phases, step: int, least_tokens: int) -> list[Rate]:
+    """What `maskwright show` measures, from a step on."""
+    layout, masks, phase = recipe.layout, recipe.masks, data.of(step)
+    pairs = layout.kind in PAIRS
+    plan = phase.streams[0].plan(0)
+    asked = pairs and layout.task != "none"
+    found = measure(
+        (batch for at in count(step) for batch in data.batches(at)),
+        mask_id=phase.mask_id,
+        rate=phase.rate(step),
+        masked=masks.masked,
+        randomized=masks.randomized,
+        max_length=phase.streams[0].layout.max_length,
+        label={"next_sentence": "random next sentences", "sentence_order": "swapped segments"}.get(layout.task, ""),
+        labelled=expected_label(plan, layout.task, layout.variant) if asked else None,
+        least_tokens=least_tokens,
+    )
+    if masks.unit != "token":
+        looked = ((one.sequences, one.hidden) for at in count(step) for one in data.looked_at(at))
+        found += measure_units(looked, wanted=masks.words_a_unit(), least_tokens=least_tokens)
+    if pairs:
+        short = layout.short_probability if layout.variant == "exact" and layout.kind == "segment_pairs" else None
+        longest = phase.streams[0].layout.max_length - SPECIALS
+        found += measure_plan(plan, max_tokens=longest, short_probability=short)
+    return found
 
 
 def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSequences:

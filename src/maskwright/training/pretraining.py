@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from maskwright.batch import Batch
+from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.initial import start
 from maskwright.layers.network import Network
 from maskwright.layers.weight_names import WeightName, prefixed, renamed
-from maskwright.models import ModelConfig, network_of, published
+from maskwright.models import CausalConfig, ModelConfig, network_of, published
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
@@ -20,6 +21,7 @@ from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.head import Head
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
+from maskwright.objectives.next_token import NextTokenHead
 from maskwright.objectives.show import Example
 from maskwright.objectives.span_boundary import SpanBoundaryHead
 from maskwright.objectives.tally import Tally
@@ -39,6 +41,7 @@ class Pretraining(nn.Module):
     def initialise(self, deviation: float, seed: int) -> None:
         """Start all weights, see `layers.initial.start`."""
         start(self, deviation, seed)
+        self.encoder.scale_residuals()
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Predictions of each head in the batch."""
@@ -90,11 +93,15 @@ def network(
 
 
 def head(name: str, config: ModelConfig) -> nn.Module:
-    """The pretraining head that a network of that shape has under that name: "mlm", "nsp", "sop" or "sbo"."""
+    """The pretraining head that a network of that shape has under that name: "mlm", "nsp", "sop", "sbo" or "lm"."""
+    if name == "lm":
+        return NextTokenHead()
+    if name not in ("mlm", "sbo", "nsp", "sop"):
+        raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo, lm)")
+    if isinstance(config, CausalConfig):
+        raise BadInput(f"a {config.model_type} sees no token behind another, so it has no head {name!r}: take lm")
     if name in ("nsp", "sop"):
         return NextSentenceHead(config.hidden_size)
-    if name not in ("mlm", "sbo"):
-        raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo)")
     if isinstance(config, XlmConfig) and name == "mlm":
         return DecoderHead(config.vocab_size)
     # transformers' RobertaLMHead has gelu whatever hidden_act is, and so have the published models

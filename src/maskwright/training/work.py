@@ -1,9 +1,9 @@
 """What the loop trains: the few methods that every objective and every task has."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
@@ -32,4 +32,21 @@ class Work(Protocol):
 
     def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
         """Sums over those predictions."""
+        ...
+
+
+@runtime_checkable
+class Carries(Protocol):
+    """A work with a state that goes from step to step beside the weights: XLNet's memories, ELMo's LSTM states.
+
+    It changes while gradients are computed, and only then. A tensor once given out is never changed in place: a step
+    that is left in its middle counts for nothing, and the state before it is what is saved.
+    """
+
+    def carried(self) -> dict[str, Tensor]:
+        """The state after the last step."""
+        ...
+
+    def take_up(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from a state that `carried` gave."""
         ...
