@@ -119,7 +119,7 @@ def test_what_it_has_no_answer_to_is_said_in_a_line(encoder: ElmoEncoder) -> Non
         (lambda: encoder.fill("a <unk> man"), "an ELMo: each of its models sees one side"),
         (lambda: encoder.rank("no blank", ["a"]), "has 0 blanks"),
         (lambda: encoder.generate("a man"), "let a GPT write on"),
-        (lambda: encoder.score([("a", "b")]), "is no text"),  # type: ignore[list-item]
+        (lambda: encoder.score([("a", "b")]), "is a pair"),  # type: ignore[list-item]
         (lambda: encoder.attention("a man"), "no attention"),
         (lambda: encoder.in_language("en"), "told none"),
         (lambda: encoder.encode(["a"], pooling="cls"), "take mean"),

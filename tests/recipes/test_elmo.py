@@ -29,14 +29,13 @@ def test_from_text_to_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["pretrain", "elmo", *QUICKLY, "--corpus", str(corpus), "--out", str(run), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["finished"] and result["step"] == 4 and set(result["losses"]) == {"forward", "backward"}
-    assert "training.batch_sequences" not in (run / "recipe.toml").read_text()  # it is a table's key
     encoder = mw.load(run / "model")
     assert isinstance(encoder, ElmoEncoder)
     vectors = encoder.encode(["It is a truth", "Zyzzyva"])
     assert vectors.shape == (2, 24) and np.isfinite(vectors).all()
     ranked = encoder.rank("It is a [MASK] universally acknowledged.", ["truth", "man"])
     assert sum(share for _, share in ranked) == pytest.approx(1)
-    assert (run / "report.html").is_file() and "unigrams" in (run / "report.html").read_text(encoding="utf-8")
+    assert "forward" in (run / "report.html").read_text(encoding="utf-8")
     assert main(["fill", str(run / "model"), "a [MASK]", "--candidates", "man,truth", "--json"]) == 0
     assert {guess["token"] for guess in json.loads(capsys.readouterr().out)[0]["masks"][0]} == {"man", "truth"}
     assert main(["fill", str(run / "model"), "a [MASK]"]) == 2

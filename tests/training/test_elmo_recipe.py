@@ -1,5 +1,7 @@
 """ELMo's pretraining: gradients beside autograd of the equations, state that goes on, a run that can be stopped."""
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskwright.batch import Batch
 from maskwright.corpus.read import Corpus, Split
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.dropout import DropoutStream
+from maskwright.objectives.tally import Tally
 from maskwright.recipes import elmo as published
 from maskwright.tokenizers.words import Words
 from maskwright.training import checkpoint
@@ -23,7 +27,7 @@ from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from tests.models.elmo_batches import config
-from tests.training.test_loop import StopAfter, files, lines
+from tests.training.test_loop import files, lines
 from tests.training.works import run_in
 
 LANES = 5
@@ -91,6 +95,23 @@ class Run:
         self.work.take_up(saved["carried"])
 
 
+def stopped(made: Recipe, at: int) -> BothWaysWork:
+    """A SIGTERM while step number `at` (from 1) is computed."""
+    work, seen = build(made, corpus()), 0
+    whole = work.tallies
+
+    def tallies(batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
+        nonlocal seen
+        if stream is not None:
+            seen += batch.num_sequences
+            if seen == at * 2 * LANES:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return whole(batch, stream)
+
+    work.tallies = tallies  # type: ignore[method-assign]
+    return work
+
+
 def same(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, Tensor]]) -> bool:
     return one.keys() == other.keys() and all(
         torch.equal(part, other[kind][name]) for kind, tensors in one.items() for name, part in tensors.items()
@@ -129,8 +150,7 @@ def test_a_run_that_is_stopped_anywhere_ends_the_same(tmp_path: Path) -> None:
     assert "carried.safetensors" in wanted[1]
     for at in (3, 6):
         done = checkpoint.steps(tmp_path / "cut")
-        work = StopAfter(build(made, corpus()), at - max(done, default=0))
-        assert not run_in(tmp_path / "cut", made, work)  # type: ignore[arg-type]
+        assert not run_in(tmp_path / "cut", made, stopped(made, at - max(done, default=0)))  # type: ignore[arg-type]
     assert ran(tmp_path / "cut") == wanted
 
 
@@ -261,6 +281,14 @@ def test_it_learns_both_directions(tmp_path: Path) -> None:
     first, last = (entry["held_out"]["losses"] for entry in (logged[0], logged[-1]))
     assert set(last) == {"forward", "backward"}
     assert all(last[way] < first[way] < np.log(32) for way in last)
+
+
+def test_bfloat16_goes_on_bit_for_bit_too(tmp_path: Path) -> None:
+    made = recipe(steps=4, log_every=2, evaluate_every=4, precision="bf16")
+    assert run_in(tmp_path / "whole", made, build(made, corpus()))  # type: ignore[arg-type]
+    assert not run_in(tmp_path / "cut", made, stopped(made, 2))  # type: ignore[arg-type]
+    assert run_in(tmp_path / "cut", made, build(made, corpus()))  # type: ignore[arg-type]
+    assert files(tmp_path / "cut", 4) == files(tmp_path / "whole", 4)
 
 
 def test_the_recipe_has_bilms_numbers() -> None:

@@ -12,7 +12,8 @@ from maskwright.cli.results import AsJson, log, numbered
 from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
-    from maskwright.inference.encoder import Candidate, Encoder
+    from maskwright.inference.encoder import Candidate
+    from maskwright.inference.loading import Loaded
 
 BAR = 30  # characters of the longest bar
 LINES = 1024  # texts held at a time
@@ -75,7 +76,7 @@ def fill(
     sys.stdout.write(end)
 
 
-def _ranked(encoder: "Encoder", text: str, candidates: str) -> "list[Candidate]":
+def _ranked(encoder: "Loaded", text: str, candidates: str) -> "list[Candidate]":
     """Candidates best first, as guesses; they are words, and have no id."""
     from maskwright.inference.encoder import Candidate
 

@@ -42,7 +42,7 @@ def generate(
         maskwright generate runs/gpt-tiny/model "话说天下大势" --samples 3 --json
         maskwright generate runs/my-bert/model "It was" --temperature 0
     """
-    from maskwright.inference.encoder import load
+    from maskwright.inference.loading import load
 
     found = load(model).generate(
         prompt, max_tokens=max_tokens, samples=samples, temperature=temperature, top_p=top_p, seed=seed

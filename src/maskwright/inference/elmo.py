@@ -114,9 +114,10 @@ class ElmoEncoder:
     def score(self, texts: Sequence[str] | str) -> list[Scores]:
         """How likely each token is, forward and backward; what the vocabulary lacks is judged as its unknown word."""
         given = [texts] if isinstance(texts, str) else list(texts)
-        if pairs := [text for text in given if not isinstance(text, str)]:  # from a caller without types
-            raise BadInput(f"{pairs[0]!r:.80} is no text: each text is judged by itself")
-        return [self._scored(sentence) for (sentence,) in self._sentences(given)]
+        found = self._sentences(given)
+        if pairs := [text for text, sentences in zip(given, found, strict=True) if len(sentences) > 1]:
+            raise BadInput(f"{pairs[0]!r:.80} is a pair, and each text is judged by itself: give them one by one")
+        return [self._scored(sentence) for (sentence,) in found]
 
     def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
         """Which candidate is likeliest in the blank of a text, [MASK]: their shares, best first."""
@@ -134,8 +135,6 @@ class ElmoEncoder:
                 f"{self._where} has no softmax, as allennlp's published files leave it out, so it predicts no words: "
                 "pretrain one with the recipe elmo"
             )
-        if lost := [word for word, number in zip(sentence.words, sentence.ids, strict=True) if number < 0]:
-            raise BadInput(f"{lost[0]!r} is not in the vocabulary of {self._where}, which has no unknown word either")
         batch = self._batch([sentence])
         fed, asked = neighbours(batch)
         with torch.inference_mode():
