@@ -53,6 +53,6 @@ def test_show_and_params_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for size, millions in (("small", 13.6), ("medium", 28.0), ("original", 93.6)):
         assert main(["params", f"elmo-{size}", "--json"]) == 0
         assert round(json.loads(capsys.readouterr().out)["encoder"] / 1e6, 1) == millions
-    assert main(["pretrain", "elmo", *QUICKLY, "--corpus", str(corpus), "--candidates", "290"]) == 2
+    assert main(["pretrain", "elmo", *QUICKLY, "--corpus", str(corpus), "--softmax.candidates", "290"]) == 2
     err = capsys.readouterr().err
-    assert "candidates 290 is more than half" in err and err.count("\n") == 1
+    assert "softmax.candidates 290 is more than half" in err and err.count("\n") == 1

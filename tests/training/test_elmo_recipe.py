@@ -22,7 +22,7 @@ from maskwright.tokenizers.words import Words
 from maskwright.training import checkpoint
 from maskwright.training.adagrad import Adagrad
 from maskwright.training.both_ways_lm import BothWaysWork
-from maskwright.training.elmo_recipe import LanesConfig, Recipe, build, check
+from maskwright.training.elmo_recipe import LanesConfig, Recipe, SoftmaxConfig, build, check
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
@@ -56,7 +56,7 @@ def recipe(*, dropout: float = 0.1, candidates: int | None = 8, **training: Any)
         corpus="drawn",
         model=config(vocab_size=30, dropout=dropout, cell_clip=3.0, projection_clip=3.0),
         layout=LanesConfig(unroll=4),
-        candidates=candidates,
+        softmax=SoftmaxConfig(candidates=candidates),
         optimizer=OptimizerConfig(name="adagrad", rate=0.2, first_sum=0.01, weight_decay=0),
         training=TrainingConfig(**{**settings, **training}),
     )
@@ -294,7 +294,7 @@ def test_bfloat16_goes_on_bit_for_bit_too(tmp_path: Path) -> None:
 def test_the_recipe_has_bilms_numbers() -> None:
     made = published.recipe("original", "drawn", 793_469)
     assert (made.training.batch_sequences, made.training.micro_sequences, made.layout.unroll) == (384, 128, 20)
-    assert made.candidates == 8192 and made.model.dropout == 0.1
+    assert made.softmax.candidates == 8192 and made.model.dropout == 0.1
     assert made.model == made.model.with_changes(cell_clip=3.0, projection_clip=3.0, cell_size=4096)
     assert (made.optimizer.name, made.optimizer.rate, made.optimizer.first_sum) == ("adagrad", 0.2, 0.01)
     assert made.training.schedule == "constant" and made.training.warmup_share == 0 and made.training.clip == 1.0
@@ -318,7 +318,7 @@ def test_what_show_measures() -> None:
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (recipe(candidates=20), "candidates 20 is more than half of the 32 words"),
+        (recipe(candidates=20), "softmax.candidates 20 is more than half of the 32 words"),
         (recipe().with_changes(model=config(vocab_size=10)), "model.vocab_size 10 is less than the 30 tokens"),
     ],
 )

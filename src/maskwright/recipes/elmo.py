@@ -14,6 +14,7 @@ from maskwright.training.elmo_recipe import (
     MOST_CANDIDATES,
     LanesConfig,
     Recipe,
+    SoftmaxConfig,
     build,
     check,
     data,
@@ -41,7 +42,7 @@ def recipe(size: str, corpus: str, vocab_size: int) -> Recipe:
         corpus=corpus,
         model=ElmoConfig(vocab_size=vocab_size, **SIZES[size]),
         layout=LanesConfig(unroll=unroll),
-        candidates=max(1, min(MOST_CANDIDATES, vocab_size // 4)),
+        softmax=SoftmaxConfig(candidates=max(1, min(MOST_CANDIDATES, vocab_size // 4))),
         optimizer=OptimizerConfig(name="adagrad", rate=0.2, first_sum=0.01, weight_decay=0),
         training=TrainingConfig(
             batch_sequences=lanes,

@@ -31,6 +31,13 @@ class LanesConfig(Config):
     """Words that each lane reads in a step; gradients go no further back."""
 
 
+class SoftmaxConfig(Config):
+    """What the right word is told apart from in training; a model is judged on all words."""
+
+    candidates: int | None = Field(default=MOST_CANDIDATES, ge=1)
+    """Words among which the right one is to be found, drawn anew each step. none: all words."""
+
+
 class Recipe(Config):
     """Everything that a run of ELMo's pretraining is made of."""
 
@@ -44,8 +51,8 @@ class Recipe(Config):
     """The network."""
     layout: LanesConfig = LanesConfig()
     """How text is read."""
-    candidates: int | None = Field(default=MOST_CANDIDATES, ge=1)
-    """Words among which the right one is to be found in training, drawn anew each step. none: all words."""
+    softmax: SoftmaxConfig = SoftmaxConfig()
+    """What words are told apart from."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """How weights move."""
     training: TrainingConfig = TrainingConfig()
@@ -70,11 +77,11 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
             f"model.vocab_size {model.vocab_size} is less than the {words} tokens "
             f"of the corpus {corpus.path}: leave it out to take the corpus's"
         )
-    candidates = recipe.candidates
+    candidates = recipe.softmax.candidates
     if candidates is not None and candidates > (words + 2) // 2:
         raise BadInput(
-            f"candidates {candidates} is more than half of the {words + 2} words: draw fewer, or take "
-            "--candidates none, which looks at all of them"
+            f"softmax.candidates {candidates} is more than half of the {words + 2} words: draw fewer, or take "
+            "--softmax.candidates none, which looks at all of them"
         )
     if not corpus.train.num_sentences:
         raise BadInput(f"{corpus.path} has no sentence to train on: make a corpus of more text")
@@ -91,7 +98,7 @@ def data(recipe: Recipe, corpus: Corpus) -> BothWays:
         lanes=training.batch_sequences,
         length=recipe.layout.unroll,
         micro_lanes=training.micro_sequences,
-        candidates=recipe.candidates,
+        candidates=recipe.softmax.candidates,
         held_out_sentences=training.held_out_sequences,
         seed=training.seed,
     )
@@ -115,7 +122,7 @@ def rates(recipe: Recipe, data: BothWays, step: int, least_tokens: int) -> Seque
         Rate("forward, begins of sentences", 2 * begins / tokens, None, tokens // 2, "tokens"),
         Rate("backward, ends of sentences", 2 * ends / tokens, None, tokens // 2, "tokens"),
     ]
-    if recipe.candidates is not None:
+    if recipe.softmax.candidates is not None:
         found.append(Rate("right words among the candidates", among / asked, None, asked, "predicted tokens"))
     return found
 
