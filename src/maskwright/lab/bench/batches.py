@@ -50,7 +50,8 @@ def measure(
     }
     module = module_of(recipe)
     start = plain(module.recipe("tiny", corpus, opened.tokenizer.vocab_size))
-    data = module.data(checked(module.Recipe, override(start, sizes), "bench"), opened)
+    known = {key: size for key, size in sizes.items() if key.split(".")[1] in start.get(key.split(".")[0], {})}
+    data = module.data(checked(module.Recipe, override(start, known), "bench"), opened)
     tokens = step = 0
     begin, busy = time.perf_counter(), time.process_time()
     while (taken := time.perf_counter() - begin) < seconds:
