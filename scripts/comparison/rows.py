@@ -13,7 +13,7 @@ SPAN: Changes = {
 }  # fmt: skip
 ALBERT: Changes = {
     **SINGLE,
-    **{f"model.{name}": value for name, value in ALBERT_SIZES["tiny"].items()},
+    **{f"model.{name}": value for name, value in ALBERT_SIZES["tiny"].items() if "dropout" not in name},
     "model.model_type": "albert",
     "model.num_hidden_layers": 4,
 }

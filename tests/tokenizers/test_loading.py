@@ -49,8 +49,8 @@ def test_truncation_and_its_message_know_the_layout(kind: Kind) -> None:
 def test_lower_case_is_refused_where_text_is_kept() -> None:
     with pytest.raises(BadInput, match="byte_bpe keeps text"):
         train("byte_bpe", TEXT, 1000, lowercase=True)
-    with pytest.raises(BadInput, match="'bpe' is not known"):
-        train("bpe", TEXT, 1000)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="'bpm' is not known"):
+        train("bpm", TEXT, 1000)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def corpus(
     text_column: str = "text",
     sample: Literal["austen", "sanguo"] | None = None,
     tokenizer: Path | None = None,
-    kind: Literal["wordpiece", "byte_bpe", "unigram", "characters", "words"] | None = None,
+    kind: Literal["wordpiece", "byte_bpe", "bpe", "unigram", "characters", "words"] | None = None,
     vocab_size: int | None = None,
     cased: bool = False,
     held_out: Annotated[float, Parameter(name="--held-out")] = 0.05,

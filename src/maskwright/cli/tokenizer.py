@@ -17,7 +17,7 @@ def tokenizer(
     action: Literal["train", "show", "compare"],
     /,
     *given: str,
-    kind: Literal["wordpiece", "byte_bpe", "unigram", "characters", "words"] = "wordpiece",
+    kind: Literal["wordpiece", "byte_bpe", "bpe", "unigram", "characters", "words"] = "wordpiece",
     out: Path | None = None,
     language: Literal["en", "zh"] = "en",
     vocab_size: int = 8000,
@@ -37,7 +37,7 @@ def tokenizer(
         given: To train, the text: files and folders. To show, a tokenizer and
             texts. To compare, two tokenizers or more, then files and folders.
         kind: Of the vocabulary to train: wordpiece (BERT), byte_bpe (RoBERTa),
-            unigram (ALBERT), characters (ELMo), words (word2vec).
+            bpe (GPT), unigram (ALBERT), characters (ELMo), words (word2vec).
         out: The folder to make, in the Hugging Face layout.
         language: Of the text to train on or to compare on: en or zh.
         vocab_size: The most tokens there may be.

@@ -45,7 +45,6 @@ from maskwright.tokenizers.byte_bpe_files import (
     BYTES,
     STYLES,
     ByteBPEOptions,
-    Merge,
     Parts,
     check_parts,
     folder_files,
@@ -56,6 +55,7 @@ from maskwright.tokenizers.byte_bpe_files import (
 from maskwright.tokenizers.cuts import ByteCuts, cut_units
 from maskwright.tokenizers.gpt2_words import PreTokens, begin_words
 from maskwright.tokenizers.lookup import Encoded, Lookup, Pieces, Units
+from maskwright.tokenizers.merges import Merge
 from maskwright.tokenizers.pairs import Side
 from maskwright.tokenizers.tokenizer import Kind, Tokenizer, Vocabulary
 from maskwright.tokenizers.words_of_pieces import mark_pieces

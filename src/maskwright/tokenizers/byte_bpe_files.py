@@ -14,10 +14,10 @@ from maskwright.tokenizers.json_file import (
     flag,
     part_of,
     read_json,
-    read_text,
     template,
     tokens_by_id,
 )
+from maskwright.tokenizers.merges import Merge, check_merges, merges_of, read_merges
 from maskwright.tokenizers.pairs import A, B, Layout
 from maskwright.tokenizers.tokenizer import Role
 
@@ -25,7 +25,6 @@ _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 BYTES = tuple(chr(byte if byte in _PRINTABLE else 256 + _OTHERS.index(byte)) for byte in range(256))
 """The characters that stand for the bytes 0 to 255 (openai/gpt-2, encoder.py, `bytes_to_unicode`)."""
-Merge = tuple[str, str]
 
 
 class ByteBPEOptions(Config):
@@ -91,23 +90,13 @@ def check_parts(parts: Parts, where: str | Path) -> None:
     known = set(parts.tokens)
     if missing := [token for token in BYTES if token not in known]:
         raise BadInput(f"{where}: {len(missing)} bytes have no token, the first is {missing[0]!r}; there must be 256")
-    for number, (left, right) in enumerate(parts.merges, start=1):
-        if unknown := [piece for piece in (left, right, left + right) if piece not in known]:
-            raise BadInput(f"{where}: merge {number}, {left!r} {right!r}, names {unknown[0]!r}, which is no token")
+    check_merges(parts.merges, known, where)
 
 
 def read_vocab_and_merges(folder: Path) -> Parts:
     """From vocab.json and merges.txt."""
     tokens = tokens_by_id(read_json(folder / "vocab.json"), folder / "vocab.json")
-    path = folder / "merges.txt"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing: a byte-level vocabulary is vocab.json with merges.txt beside it")
-    lines = read_text(path).removesuffix("\n").split("\n")
-    merges: list[Merge] = []
-    for number, line in enumerate(lines, start=1):
-        if number == 1 and line.startswith("#version"):
-            continue
-        merges.append(_merge(line, f"{path}: line {number}"))
+    merges = read_merges(folder / "merges.txt")
     options = ByteBPEOptions()
     if (folder / "tokenizer_config.json").is_file():
         options = _settings(folder / "tokenizer_config.json", options)
@@ -137,10 +126,8 @@ def read_tokenizer_json(path: Path) -> Parts:
     tokens = tokens_by_id(model.get("vocab"), path)
     style = _style_with_added(data, tokens, path)
     _check_post_processor(data, style, path)
-    if not isinstance(model["merges"], list):
-        raise BadInput(f"{path}: merges are no list")
-    merges = [_merge(merge, f"{path}: merge {i}") for i, merge in enumerate(cast("list[object]", model["merges"]), 1)]
-    return Parts(tokens, merges, ByteBPEOptions(add_prefix_space=flag(cut, "add_prefix_space", False, path)))
+    options = ByteBPEOptions(add_prefix_space=flag(cut, "add_prefix_space", False, path))
+    return Parts(tokens, merges_of(model["merges"], path), options)
 
 
 def _style_with_added(data: Table, tokens: list[str], path: Path) -> Style:
@@ -168,15 +155,6 @@ def _check_post_processor(data: Table, style: Style, path: Path) -> None:
         part.get("single") != template(style.layout.single) or part.get("pair") != template(style.layout.pair)
     ):
         raise BadInput(f"{path}: post_processor is not {style.name}'s")
-
-
-def _merge(given: object, where: str) -> Merge:
-    pieces = (
-        given.split(" ") if isinstance(given, str) else cast("list[object]", given) if isinstance(given, list) else []
-    )
-    if len(pieces) != 2 or not all(isinstance(piece, str) and piece for piece in pieces):
-        raise BadInput(f"{where}: {given!r} is no merge; it takes two pieces with a space between")
-    return cast(Merge, tuple(pieces))
 
 
 def _settings(path: Path, options: ByteBPEOptions) -> ByteBPEOptions:

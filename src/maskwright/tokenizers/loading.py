@@ -10,6 +10,7 @@ from typing import cast
 
 from maskwright.errors import BadInput
 from maskwright.text.words import Segmenter
+from maskwright.tokenizers.bpe import BPE, END
 from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.characters import Characters
 from maskwright.tokenizers.json_file import Table, read_json
@@ -33,6 +34,8 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
             return WordPiece.load(path)
         case "byte_bpe":
             return ByteBPE.load(path)
+        case "bpe":
+            return BPE.load(path)
         case "unigram":
             return Unigram.load(path)
         case "characters":
@@ -51,7 +54,12 @@ def kind_of(path: Path) -> Kind:
     if not file.is_file():
         raise BadInput(f"{path} is no file or folder: name {_FILES}, or a folder with one of them")
     if file.name in ("vocab.json", "merges.txt"):
-        return "byte_bpe"
+        vocabulary = file.with_name("vocab.json")
+        return (
+            "bpe"
+            if vocabulary.is_file() and any(token.endswith(END) for token in read_json(vocabulary))
+            else "byte_bpe"
+        )
     if file.suffix == ".model":
         return "unigram"
     return _kind_of_json(file) if file.suffix == ".json" else "wordpiece"
@@ -74,6 +82,8 @@ def _kind_of_json(path: Path) -> Kind:
             return "unigram"
         case "WordLevel":
             return "words"
+        case "BPE" if model.get("end_of_word_suffix") == END:
+            return "bpe"
         case "BPE":
             return "byte_bpe" if model.get("merges") or data.get("normalizer") is None else "characters"
         case other:
@@ -106,6 +116,8 @@ def train(
             return WordPiece.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count)
         case "byte_bpe":
             return ByteBPE.train(sentences, vocab_size, min_count=min_count)
+        case "bpe":
+            return BPE.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count)
         case "unigram":
             return Unigram.train(sentences, vocab_size, lowercase=lowercase)
         case "characters":

@@ -19,7 +19,7 @@ from maskwright.text.words import Segmenter
 from maskwright.tokenizers.lookup import Encoded
 from maskwright.tokenizers.pairs import EncodedPair, Integers, Layout, Side, Text, encode_pairs
 
-Kind = Literal["wordpiece", "byte_bpe", "unigram", "characters", "words"]
+Kind = Literal["wordpiece", "byte_bpe", "bpe", "unigram", "characters", "words"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Role = Literal["pad", "unk", "cls", "sep", "mask"]
 _LONE = re.compile("[\ud800-\udfff]")  # halves of surrogate pairs are no text; U+FFFD stands for what they were
