@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maskwright.inference.encoder import Encoder
+    from maskwright.inference.loading import Loaded
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float32", device: str = "cpu") -> "Encoder":
+def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float32", device: str = "cpu") -> "Loaded":
     """The encoder in a model folder: one of ours, or any Hugging Face BERT, RoBERTa, ALBERT or XLM.
+
+    word2vec's is an object with the same methods; those that need context are refused.
 
     dtype    type of numbers it computes with; float32 is exact, bfloat16 about twice as fast where the machine has it
     device   "cpu", "cuda", "cuda:1"
 
     Raises BadInput in one line for a folder that is not whole or holds something else.
     """
-    from maskwright.inference.encoder import load as load_encoder  # torch is imported here, not with maskwright
+    from maskwright.inference.loading import load as load_model  # torch is imported here, not with maskwright
 
-    return load_encoder(folder, dtype=dtype, device=device)
+    return load_model(folder, dtype=dtype, device=device)

@@ -61,11 +61,26 @@ def model_card(
         "```",
         "",
     ]
+    return "\n".join([*lines, *_sections(facts)])
+
+
+def static_card(name: str, model_type: str, about: str, examples: Sequence[str], facts: Mapping[str, Any]) -> str:
+    """The card of a model that is no network: what it is in a sentence, lines that use it, and the same tables."""
+    lines = [
+        *("---", "library_name: maskwright", "pipeline_tag: feature-extraction"),
+        *("tags:", f"- {model_type}", "- maskwright", "---", ""),
+        *(f"# {_plain(name)}", "", about, ""),
+        *("```python", "import maskwright as mw", "", 'encoder = mw.load("this/folder")', *examples, "```", ""),
+    ]
+    return "\n".join([*lines, *_sections(facts)])
+
+
+def _sections(facts: Mapping[str, Any]) -> Iterator[str]:
+    """A table for the single values, and one for each table."""
     single = {heading: value for heading, value in facts.items() if not isinstance(value, Mapping)}
     tables = {heading: value for heading, value in facts.items() if isinstance(value, Mapping)}
     for heading, table in {**({"Training": single} if single else {}), **tables}.items():
-        lines += [f"## {_plain(heading)}", "", *_rows(cast("Mapping[str, Any]", table)), ""]
-    return "\n".join(lines)
+        yield from (f"## {_plain(heading)}", "", *_rows(cast("Mapping[str, Any]", table)), "")
 
 
 def _rows(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

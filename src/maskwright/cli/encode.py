@@ -54,7 +54,7 @@ def encode(
         maskwright encode runs/my-bert/model --file texts.txt --out vectors.npy
         maskwright encode runs/my-bert/model --pooling cls --normalize < texts.txt
     """
-    from maskwright.inference.encoder import load
+    from maskwright.inference.loading import load
     from maskwright.inference.vector_file import check_name, vectors_to
     from maskwright.progress import rich_progress, silent
 

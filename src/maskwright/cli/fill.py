@@ -45,7 +45,7 @@ def fill(
         maskwright fill runs/my-bert/model "她[MASK]了。" --top 10 --json
         maskwright fill runs/my-bert/model < sentences.txt
     """
-    from maskwright.inference.encoder import load
+    from maskwright.inference.loading import load
 
     parts = _parts(texts or _lines())
     part = next(parts, None)

@@ -69,7 +69,8 @@ def resolve(
     if written is None:
         tokenizer = corpus.tokenizer
         start = plain(module.recipe(size or module.DEFAULT_SIZE, path, tokenizer.vocab_size))
-        start = override(start, {"model.pad_token_id": tokenizer.pad_id})
+        if "pad_token_id" in start["model"]:
+            start = override(start, {"model.pad_token_id": tokenizer.pad_id})
         if corpus.manifest.languages and "languages" in start["model"]:
             names = list(corpus.manifest.languages)
             start = override(start, {"model.languages": names, "model.n_langs": len(names)})
@@ -99,7 +100,8 @@ def train(
 ) -> Signals | None:
     """Pretrain by `recipe` in `folder`, from the newest checkpoint there if there is one.
 
-    Returns None when the model is there, else the signal that asked to stop before.
+    Returns None when the model is there, else the signal that asked to stop before. A recipe that the loop does not
+    train brings a `train` of its own.
 
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
@@ -107,6 +109,8 @@ def train(
     from maskwright.training.run import run
 
     module = module_of(recipe.recipe)
+    if hasattr(module, "train"):  # what is not learned by the loop
+        return module.train(recipe, corpus, folder, progress)
 
     def build(fresh: bool) -> "Work":
         corpus.check(checksums=True, progress=progress)

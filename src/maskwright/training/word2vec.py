@@ -10,9 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import Field
 
 from maskwright import draws
+from maskwright.checkpoints.static_folder import Shapes
 from maskwright.config import Config
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
@@ -23,6 +25,17 @@ Integers = npt.NDArray[np.int64]
 STRETCH = 1000  # tokens gensim is given at a time, the length that word2vec.c cuts its sentences to
 RATES = {"skip_gram": 0.025, "cbow": 0.05}
 LAST_RATE = 1e-4  # of the first one: where word2vec.c stops lowering it
+
+
+class TableConfig(Config):
+    """The shape of a table of vectors."""
+
+    model_type: Literal["word2vec"] = "word2vec"
+    """How they are learned."""
+    vocab_size: int = Field(ge=1, le=10_000_000)
+    """Tokens of the vocabulary, V."""
+    hidden_size: int = Field(ge=1, le=65_536)
+    """Numbers of a vector, H."""
 
 
 class Word2VecConfig(Config):
@@ -75,6 +88,14 @@ class WordVectors(NamedTuple):
     ids: Integers
     vectors: Floats
     counts: Integers
+
+
+def table_shapes(config: TableConfig) -> Shapes:
+    """The tensors of a saved table: tokens without a vector are rows of zeros, and their counts 0."""
+    return {
+        "vectors": (torch.float32, (config.vocab_size, config.hidden_size)),
+        "counts": (torch.int64, (config.vocab_size,)),
+    }
 
 
 def gensim_settings(size: int, config: Word2VecConfig) -> dict[str, Any]:
