@@ -5,16 +5,18 @@ from pathlib import Path
 from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.errors import BadInput
 from maskwright.inference import encoder
+from maskwright.inference.bag_of_words import BagOfWords, load_bag_of_words
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.static import StaticVectors, load_static
 
-Loaded = Encoder | StaticVectors
+Loaded = Encoder | StaticVectors | BagOfWords
 
 
 def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
-    """See `maskwright.load`. Static vectors are read from a table on the CPU: `device` changes nothing for them."""
-    if model_type_of(folder) == "word2vec":
-        if dtype != "float32":
-            raise BadInput(f"dtype {dtype}: {folder} is word2vec, whose vectors are float32: leave it out")
-        return load_static(Path(folder))
-    return encoder.load(folder, dtype=dtype, device=device)
+    """See `maskwright.load`. Static vectors and bags of words stay on the CPU: `device` changes nothing for them."""
+    kind = model_type_of(folder)
+    if kind not in ("word2vec", "bag_of_words"):
+        return encoder.load(folder, dtype=dtype, device=device)
+    if dtype != "float32":
+        raise BadInput(f"dtype {dtype}: {folder} is {kind}, which computes no other numbers than float32: leave it out")
+    return load_static(Path(folder)) if kind == "word2vec" else load_bag_of_words(Path(folder))
