@@ -40,9 +40,8 @@ def theirs(corpus: Path, folder: Path, **settings: Any) -> TfidfVectorizer:
     def tokens(sentences: Any) -> list[str]:
         return [token for sentence in sentences for token in stock.tokenize(sentence)]
 
-    places = {token: place for token, place in stock.get_vocab().items()}
     train = Corpus.open(corpus).train
-    vectorizer = TfidfVectorizer(analyzer=tokens, vocabulary=places, lowercase=False, **settings)
+    vectorizer = TfidfVectorizer(analyzer=tokens, vocabulary=stock.get_vocab(), lowercase=False, **settings)
     return vectorizer.fit([train.document_text(i) for i in range(train.num_documents)])
 
 
