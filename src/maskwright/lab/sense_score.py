@@ -27,9 +27,12 @@ DIGITS = 6  # of a cosine that count: beyond them stands rounding
 
 
 class Example(NamedTuple):
-    """A word, where it stands, and in which sense."""
+    """A word, where it stands, and in which sense.
 
-    word: str
+    word    with its part of speech, where that is known: uses of two parts are not compared, as syntax tells them apart
+    """
+
+    word: tuple[str, str]
     place: Place
     sense: str
 
@@ -66,20 +69,22 @@ class Score(NamedTuple):
 
 
 def read_examples(path: Path) -> Examples:
-    """The rows of a JSONL file: {"word": ..., "sentence": ..., "sense": ...}; other keys are passed over.
+    """The rows of a JSONL file: {"word": ..., "sentence": ..., "sense": ...}, and "part" of speech if it is known.
+
+    Other keys are passed over.
 
     BadInput names the line that is no such row.
     """
-    found: dict[tuple[str, str, str], Example] = {}
+    found: dict[tuple[str, str, str, str], Example] = {}
     missing = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            word, sentence, sense = _row(line, f"{path}: line {number}")
+            word, sentence, sense, part = _row(line, f"{path}: line {number}")
             place = find_place(word, sentence) or find_place(word.capitalize(), sentence)
             if place is None:
                 missing += 1
             else:
-                found[word, sentence, sense] = Example(word, place, sense)
+                found[word, sentence, sense, part] = Example((word, part), place, sense)
     kept = comparable(list(found.values()))
     if not kept:
         raise BadInput(
@@ -89,21 +94,22 @@ def read_examples(path: Path) -> Examples:
     return Examples(kept, missing, len(found) - len(kept))
 
 
-def _row(line: bytes, where: str) -> tuple[str, str, str]:
+def _row(line: bytes, where: str) -> tuple[str, str, str, str]:
     try:
         row: object = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{where} is no JSON ({error})") from None
     table = cast("Mapping[str, object]", row) if isinstance(row, dict) else {}
     values = [table.get(key) for key in KEYS]
-    if not all(isinstance(value, str) and value for value in values):
+    part = table.get("part") or ""
+    if not isinstance(part, str) or not all(isinstance(value, str) and value for value in values):
         raise BadInput(f"{where} is no row of {', '.join(KEYS)}, each a text")
-    return cast("tuple[str, str, str]", tuple(values))
+    return cast("tuple[str, str, str, str]", (*values, part))
 
 
 def comparable(examples: Sequence[Example]) -> list[Example]:
     """Those of words that have at least one pair of one sense, and one of two."""
-    senses: dict[str, Counter[str]] = defaultdict(Counter)
+    senses: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for example in examples:
         senses[example.word][example.sense] += 1
     good = {word for word, counts in senses.items() if len(counts) > 1 and max(counts.values()) > 1}
@@ -124,7 +130,7 @@ def score_models(
     kept = [rows[id(one)] for one in comparable([examples[i] for i in rows.values()])]
     if not kept:
         raise BadInput("no word is left that every model has vectors for, in two senses: give more examples")
-    words: dict[str, list[int]] = defaultdict(list)
+    words: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in kept:
         words[examples[i].word].append(i)
     senses = np.unique([example.sense for example in examples], return_inverse=True)[1]
@@ -156,8 +162,9 @@ def area(vectors: Floats, senses: npt.NDArray[Any]) -> float:
     left, right = np.triu_indices(len(senses), 1)
     cosines = np.round(np.einsum("nh,nh->n", directions[left], directions[right]), DIGITS)
     same = _pairs(senses)
-    nearer, further = cosines[same][:, None], cosines[~same][None, :]
-    return float(((nearer > further) + 0.5 * (nearer == further)).mean())
+    further = np.sort(cosines[~same])
+    below, not_above = (np.searchsorted(further, cosines[same], side=side).mean() for side in ("left", "right"))
+    return float(below + not_above) / (2 * len(further))
 
 
 def _pairs(senses: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
