@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_word2vec_is_one_point_of_the_page_and_bert_is_not(
     assert (static["distinct"], static["spread"], static["silhouette"]) == (1, 0, None)
     assert bert["distinct"] > 5 and bert["spread"] > 0 and sum(c["sentences"] for c in bert["clusters"]) == 40
     html = page.read_text(encoding="utf-8")
-    drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html)]
+    drawn = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html)]
     assert len(drawn[0].findall("circle")) == 1 < len(drawn[1].findall("circle"))
     assert "http://" not in html and "https://" not in html and "<mark>she</mark>" in html
     assert drawn[0].findtext("circle/title", "").startswith("40 sentences, among them: ")
