@@ -9,13 +9,15 @@ from maskwright.inference.bag_of_words import BagOfWords, load_bag_of_words
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.static import StaticVectors, load_static
 
+STATIC = ("word2vec", "bag_of_words")
+"""Names of models that are no network."""
 Loaded = Encoder | StaticVectors | BagOfWords
 
 
 def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
     """See `maskwright.load`. Static vectors and bags of words stay on the CPU: `device` changes nothing for them."""
     kind = model_type_of(folder)
-    if kind not in ("word2vec", "bag_of_words"):
+    if kind not in STATIC:
         return encoder.load(folder, dtype=dtype, device=device)
     if dtype != "float32":
         raise BadInput(f"dtype {dtype}: {folder} is {kind}, which computes no other numbers than float32: leave it out")
