@@ -212,3 +212,9 @@ def test_embeddings_of_bert_start_from_its_file(corpus: Path, folder: Path, tmp_
     centred = static.vectors[known] - static.vectors[known].mean(0)
     table = started.model.encoder.token_table.numpy()[known]
     np.testing.assert_allclose(table, centred * (0.05 / centred.std()), atol=1e-5)
+
+
+def test_what_asks_for_steps_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("plan", "show"):
+        assert main([verb, "word2vec", "--corpus", str(corpus)]) == 2
+        assert "recipe word2vec is learned in one go" in (said := capsys.readouterr().err) and said.count("\n") == 1

@@ -68,10 +68,10 @@ def show(
 
 def _load(recipe: str, corpus: str | None, size: str | None, overrides: Overrides) -> "tuple[Recipe, Phases]":
     """The recipe and its data. No network is made for it."""
-    from maskwright.recipes import module_of, resolve
+    from maskwright.recipes import resolve, stepwise
 
     resolved, opened = resolve(recipe, corpus, size, overrides)
-    return resolved, module_of(resolved.recipe).data(resolved, opened)
+    return resolved, stepwise(resolved.recipe).data(resolved, opened)
 
 
 def _look(

@@ -45,6 +45,14 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"maskwright.recipes.{name}")
 
 
+def stepwise(name: str) -> Any:
+    """The module of a recipe that the loop trains; BadInput for one that has a `train` of its own, and so no steps."""
+    module = module_of(name)
+    if hasattr(module, "train"):
+        raise BadInput(f"recipe {name} is learned in one go: it has no steps to look at; `maskwright pretrain {name}`")
+    return module
+
+
 def resolve(
     what: str, corpus_path: str | None, size: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> tuple["Recipe", "Corpus"]:
