@@ -52,9 +52,10 @@ def senses(
         seed: Of the draw and the clusters.
 
     Examples:
-        maskwright senses bank --model runs/bert/model --model runs/word2vec/model --corpus corpora/en --out bank.html
+        maskwright senses bank --model runs/bert/model --out bank.html
+        maskwright senses bank --model models/a --model models/b --corpus corpora/en
         maskwright senses 意思 --model runs/zh/model --texts sentences.txt
-        maskwright senses --examples senses-en.jsonl --model runs/bert/model --json
+        maskwright senses --examples senses.jsonl --model models/a --json
     """
     from maskwright.inference.loading import load
     from maskwright.progress import rich_progress
