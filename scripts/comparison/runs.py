@@ -19,7 +19,8 @@ from maskwright.progress import Progress
 from maskwright.recipes import quick, train
 from maskwright.training.masked_recipe import Recipe, data
 from maskwright.training.run import keep_memory
-from maskwright.training.start import skip_gram
+from maskwright.training.start import StartConfig
+from maskwright.training.word2vec import word_vectors
 
 WIDTH = 128
 PASSES = 12
@@ -53,7 +54,7 @@ def prepare(terms: Terms, language: str, progress: Progress) -> None:
     corpus = Corpus.open(terms.corpora / language)
     path = _vectors(terms, language)
     if not path.is_file():
-        ids, vectors = skip_gram(corpus.train, WIDTH, 5, 1, 0, progress)
+        ids, vectors, _ = word_vectors(corpus.train, WIDTH, StartConfig(epochs=1).word2vec(seed=0), progress)
         path.parent.mkdir(parents=True, exist_ok=True)
         with staged_file(path) as file:
             file.write(f"{len(ids)} {WIDTH}\n".encode())

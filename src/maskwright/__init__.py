@@ -19,7 +19,7 @@ __all__ = ["__version__", "load"]
 def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float32", device: str = "cpu") -> "Loaded":
     """The encoder in a model folder: one of ours, or any Hugging Face BERT, RoBERTa, ALBERT, XLM or GPT.
 
-    An ELMo has the same methods; those that it has no answer to are refused.
+    ELMo, word2vec and bags of words have the same methods; those that they have no answer to are refused.
 
     dtype    type of numbers it computes with; float32 is exact, bfloat16 about twice as fast where the machine has it
     device   "cpu", "cuda", "cuda:1"

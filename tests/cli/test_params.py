@@ -7,6 +7,7 @@ import pytest
 
 from maskwright.cli import main
 from tests.checkpoints import made_up
+from tests.inference.static_models import pretrained, small_corpus
 
 
 def test_the_table_of_base(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +69,30 @@ def test_what_cannot_be_counted(
     assert main(["params", *arguments]) == 2
     captured = capsys.readouterr()
     assert words in captured.err and captured.err.count("\n") == 1 and not captured.out
+
+
+def test_tables_that_are_no_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kept, everything in (
+        ("word2vec", 30522 * 300, 2 * 30522 * 300),
+        ("word2vec-100", 30522 * 100, 2 * 30522 * 100),
+        ("bag_of_words", 30522, 30522),
+        ("bag_of_words-100", 30522 * 101, 30522 * 101),
+    ):
+        assert main(["params", name, "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["encoder"], said["everything"]) == (kept, everything)
+        assert sum(row["parameters"] for row in said["rows"]) == everything
+        assert main(["params", name]) == 0
+        assert f"{kept:,}" in capsys.readouterr().out
+    model = pretrained("word2vec", small_corpus(tmp_path), tmp_path / "run", "--size", "tiny", "--training.epochs", "1")
+    capsys.readouterr()
+    assert main(["params", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["encoder"] == 900 * 16
+    for arguments, told in (
+        (["word2vec-500"], "no size '500'"),
+        (["word2vec", "--shared", "all"], "no layers to share"),
+        (["word2vec", "--vocab-size", "0"], "choose 1 to"),
+        ([str(model), "--vocab-size", "5"], "whose vocabulary is what it is"),
+    ):
+        assert main(["params", *arguments]) == 2
+        assert told in capsys.readouterr().err

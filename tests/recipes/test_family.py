@@ -13,8 +13,9 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.recipes import module_of, names
 from maskwright.training import checkpoint
-from maskwright.training.masked_recipe import Recipe, build, data
+from maskwright.training.masked_recipe import build, data
 from maskwright.training.metrics import read_metrics
+from tests.recipes.masked import MASKED, TRANSFORMERS
 from tests.training.test_loop import StopAfter, files, lines
 from tests.training.works import VOCABULARY, corpus, run_in
 
@@ -25,10 +26,6 @@ SMALL: dict[str, Any] = {
     "training.batch_sequences": 6, "training.micro_sequences": 4, "training.log_every": 2,
     "training.evaluate_every": 4, "training.save_every": 100, "start.tokens": "random", "start.positions": "random",
 }  # fmt: skip
-
-
-TRANSFORMERS = [name for name in names() if name != "elmo"]
-MASKED = [name for name in names() if module_of(name).Recipe is Recipe]
 
 
 def tiny(name: str, **changes: Any) -> Any:

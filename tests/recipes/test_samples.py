@@ -12,8 +12,8 @@ import transformers
 import maskwright as mw
 from maskwright.cli import main
 from maskwright.corpus.build import build_corpus
-from maskwright.recipes import names
 from maskwright.text.samples import sample
+from tests.recipes.masked import TRANSFORMERS
 
 QUICKLY = (
     "--training.steps 6 --training.batch_sequences 8 --training.held_out_sequences 8 --training.log_every 2 "
@@ -50,7 +50,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {**made, "pairs": folder / "pairs"}
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != "elmo"])
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_from_text_to_a_model_that_stock_transformers_loads_whole(
     tmp_path: Path, corpora: dict[str, Path], capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

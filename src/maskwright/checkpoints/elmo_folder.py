@@ -97,14 +97,6 @@ class ElmoFolder(NamedTuple):
             copy_values(self.weights[name], part.detach())
 
 
-def is_elmo(path: Path) -> bool:
-    """Whether a folder's config.json says so; False for what cannot be read, which others say better."""
-    try:
-        return read_json(path / CONFIG).get("model_type") == "elmo"
-    except (BadInput, OSError):
-        return False
-
-
 def read_elmo(path: str | Path) -> ElmoFolder:
     """Look through a folder of ours. BadInput in one line naming the file, the key or the tensor."""
     path = Path(path)

@@ -94,6 +94,7 @@ VERBS: dict[str, dict[str, str]] = {
         "export": "Write a model in a form that others load.",
     },
     "Measure": {
+        "senses": "See whether models give the senses of a word different vectors.",
         "params": "Count the parameters of a network by component.",
         "bench": "Measure speed: training beside transformers, batches, corpora, the start.",
     },

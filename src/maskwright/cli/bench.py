@@ -88,9 +88,10 @@ def bench(
             show(found, json=json, text=lambda: tables.parts_table(found))
         case "batches":
             from maskwright.lab.bench import batches
-            from maskwright.recipes import names
+            from maskwright.recipes import module_of, names
 
-            made = batches.compare(corpus, recipe or names(), seconds=seconds, rounds=rounds, progress=progress)
+            stepped = recipe or [name for name in names() if hasattr(module_of(name), "data")]
+            made = batches.compare(corpus, stepped, seconds=seconds, rounds=rounds, progress=progress)
             show(made, json=json, text=lambda: tables.batches_table(made))
         case "corpus":
             from maskwright.lab.bench import corpus as builds

@@ -1,7 +1,7 @@
 """`maskwright params`: how many parameters a network has, and where."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from maskwright.inference.parameters import Counted
     from maskwright.models import ModelConfig
     from maskwright.models.elmo import ElmoConfig
+    from maskwright.training.bag_of_words import BagOfWordsConfig
+    from maskwright.training.word2vec import TableConfig
 
+BERT_VOCABULARY = 30522  # that of a table where nothing else is said, so that it stands beside BERT's
 Sharing = Literal["all", "attention", "feed_forward", "none"]
 
 
@@ -31,7 +34,8 @@ def params(
 
     Args:
         model: A network and a size: bert-base, roberta-large, albert-xxlarge, elmo-original and so on; a size alone
-            is BERT's (tiny, mini, small, medium, base, large). Or a model folder.
+            is BERT's (tiny, mini, small, medium, base, large). Or word2vec, bag_of_words, perhaps with a size
+            (word2vec-300). Or a model folder.
         vocab_size: V of a size; as published when left out.
         shared: What the layers of an ALBERT share; all when left out.
 
@@ -40,24 +44,69 @@ def params(
         maskwright params roberta-large --json
         maskwright params albert-base --shared attention
         maskwright params tiny --vocab-size 8000
+        maskwright params word2vec-100
         maskwright params runs/my-bert/model
     """
     from maskwright.inference import elmo_parameters, parameters
+    from maskwright.inference.static_parameters import count_table, table_letters
 
+    if (table := _static(model, vocab_size, shared)) is not None:
+        counted, stand_for = count_table(table), table_letters(table)
+        show(_result(model, counted, stand_for), json=json, text=lambda: _static_table(counted, stand_for))
+        return
     config, heads, pooler = _network(model, vocab_size, shared)
     of_kind: Any = elmo_parameters if config.model_type == "elmo" else parameters
-    count, formulas, letters = of_kind.count, of_kind.formulas, of_kind.letters
-    counted = count(config, heads, pooler=pooler)
-    result: dict[str, Any] = {
+    counted, stand_for = of_kind.count(config, heads, pooler=pooler), of_kind.letters(config)
+    result = _result(model, counted, stand_for)
+    show(result, json=json, text=lambda: _table(counted, of_kind.formulas(config)["embeddings"], stand_for))
+
+
+def _result(model: str, counted: "Counted", letters: dict[str, int]) -> dict[str, Any]:
+    return {
         "model": model,
-        "letters": letters(config),
+        "letters": letters,
         "rows": [row._asdict() for row in counted.rows],
         "components": counted.components(),
         "encoder_weights": counted.weights,
         "encoder": counted.encoder,
         "everything": counted.everything,
     }
-    show(result, json=json, text=lambda: _table(counted, formulas(config)["embeddings"], letters(config)))
+
+
+def _static(model: str, vocab_size: int | None, shared: Sharing | None) -> "TableConfig | BagOfWordsConfig | None":
+    """The shape of a model that is a table, None for any other."""
+    from maskwright.checkpoints.static_folder import model_type_of
+    from maskwright.inference.loading import STATIC, load
+
+    name, _, size = model.partition("-")
+    if (folder := model_type_of(model) in STATIC) or name in STATIC:
+        if shared is not None:
+            raise BadInput(f"--shared {shared}: {model} has no layers to share anything")
+        if folder and vocab_size is not None:
+            raise BadInput(f"--vocab-size {vocab_size}: {model} is a folder, whose vocabulary is what it is")
+    if folder:
+        return cast("TableConfig | BagOfWordsConfig", load(model).config)
+    if name not in STATIC:
+        return None
+    from maskwright.recipes import module_of
+
+    module = module_of(name)
+    if size and size not in module.SIZES:
+        raise BadInput(f"{name} has no size {size!r} (there are: {', '.join(module.SIZES)})")
+    if vocab_size is not None and not 1 <= vocab_size <= 10_000_000:
+        raise BadInput(f"--vocab-size {vocab_size}: choose 1 to 10,000,000")
+    return module.recipe(size or module.DEFAULT_SIZE, "", vocab_size or BERT_VOCABULARY).model
+
+
+def _static_table(counted: "Counted", letters: dict[str, int]) -> str:
+    """What is kept, and what is learned beside it."""
+    lines = [(" ", row.part, row.formula, row.parameters) for row in counted.rows if row.component == "embeddings"]
+    lines.append(("=", "the model", "", counted.encoder))
+    if counted.everything > counted.encoder:
+        lines += [(" ", row.part, row.formula, row.parameters) for row in counted.rows if row.component == "head"]
+        lines.append(("=", "while it learns", "", counted.everything))
+    table = "\n".join(f"{mark} {name:<22}  {formula:<4}  {n:>13,}" for mark, name, formula, n in lines)
+    return f"{table}\n\n{'  '.join(f'{letter} = {value:,}' for letter, value in letters.items())}"
 
 
 def _network(
@@ -69,13 +118,14 @@ def _network(
 
     path = Path(model)
     if path.is_dir():
-        from maskwright.checkpoints.elmo_folder import is_elmo, read_elmo
+        from maskwright.checkpoints.elmo_folder import read_elmo
         from maskwright.checkpoints.folder import read_folder
+        from maskwright.checkpoints.static_folder import model_type_of
 
         for name, value, what in (("vocab-size", vocab_size, "vocabulary is"), ("shared", shared, "sharing is")):
             if value is not None:
                 raise BadInput(f"--{name} {value}: {model} is a folder, whose {what} what it is")
-        if is_elmo(path):
+        if model_type_of(path) == "elmo":
             elmo = read_elmo(path)
             return elmo.config, ["words"] if elmo.has_softmax else [], False
         folder = read_folder(path)

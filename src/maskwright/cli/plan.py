@@ -43,10 +43,10 @@ def plan(
     from maskwright.lab.plan import plan as planned
     from maskwright.lab.plan import probe_later, sizes_to_try, try_sizes
     from maskwright.progress import rich_progress
-    from maskwright.recipes import folder_for, module_of, resolve
+    from maskwright.recipes import folder_for, resolve, stepwise
 
     resolved, opened = resolve(recipe, corpus, size, overrides)
-    module_of(resolved.recipe).check(resolved, opened)  # here, so that it is said in one line, and not by a probe
+    stepwise(resolved.recipe).check(resolved, opened)  # here, so that it is said in one line, and not by a probe
     training = resolved.training
     given = "training.micro_sequences" in overrides
     sizes = [min(training.micro_sequences, training.batch_sequences)]

@@ -57,7 +57,7 @@ def pretrain(
         "run": str(folder),
         "finished": not stopped,
         "model": None if stopped else str(folder / "model"),
-        **(last[0] if last else {}),
+        **{name: value for name, value in (last[0] if last else {}).items() if value != {}},
     }
     show(result, json=json)
     return 128 + stopped if stopped else 0

@@ -76,13 +76,32 @@ def _made(name: str, module: Any, size: str | None) -> "Recipe":
 def _row(name: str, module: Any) -> dict[str, Any]:
     made = _made(name, module, None)
     summary, _, _ = (module.__doc__ or "").partition("\n")
-    training, told = made.training, made.told
-    return {
+    row = {
         "recipe": name,
         "what": summary,
         "network": made.model.model_type,
         "sizes": list(module.SIZES),
         "size": made.size,
+    }
+    return {**row, **(NO_REGIME if hasattr(module, "train") else _regime(made))}
+
+
+# Of what the loop does not train: its settings are in its recipe.toml.
+NO_REGIME: dict[str, Any] = {
+    "layout": None,
+    "heads": [],
+    "hides": None,
+    "tokens": [],
+    "steps": None,
+    "batch_sequences": None,
+    "optimizer": None,
+    "rate": None,
+}
+
+
+def _regime(made: Any) -> dict[str, Any]:
+    training, told = made.training, made.told
+    return {
         "layout": told["layout"],
         "heads": made.heads,
         "hides": told["hides"],
@@ -106,14 +125,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
         table.add_row(
             row["recipe"],
             row["network"],
-            row["layout"],
+            row["layout"] or "-",
             " then ".join(map(str, row["tokens"])),
-            row["hides"],
+            row["hides"] or "-",
             " ".join(row["heads"]),
-            f"{row['steps']:,}",
-            f"{row['batch_sequences']:,}",
-            row["optimizer"],
-            f"{row['rate']:g}",
+            *(_shown(row[key]) for key in ("steps", "batch_sequences")),
+            row["optimizer"] or "-",
+            "-" if row["rate"] is None else f"{row['rate']:g}",
             " ".join(f"*{size}" if size == row["size"] else size for size in row["sizes"]),
         )
     console = Console(width=200, highlight=False)

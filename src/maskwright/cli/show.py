@@ -58,10 +58,10 @@ def show(
             raise BadInput(f"--{name} {value} is too few: give {least} or more")
     from itertools import count, islice
 
-    from maskwright.recipes import module_of, resolve
+    from maskwright.recipes import resolve, stepwise
 
     resolved, opened = resolve(recipe, corpus, size, overrides)
-    module = module_of(resolved.recipe)
+    module = stepwise(resolved.recipe)
     data = module.data(resolved, opened)  # no network is made for it
     shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
     rates = module.rates(resolved, data, step, tokens)

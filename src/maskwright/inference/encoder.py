@@ -18,6 +18,7 @@ from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import read_folder
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
+from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
@@ -28,7 +29,6 @@ from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.pretraining import Pretraining, network
 
-Text = str | tuple[str, str]
 Pooling = Literal["mean", "cls", "pooler"]
 Vectors = npt.NDArray[np.float32]
 
@@ -208,12 +208,7 @@ class Encoder:
             return self.model.encoder.attention_weights(batch)[0].float().cpu().numpy()
 
     def _encoded(self, texts: Sequence[Text], truncate: bool) -> list[EncodedPair]:
-        for number, text in enumerate(texts):
-            given: object = text  # what a caller without types may have passed
-            parts = cast("Sequence[object]", given) if isinstance(given, (tuple, list)) else [given, given]
-            if len(parts) != 2 or not all(isinstance(part, str) for part in parts):
-                raise BadInput(f"text {number} is {text!r:.80}: a text or a pair of texts was expected")
-        return self.tokenizer.encode_pairs(list(texts), max_length=self.config.longest, truncate=truncate)
+        return self.tokenizer.encode_pairs(checked_texts(texts), max_length=self.config.longest, truncate=truncate)
 
     def _batches(self, encoded: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
         """Texts of like length together, long ones first: which texts, and their flat batch."""

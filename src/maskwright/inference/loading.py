@@ -2,19 +2,28 @@
 
 from pathlib import Path
 
-from maskwright.checkpoints.elmo_folder import is_elmo
+from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.errors import BadInput
 from maskwright.inference import encoder
+from maskwright.inference.bag_of_words import BagOfWords, load_bag_of_words
 from maskwright.inference.elmo import ElmoEncoder, load_elmo
 from maskwright.inference.encoder import Encoder
+from maskwright.inference.static import StaticVectors, load_static
 
-Loaded = Encoder | ElmoEncoder
+STATIC = ("word2vec", "bag_of_words")
+"""Names of models that are no network."""
+Loaded = Encoder | ElmoEncoder | StaticVectors | BagOfWords
 
 
 def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
-    """See `maskwright.load`."""
-    if not is_elmo(Path(folder)):
+    """See `maskwright.load`. Static vectors and bags of words stay on the CPU: `device` changes nothing for them."""
+    kind = model_type_of(folder)
+    if kind not in (*STATIC, "elmo"):
         return encoder.load(folder, dtype=dtype, device=device)
-    if dtype not in encoder.DTYPES:
-        raise BadInput(f"dtype {dtype!r}: there are {', '.join(encoder.DTYPES)}")
-    return load_elmo(Path(folder), dtype=encoder.DTYPES[dtype], device=encoder.device_of(device))
+    if kind == "elmo":
+        if dtype not in encoder.DTYPES:
+            raise BadInput(f"dtype {dtype!r}: there are {', '.join(encoder.DTYPES)}")
+        return load_elmo(Path(folder), dtype=encoder.DTYPES[dtype], device=encoder.device_of(device))
+    if dtype != "float32":
+        raise BadInput(f"dtype {dtype}: {folder} is {kind}, which computes no other numbers than float32: leave it out")
+    return load_static(Path(folder)) if kind == "word2vec" else load_bag_of_words(Path(folder))

@@ -45,6 +45,14 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"maskwright.recipes.{name}")
 
 
+def stepwise(name: str) -> Any:
+    """The module of a recipe that the loop trains; BadInput for one that has a `train` of its own, and so no steps."""
+    module = module_of(name)
+    if hasattr(module, "train"):
+        raise BadInput(f"recipe {name} is learned in one go: it has no steps to look at; `maskwright pretrain {name}`")
+    return module
+
+
 def resolve(
     what: str, corpus_path: str | None, size: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> tuple["Recipe", "Corpus"]:
@@ -100,7 +108,8 @@ def train(
 ) -> Signals | None:
     """Pretrain by `recipe` in `folder`, from the newest checkpoint there if there is one.
 
-    Returns None when the model is there, else the signal that asked to stop before.
+    Returns None when the model is there, else the signal that asked to stop before. A recipe that the loop does not
+    train brings a `train` of its own.
 
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
@@ -108,6 +117,8 @@ def train(
     from maskwright.training.run import run
 
     module = module_of(recipe.recipe)
+    if hasattr(module, "train"):  # what is not learned by the loop
+        return module.train(recipe, corpus, folder, progress)
 
     def build(fresh: bool) -> "Work":
         corpus.check(checksums=True, progress=progress)

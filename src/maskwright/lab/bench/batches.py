@@ -39,7 +39,7 @@ def measure(
     """Tokens a second, for each second of a processor too; steps cover whole epochs or `seconds`."""
     from maskwright.config import checked, override, plain
     from maskwright.corpus.read import Corpus
-    from maskwright.recipes import module_of
+    from maskwright.recipes import stepwise
 
     opened = Corpus.open(corpus)
     sizes = {
@@ -48,7 +48,7 @@ def measure(
         "layout.max_length": length,
         "second_phase.share": 0,
     }
-    module = module_of(recipe)
+    module = stepwise(recipe)
     start = plain(module.recipe("tiny", corpus, opened.tokenizer.vocab_size))
     known = {key: size for key, size in sizes.items() if key.split(".")[1] in start.get(key.split(".")[0], {})}
     data = module.data(checked(module.Recipe, override(start, known), "bench"), opened)
