@@ -81,7 +81,7 @@ GROUPS: dict[str, Group] = {
         },
     ),
     "masks": Group(
-        "Static and dynamic masks, on a small part seen many times",
+        "Static and dynamic masks",
         {
             "dynamic": "part-dynamic",
             "static, 10 versions": "part-static-10",
@@ -93,7 +93,7 @@ GROUPS: dict[str, Group] = {
         "Mask rates", {"15 %": "token", "25 %": "rate-25", "40 %": "rate-40", "40 % falling to 15 %": "rate-40-to-15"}
     ),
     "batch": Group(
-        "Sequences of an update, equal tokens",
+        "The size of a batch",
         {
             "32": "token",
             "256": "batch-256",
@@ -103,7 +103,7 @@ GROUPS: dict[str, Group] = {
         },
     ),
     "sharing": Group(
-        "What ALBERT's four layers share",
+        "What ALBERT's layers share",
         {
             "nothing": "albert-none",
             "attention": "albert-attention",
