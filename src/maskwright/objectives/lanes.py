@@ -1,0 +1,147 @@
+"""A corpus as lanes side by side, each a text that goes on from step to step: for models that carry state.
+
+XLNet's memories (zihangdai/xlnet, data_utils.py, `batchify`) and ELMo's LSTM state (allenai/bilm-tf, data.py) want
+what a sequence of this step goes on from to have been the same row of the step before. An epoch is all documents in a
+new random order, one after the other, cut into as many stretches of equal length as there are lanes; lane `l` reads
+stretch `l`, and then stretch `l` of the next epoch. What a step reads is a function of the seed and the step.
+
+The originals drop what is left over when the corpus is no multiple of the lanes; here stretches differ by a token,
+so that every token comes exactly once an epoch.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+
+from maskwright.batch import Integers
+from maskwright.corpus.read import Split
+from maskwright.draws import generator
+from maskwright.errors import BadInput
+
+SEPARATOR = -1
+"""In place of a token's number where the separator stands."""
+
+
+class Places(NamedTuple):
+    """What stands where in the lanes: (lanes, n) each.
+
+    tokens     int64, numbers of tokens of the split; `SEPARATOR` where the separator stands
+    documents  int64, the document each belongs to; a separator to the one that it ends
+    """
+
+    tokens: Integers
+    documents: Integers
+
+
+class Rows(NamedTuple):
+    """What the lanes read in a step: (lanes, length) each.
+
+    token_ids   int64
+    documents   int64, numbers of documents in the split; what follows a change is not the text before it going on
+    """
+
+    token_ids: Integers
+    documents: Integers
+
+
+class Lanes:
+    """Lanes over a split, the same in every process.
+
+    split       the documents
+    lanes       how many, N
+    length      tokens that each reads in a step
+    seed        of the documents' orders
+    separator   the id of a token that stands behind each document; None: nothing does
+    backwards   read each lane's stretch from its end to its beginning
+
+    Raises BadInput where there are more lanes than tokens, and for numbers below 1.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        lanes: int,
+        length: int,
+        seed: int,
+        separator: int | None = None,
+        backwards: bool = False,
+    ) -> None:
+        if lanes < 1 or length < 1:
+            raise BadInput(f"{lanes} lanes of {length} tokens a step: give 1 or more of both")
+        self.split, self.lanes, self.length, self.seed = split, lanes, length, seed
+        self.separator, self.backwards = separator, backwards
+        firsts = split.sentence_offsets[split.document_offsets] if split.num_documents else np.zeros(1, np.int64)
+        self._firsts, self._sizes = firsts[:-1], np.diff(firsts) + (separator is not None)
+        total = int(self._sizes.sum())
+        if total < lanes:
+            raise BadInput(
+                f"{lanes} lanes over a split of {total:,} tokens: give fewer (training.batch_sequences), or more text"
+            )
+        self._bounds = np.arange(lanes + 1) * total // lanes
+        self._orders: OrderedDict[int, tuple[Integers, Integers]] = OrderedDict()
+
+    @property
+    def shortest(self) -> int:
+        """Tokens that the shortest lane has in an epoch, separators among them."""
+        return int(np.diff(self._bounds).min())
+
+    def rows(self, step: int) -> Rows:
+        """What the lanes read in that step."""
+        places = self.places(step * self.length, self.length)
+        return Rows(self.ids(places), places.documents)
+
+    def places(self, first: int | Integers, count: int) -> Places:
+        """What stands at [first, first + count) of each lane, counted from its beginning through all epochs.
+
+        first   one number for all lanes, or (lanes,) int64
+        """
+        at = np.broadcast_to(np.asarray(first, np.int64), (self.lanes,))[:, None] + np.arange(count)
+        return self.at(at)
+
+    def at(self, positions: Integers) -> Places:
+        """What stands at these positions (lanes, n) of the lanes, each row of its own lane."""
+        if positions.size and int(positions.min()) < 0:
+            raise ValueError(f"no position {int(positions.min())}: lanes begin at 0")
+        sizes = np.diff(self._bounds)[:, None]
+        epochs, offsets = np.divmod(positions, sizes)
+        if self.backwards:
+            offsets = sizes - 1 - offsets
+        offsets = offsets + self._bounds[:-1, None]
+        tokens, documents = np.empty_like(offsets), np.empty_like(offsets)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            tokens[here], documents[here] = self._of_epoch(epoch, offsets[here])
+        return Places(tokens, documents)
+
+    def ids(self, places: Places) -> Integers:
+        """The token ids at places, of the same shape."""
+        flat = places.tokens.ravel()
+        real = flat[flat != SEPARATOR]
+        # runs of neighbouring tokens are gathered as one
+        begins = np.flatnonzero(np.append(True, np.diff(real) != 1)[: len(real)])
+        found, _ = self.split.gather(real[begins], np.diff(np.append(begins, len(real))))
+        ids = np.full(flat.shape, 0 if self.separator is None else self.separator, np.int64)
+        ids[flat != SEPARATOR] = found
+        return ids.reshape(places.tokens.shape)
+
+    def _of_epoch(self, epoch: int, offsets: Integers) -> tuple[Integers, Integers]:
+        """(tokens, documents) at offsets from the beginning of an epoch."""
+        order, ends = self._order(epoch)
+        place = np.searchsorted(ends, offsets, side="right")
+        documents = order[place]
+        inside = offsets - (ends[place] - self._sizes[documents])
+        tokens = self._firsts[documents] + inside
+        if self.separator is not None:
+            tokens[inside == self._sizes[documents] - 1] = SEPARATOR
+        return tokens, documents
+
+    def _order(self, epoch: int) -> tuple[Integers, Integers]:
+        """The documents of an epoch in their order, and where each ends."""
+        if epoch not in self._orders:
+            order = generator(self.seed, "lanes", epoch).permutation(len(self._sizes))
+            self._orders[epoch] = order, np.cumsum(self._sizes[order])
+            while len(self._orders) > 4:  # lanes differ by a token an epoch, so neighbours meet
+                self._orders.popitem(last=False)
+        return self._orders[epoch]
