@@ -18,8 +18,9 @@ from maskwright.models.albert import AlbertConfig
 from maskwright.models.bert import BertConfig
 from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
+from maskwright.models.xlnet import XlnetConfig
 
-ModelConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig
+ModelConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig | XlnetConfig
 """The shape of any network here."""
 
 OTHER_NAMES = {"xlm-roberta": "roberta"}
