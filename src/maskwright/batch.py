@@ -157,7 +157,7 @@ def flat_batch(
     position_ids: Integers | None = None,
     ranks: Integers | None = None,
     lane_ids: Integers | None = None,
-    backward: Booleans | None = None,
+    backward: Integers | Booleans | None = None,
     span_bounds: Integers | None = None,
     span_of: Integers | None = None,
     span_places: Integers | None = None,

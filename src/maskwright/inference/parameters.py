@@ -15,6 +15,7 @@ from maskwright.models import published as published_network
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.roberta import XLM_ROBERTA_VOCABULARY
 from maskwright.models.xlm import XlmConfig
+from maskwright.models.xlnet import XlnetConfig
 from maskwright.training.pretraining import network
 
 
@@ -54,18 +55,21 @@ class Counted(NamedTuple):
 # Component, part, and the names of the parameters that are counted under it: the first match counts.
 _COMPONENTS: list[tuple[str, str, str]] = [
     ("head", "masked tokens", r"heads\.mlm\..*"),
+    ("head", "tokens in an order", r"heads\.plm\..*"),
     ("head", "next sentence", r"heads\.nsp\..*"),
     ("head", "sentence order", r"heads\.sop\..*"),
     ("pooler", "", r"encoder\.pooler\..*"),
     ("norms", "", r".*norm\.(weight|bias)"),
-    ("embeddings", "token", r"encoder\.embeddings\.token"),
+    ("embeddings", "token", r"encoder\.(embeddings\.)?token"),
     ("embeddings", "position", r"encoder\.embeddings\.position\.weight"),
     ("embeddings", "segment", r"encoder\.embeddings\.token_type"),
     ("embeddings", "language", r"encoder\.embeddings\.language"),
     ("embeddings", "projection", r"encoder\.projection\.weight"),
+    ("embeddings", "of a prediction", r"encoder\.mask"),
     ("attention", "", r".*\.(query_key_value|attention_output)\.weight"),
+    ("attention", "", r".*\.attention\.(query|key|value|position|output|segments)"),
     ("feed-forward", "", r".*\.(intermediate|output)\.weight"),
-    ("biases", "", r".*\.bias"),
+    ("biases", "", r".*\.(bias|attention\.biases\.\w+)"),
 ]
 _ORDER = ("embeddings", "attention", "feed-forward", "norms", "biases", "pooler", "head")
 _WEIGHTS = ("embeddings", "attention", "feed-forward", "norms")
@@ -97,6 +101,14 @@ _ALBERT = {
     "feed-forward": "2 F H I",
     "biases": "4 B H + F (H + I) + H",
 }
+_XLNET = {
+    "tokens in an order": "V",
+    "embeddings": "(V + 1) H",
+    "of a prediction": "H",
+    "attention": "L (5 H² + 2 H)",
+    "norms": "4 L H",
+    "biases": "3 B H + L (H + I)",
+}
 _XLM = {"masked tokens": "V", "embeddings": "(V + P + N) H", "language": "N H"}
 
 
@@ -106,7 +118,7 @@ def formulas(config: ModelConfig) -> dict[str, str]:
         return {**_FORMULAS, **_ALBERT}
     if isinstance(config, XlmConfig):
         return {**_FORMULAS, **_XLM} if config.knows_languages else {**_FORMULAS, **_XLM, "embeddings": "(V + P) H"}
-    return _FORMULAS
+    return {**_FORMULAS, **_XLNET} if isinstance(config, XlnetConfig) else _FORMULAS
 
 
 def count(config: ModelConfig, heads: Sequence[str] | None = None, *, pooler: bool = True) -> Counted:
@@ -147,8 +159,10 @@ def letters(config: ModelConfig) -> dict[str, int]:
         "H": config.hidden_size,
         "L": config.num_hidden_layers,
         "I": config.intermediate_size,
-        "P": config.max_position_embeddings,
     }
+    if isinstance(config, XlnetConfig):
+        return {**found, "B": config.n_layer if config.untie_r else min(1, config.n_layer)}
+    found["P"] = config.max_position_embeddings
     if isinstance(config, XlmConfig):
         return {**found, "N": config.n_langs} if config.knows_languages else found
     found["G"] = config.type_vocab_size

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from maskwright.layers.attention import Layout, pad, unpad
 from maskwright.layers.dropout import DropoutStream, dropout
 from maskwright.layers.relative_positions import distance_vectors, picked, shifted
-
 from maskwright.layers.sight import Sight
 
 
@@ -61,9 +60,7 @@ class RelativeAttention(nn.Module):
         self.biases = biases
         self.dropout = rate
 
-    def keys(
-        self, x: Tensor, where: Layout, memory: Tensor | None, table: Tensor, ways: Tensor | None = None
-    ) -> Keys:
+    def keys(self, x: Tensor, where: Layout, memory: Tensor | None, table: Tensor, ways: Tensor | None = None) -> Keys:
         """Keys and values of the content x (T, H) and of the memory (N, m, H), positions of the table (C, P, H)."""
 
         def heads(projection: nn.Parameter) -> Tensor:

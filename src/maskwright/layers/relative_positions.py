@@ -11,7 +11,9 @@ from torch import Tensor
 
 def distance_vectors(distances: Tensor, hidden_size: int) -> Tensor:
     """(...) distances, query minus key -> (..., H) float64; H is even."""
-    frequencies = 10000 ** -(torch.arange(0, hidden_size, 2, dtype=torch.float64, device=distances.device) / hidden_size)
+    frequencies = 10000 ** -(
+        torch.arange(0, hidden_size, 2, dtype=torch.float64, device=distances.device) / hidden_size
+    )
     angles = distances.double()[..., None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], -1)
 

@@ -40,8 +40,6 @@ class TwoStreamLayer(nn.Module):
 
     def forward(self, x: Tensor, where: Layout, keys: Keys, sight: Sight, stream: DropoutStream | None) -> Tensor:
         """Rows of either stream (R, H) -> (R, H); what they look at is in `keys`."""
-        x = self.attention_norm(
-            dropout_add(x, self.attention(x, where, keys, sight, stream), self.dropout, stream)
-        )
+        x = self.attention_norm(dropout_add(x, self.attention(x, where, keys, sight, stream), self.dropout, stream))
         inner = dropout(self.activation(self.intermediate(x)), self.dropout, stream)
         return self.output_norm(dropout_add(x, self.output(inner), self.dropout, stream))

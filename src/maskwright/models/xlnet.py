@@ -92,6 +92,16 @@ class XlnetConfig(Configuration):
         return self.n_head
 
     @property
+    def intermediate_size(self) -> int:
+        """Width of the feed-forward network."""
+        return self.d_inner
+
+    @property
+    def type_vocab_size(self) -> int:
+        """Segments of a text as it is laid out: A, B, and that of [CLS]. The network compares any number."""
+        return 3
+
+    @property
     def longest(self) -> int:
         """The most tokens that a sequence may have: distances have no end, attention's memory has."""
         return 1 << 20
@@ -316,8 +326,8 @@ class Xlnet(nn.Module):
         wanted = len(self.layers), where.num_sequences, self.config.d_model
         if memory.ndim != 4 or (*memory.shape[:2], memory.shape[3]) != wanted or where.slots is not None:
             raise ValueError(
-                f"a memory of shape {tuple(memory.shape)}: (L, N, m, H) with L {wanted[0]}, N {wanted[1]}, H {wanted[2]} "
-                "was expected, and sequences of equal length"
+                f"a memory of shape {tuple(memory.shape)} for (L, N, H) = {wanted}: (L, N, m, H) was expected, and "
+                "sequences of equal length"
             )
         return memory.shape[2]
 

@@ -14,8 +14,9 @@ from maskwright.draws import key
 from maskwright.errors import BadInput
 from maskwright.layers.network import Tables
 from maskwright.layers.positions import SinusoidalPositions
-from maskwright.models import ModelConfig
 from maskwright.models.albert import AlbertConfig
+from maskwright.models.bert import BertConfig
+from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.layouts import PAIRS, LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
@@ -28,6 +29,8 @@ from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import PretrainingWork, network
 from maskwright.training.start import StartConfig, start_embeddings
 
+MaskedConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig
+"""The networks that are trained by masks."""
 SAMPLE = TrainingConfig(
     steps=300, batch_sequences=32, warmup_share=0.1, log_every=20, evaluate_every=100, save_every=300
 )
@@ -58,7 +61,7 @@ class Recipe(Config):
     """A size of its network: tiny, base, large ..."""
     corpus: str
     """The folder that `maskwright corpus` made."""
-    model: ModelConfig = Field(discriminator="model_type")
+    model: MaskedConfig = Field(discriminator="model_type")
     """The network."""
     start: StartConfig = StartConfig()
     """What embeddings begin as."""
