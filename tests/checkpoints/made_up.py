@@ -35,6 +35,8 @@ def tokenizer_for(model_type: str) -> Tokenizer:
     text = [" ".join(WORDS), "the cat sat on a mat", "Paris is the capital of France."] * 20
     if model_type in ("roberta", "xlm-roberta"):
         return ByteBPE.train(text, 300)
+    if model_type == "xlnet":
+        return Unigram.train(text, 64, style="xlnet")
     return Unigram.train(text, 60) if model_type == "albert" else tokenizer()
 
 

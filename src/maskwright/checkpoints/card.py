@@ -5,12 +5,14 @@ from typing import Any, cast
 
 from maskwright.checkpoints.tensor_names import with_article
 from maskwright.models import ModelConfig, published
+from maskwright.models.xlnet import XlnetConfig
 
 # How names of classes of transformers end -> the task, and the class that finds them.
 USES = {
     "ForPreTraining": ("fill-mask", "AutoModelForPreTraining"),
     "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
     "WithLMHeadModel": ("fill-mask", "AutoModelForMaskedLM"),
+    "XLNetLMHeadModel": ("text-generation", "AutoModelForCausalLM"),
     "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
     "Model": ("feature-extraction", "AutoModel"),
 }
@@ -30,7 +32,7 @@ def model_card(
     about = (
         f"{encoder[0].upper()}{encoder[1:]} with {config.num_hidden_layers} layers of width {config.hidden_size}, "
         f"{config.num_attention_heads} attention heads, {config.vocab_size:,} tokens and "
-        f"{config.longest} positions, pretrained with maskwright."
+        f"{'no' if isinstance(config, XlnetConfig) else config.longest} positions, pretrained with maskwright."
     )
     lines = [
         "---",

@@ -76,17 +76,14 @@ def _made(name: str, module: Any, size: str | None) -> "Recipe":
 def _row(name: str, module: Any) -> dict[str, Any]:
     made = _made(name, module, None)
     summary, _, _ = (module.__doc__ or "").partition("\n")
-    masks, training, layout = made.masks, made.training, made.layout
+    training = made.training
     return {
         "recipe": name,
         "what": summary,
         "network": made.model.model_type,
         "sizes": list(module.SIZES),
         "size": made.size,
-        "layout": layout.kind,
-        "heads": made.heads,
-        "hides": f"{masks.rate:.0%} {masks.unit}s",
-        "tokens": [layout.max_length, *([made.second_phase.max_length] if made.second_phase.share else [])],
+        **made.outline,
         "steps": training.steps,
         "batch_sequences": training.batch_sequences,
         "optimizer": made.optimizer.name,

@@ -99,8 +99,8 @@ def _both(encoder: Encoder, theirs: Any, one: EncodedPair, missing: str) -> dict
     out = theirs(**inputs, output_hidden_states=True)
     both = {"hidden states": (torch.stack(states), torch.stack([state[0] for state in out.hidden_states]))}
     heads: dict[str, Any] = dict(model.heads.items())
-    if "mlm" in heads:
-        scores = heads["mlm"].scores(states[-1], model.encoder.token_table)
+    if head := heads.get("mlm", heads.get("plm")):
+        scores = head.scores(states[-1], model.encoder.token_table)
         both["logits of masked tokens"] = (scores, _output(out, "prediction_logits")[0])
     for name, output in (("nsp", "seq_relationship_logits"), ("sop", "sop_logits")):
         if name in heads and "pooler" not in missing:

@@ -82,6 +82,13 @@ class Recipe(Config):
         pair = [self.layout.pair_head] if self.layout.pair_head else []
         return ["mlm", *pair, *(["sbo"] if self.masks.boundary else [])]
 
+    @property
+    def outline(self) -> dict[str, Any]:
+        """What a table of recipes tells of its text: layout, heads, what is hidden, tokens of a sequence."""
+        lengths = [self.layout.max_length, *([self.second_phase.max_length] if self.second_phase.share else [])]
+        hides = f"{self.masks.rate:.0%} {self.masks.unit}s"
+        return {"layout": self.layout.kind, "heads": self.heads, "hides": hides, "tokens": lengths}
+
 
 def check(recipe: Recipe, corpus: Corpus) -> None:
     """BadInput where the recipe does not go with itself or with the corpus."""

@@ -7,7 +7,7 @@ changes it, and judges every held-out sequence by itself.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -53,6 +53,12 @@ class Recipe(Config):
     def heads(self) -> list[str]:
         """The head it trains."""
         return ["plm"]
+
+    @property
+    def outline(self) -> dict[str, Any]:
+        """What a table of recipes tells of its text: layout, heads, what is hidden, tokens of a sequence."""
+        hides = f"{self.permutation.targets / self.permutation.max_length:.0%} ngrams"
+        return {"layout": "lanes", "heads": self.heads, "hides": hides, "tokens": [self.permutation.max_length]}
 
 
 class PermutationWork:
