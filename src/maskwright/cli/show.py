@@ -35,6 +35,7 @@ def show(
     examples: Annotated[int, Parameter(name="--examples")] = 20,
     step: Annotated[int, Parameter(name="--step")] = 0,
     tokens: Annotated[int, Parameter(name="--tokens")] = 1_000_000,
+    text: Annotated[str | None, Parameter(name="--text")] = None,
     json: AsJson = False,
     overrides: Overrides,
 ) -> None:
@@ -51,18 +52,28 @@ def show(
         examples: How many to show.
         step: The training step they are from.
         tokens: How many tokens to measure the rates over.
+        text: Of xlnet: draw an order of these words, and who sees whom. Needs no corpus.
 
     Examples:
         maskwright show bert --corpus corpora/en
         maskwright show quick --corpus corpora/zh --masks.rate 0.4 --examples 3
         maskwright show runs/my-bert/recipe.toml --step 100 --json
+        maskwright show xlnet --text "a b c d" --permutation.predictions 4
     """
     for name, value, least in (("examples", examples, 0), ("step", step, 0), ("tokens", tokens, 1)):
         if value < least:
             raise BadInput(f"--{name} {value} is too few: give {least} or more")
+    if text is not None:
+        drawn = _draw(recipe, text, step, overrides)
+        show_result(drawn, json=json, text=lambda: str(drawn["drawing"]))
+        return
     resolved, data = _load(recipe, corpus, size, overrides)
-    shown, rates = _look(resolved, data, examples, step, tokens)
-    labels = LABELS.get(resolved.layout.task, {})
+    if hasattr(resolved, "permutation"):
+        shown, rates = _look_at_orders(resolved, data, examples, step, tokens)
+        labels: dict[int, str] = {}
+    else:
+        shown, rates = _look(resolved, data, examples, step, tokens)
+        labels = LABELS.get(resolved.layout.task, {})
     show_result(_as_data(shown, rates, labels), json=json, text=lambda: _for_people(shown, rates, labels))
 
 
@@ -107,6 +118,43 @@ def _look(
         longest = phase.streams[0].layout.max_length - SPECIALS
         rates += measure_plan(plan, max_tokens=longest, short_probability=short)
     return shown, rates
+
+
+def _look_at_orders(
+    recipe: Any, data: Any, examples: int, step: int, tokens: int
+) -> "tuple[list[Example], list[Rate]]":
+    """Of permutation language modelling: [3←cat] is a target, the third of its order."""
+    from itertools import count, islice
+
+    from maskwright.objectives.show_permutation import measure_orders
+
+    shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
+    found = (data.ordered(at) for at in count(step))
+    return shown, measure_orders(found, targets=recipe.permutation.targets, least_tokens=tokens)
+
+
+def _draw(recipe: str, text: str, step: int, overrides: Overrides) -> dict[str, Any]:
+    """An order of the words of a text, by the recipe's numbers."""
+    from maskwright.config import checked, override, plain
+    from maskwright.draws import generator
+    from maskwright.objectives.show_permutation import drawing, drawn_order
+    from maskwright.recipes import module_of
+
+    module = module_of(recipe)
+    words = text.split()
+    made = checked(module.Recipe, override(plain(module.recipe("tiny", "a text", 32000)), dict(overrides)), recipe)
+    if not hasattr(made, "permutation"):
+        raise BadInput(
+            f"--text draws the order in which tokens are predicted, and recipe {recipe} has none: take xlnet"
+        )
+    wanted = made.permutation.predictions or max(1, len(words) // made.permutation.one_in)
+    targets, places = drawn_order(len(words), wanted, generator(made.training.seed, "show", step))
+    return {
+        "tokens": words,
+        "targets": targets.tolist(),
+        "ranks": places.tolist(),
+        "drawing": drawing(words, targets, places),
+    }
 
 
 def _as_data(shown: "list[Example]", rates: "list[Rate]", labels: dict[int, str]) -> dict[str, Any]:
