@@ -102,6 +102,8 @@ def probe_later(
     recipe: Recipe, corpus: Corpus, tried: Sequence[Measured], *, seconds: float = 4.0, progress: Progress = silent
 ) -> Measured | None:
     """A probe of the second phase, as it is with the fastest of the micro-batches tried; None where there is none."""
+    if not hasattr(recipe, "second_phase"):  # of permutation language modelling, which has one phase
+        return None
     training = recipe.training.with_changes(micro_sequences=fastest(tried).micro_sequences)
     later = later_phase(recipe.with_changes(training=training))
     if later is None:
