@@ -45,7 +45,8 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
 def probe_apart(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
     """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less."""
     table = plain(recipe)
-    table["start"] = {**table["start"], "tokens": "random"}
+    if "start" in table:
+        table["start"] = {**table["start"], "tokens": "random"}
     done = subprocess.run(
         [sys.executable, "-m", "maskwright.lab.plan", str(corpus.path), str(seconds)],
         input=json.dumps(table),

@@ -17,7 +17,8 @@ from maskwright.config import Config
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
-from maskwright.models.xlnet import Xlnet, XlnetConfig
+from maskwright.layers.two_stream_network import TwoStreamNetwork
+from maskwright.models.xlnet import XlnetConfig
 from maskwright.objectives.head import Head
 from maskwright.objectives.permutation import PermutationConfig
 from maskwright.objectives.permuted_sequences import PermutedSequences
@@ -68,7 +69,7 @@ class PermutationWork:
         self.module, self.data = network, data
         self.batches, self.held_out = data.batches, data.held_out
         self.counts = network.counts
-        self._encoder = cast("Xlnet", network.encoder)
+        self._encoder = cast("TwoStreamNetwork", network.encoder)
         self._memory: Tensor | None = None
         self._coming: dict[int, Tensor] = {}
 
@@ -94,7 +95,7 @@ class PermutationWork:
     def take_up(self, tensors: Mapping[str, Tensor]) -> None:
         """The memory of a checkpoint; BadInput for one of another network or of other lanes."""
         self._coming = {}
-        config, lanes = self._encoder.config, self.data.batch_sequences
+        config, lanes = cast("XlnetConfig", self._encoder.config), self.data.batch_sequences
         memory = tensors.get(MEMORY)
         if memory is not None:
             fits = memory.ndim == 4 and (*memory.shape[:2], memory.shape[3]) == (config.n_layer, lanes, config.d_model)
