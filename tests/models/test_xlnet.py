@@ -15,6 +15,7 @@ from maskwright.draws import generator
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
 from maskwright.models.xlnet import XlnetConfig
+from maskwright.training.optimizers import decay_lists
 from tests.models.xlnet_peers import draw_batch, draw_config, pair, their_inputs
 from tests.parity import assert_close, assert_same_gradients, flat, padded
 
@@ -309,3 +310,25 @@ def test_what_is_not_for_it() -> None:
         ours.encoder(replace(ragged, language_ids=ragged.token_ids))
     with pytest.raises(BadInput, match="XLNet has no pooler"):
         ours.encoder.pooled(ours.encoder(ragged), ragged)
+
+
+def test_what_decays() -> None:
+    """Matrices, tables, the mask and segment vectors; google's rule exempts what is called a bias or a norm."""
+    ours, _ = pair(draw_config(generator(0, "decay"), n_layer=1, n_head=2, d_model=8, untie_r=True), torch.float32)
+    decayed, exempt = decay_lists(ours)
+    layer = "encoder.layers.0"
+    assert decayed == [
+        "encoder.token",
+        "encoder.mask",
+        *[f"{layer}.attention.{name}" for name in ("query", "key", "value", "position", "output", "segments")],
+        f"{layer}.intermediate.weight",
+        f"{layer}.output.weight",
+    ]
+    assert exempt == [
+        *[f"{layer}.attention.biases.{name}" for name in ("content", "position", "segment")],
+        *[f"{layer}.attention_norm.{name}" for name in ("weight", "bias")],
+        f"{layer}.intermediate.bias",
+        f"{layer}.output.bias",
+        *[f"{layer}.output_norm.{name}" for name in ("weight", "bias")],
+        "heads.plm.bias",
+    ]
