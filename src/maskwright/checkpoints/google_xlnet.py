@@ -48,7 +48,7 @@ def xlnet_names(n_layer: int, *, untie_r: bool = True) -> list[XlnetName]:
     """Every variable of an XLNet with its head.
 
     >>> len(xlnet_names(1)), xlnet_names(1)[3].google
-    (19, 'model/transformer/layer_0/rel_attn/k/kernel')
+    (20, 'model/transformer/layer_0/rel_attn/k/kernel')
     """
     top = "model/transformer"
     names = [
