@@ -31,7 +31,7 @@ def lend_weights(names: Sequence[WeightName], ours: nn.Module, theirs: nn.Module
 
 def is_tied(name: str) -> bool:
     """Whether transformers has this tensor under another name too."""
-    return ".decoder." in name or name in ("pred_layer.proj.weight", "lm_head.weight")
+    return ".decoder." in name or name in ("pred_layer.proj.weight", "lm_head.weight", "lm_loss.weight")
 
 
 def draw_batch(

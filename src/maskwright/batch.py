@@ -72,6 +72,10 @@ class Batch:
         position_ids     (T,) int64, restarting at 0 with each sequence, and where a layout says so
         token_type_ids   (T,) int64
         language_ids     (T,) int64
+        ranks            (T,) int64, places in the order in which tokens are predicted, for permutation language
+                         modelling: a token's content sees its own rank and lower ones, a prediction lower ones alone.
+                         Tokens that everything may see share the lowest rank, -1 by custom; tokens of one rank that
+                         are predicted do not see each other. None: all see all
         lane_ids         (N,) int64, the lane that each sequence is a step of, for state that goes from step to step
         backward         (N,) bool, whether a sequence runs from the end of the text to its beginning
         char_ids         (U, W) int64, the characters of the batch's U different words, see `layers.word_characters`
@@ -93,6 +97,7 @@ class Batch:
     position_ids: Tensor
     token_type_ids: Tensor | None = None
     language_ids: Tensor | None = None
+    ranks: Tensor | None = None
     lane_ids: Tensor | None = None
     backward: Tensor | None = None
     char_ids: Tensor | None = None
@@ -160,6 +165,9 @@ def flat_batch(
     pair_labels: Integers | None = None,
     language_ids: Integers | None = None,
     position_ids: Integers | None = None,
+    ranks: Integers | None = None,
+    lane_ids: Integers | None = None,
+    backward: Integers | Booleans | None = None,
     span_bounds: Integers | None = None,
     span_of: Integers | None = None,
     span_places: Integers | None = None,
@@ -179,6 +187,9 @@ def flat_batch(
         position_ids=torch.from_numpy(np.ascontiguousarray(position_ids, dtype=np.int64)),
         token_type_ids=tensor(token_type_ids),
         language_ids=tensor(language_ids),
+        ranks=tensor(ranks),
+        lane_ids=tensor(lane_ids),
+        backward=None if backward is None else torch.from_numpy(np.ascontiguousarray(backward, dtype=np.bool_)),
         predict_rows=tensor(predict_rows),
         predict_ids=tensor(predict_ids),
         pair_labels=tensor(pair_labels),
@@ -223,6 +234,7 @@ def cut(batch: Batch, size: int) -> list[Batch]:
             position_ids=batch.position_ids[tokens],
             token_type_ids=of(batch.token_type_ids, tokens),
             language_ids=of(batch.language_ids, tokens),
+            ranks=of(batch.ranks, tokens),
             lane_ids=of(batch.lane_ids, sequences),
             backward=of(batch.backward, sequences),
             char_ids=batch.char_ids,

@@ -38,6 +38,8 @@ def tokenizer_for(model_type: str) -> Tokenizer:
         return ByteBPE.train(text, 300)
     if model_type == "gpt2":
         return ByteBPE.train(text, 300, style="gpt2")
+    if model_type == "xlnet":
+        return Unigram.train(text, 64, style="xlnet")
     return Unigram.train(text, 60) if model_type == "albert" else tokenizer()
 
 

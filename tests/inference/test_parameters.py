@@ -23,6 +23,8 @@ ODD = [
     small("xlm", num_hidden_layers=3),
     small("xlm", n_langs=1),
     small("xlm", use_lang_emb=False),
+    *[small("xlnet", untie_r=untied) for untied in (True, False)],
+    small("xlnet", n_layer=0),
 ]
 ALL: list[Any] = [*(size for size in sizes() if not size.startswith("elmo-")), *ODD]
 
@@ -37,6 +39,8 @@ def stock(config: Any, kind: str) -> int:
     data = module.config_json(config)
     with torch.device("meta"):
         total = getattr(transformers, kind)(transformers.AutoConfig.for_model(**data)).num_parameters()
+    if not getattr(config, "untie_r", True):
+        total -= (config.num_hidden_layers - 1) * 3 * config.hidden_size
     if getattr(config, "shared", "all") in ("attention", "feed_forward"):
         attention = 4 * config.hidden_size**2 + 6 * config.hidden_size
         feed_forward = config.intermediate_size * (2 * config.hidden_size + 1) + 3 * config.hidden_size

@@ -34,5 +34,9 @@ def small(model_type: str = "bert", **changes: Any) -> Any:
         "embedding_size": 8,
         "n_langs": 3,
         "max_position_embeddings": 64,
+        "d_model": 16,
+        "n_layer": 2,
+        "n_head": 2,
+        "d_inner": 24,
     }
     return kind(**{name: value for name, value in shape.items() if name in kind.model_fields} | changes)

@@ -88,7 +88,7 @@ def test_a_changed_sequence_leaves_its_neighbours_bitwise(way: Way, dtype: torch
         assert all(torch.equal(after[m], before[m]) for m in range(len(LENGTHS)) if m != n)
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "xlm"])
+@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "xlm", "xlnet"])
 def test_every_network_keeps_sequences_apart(kind: str) -> None:
     """Whatever their neighbours are, bit for bit; and each as if it were alone."""
     config = small(kind)

@@ -11,7 +11,7 @@ import torch
 from maskwright.config import checked, override, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
-from maskwright.recipes import module_of, names
+from maskwright.recipes import module_of
 from maskwright.training import checkpoint
 from maskwright.training.masked_recipe import build, data
 from maskwright.training.metrics import read_metrics
@@ -219,7 +219,7 @@ def test_the_papers_numbers(name: str, size: str) -> None:
     assert {key: found[key] for key in PAPERS[name, size]} == PAPERS[name, size]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", MASKED)
 def test_what_a_recipe_is_stands_in_its_first_lines(name: str) -> None:
     lines = (module_of(name).__doc__ or "").strip().splitlines()
     cited = any(source in "".join(lines) for source in ("arXiv", "et al. 20"))

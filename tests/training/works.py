@@ -46,7 +46,7 @@ def split(documents: int, seed: int, *, even: bool = False) -> Split:
 def corpus(train: int = 30, held_out: int = 6, languages: tuple[str, ...] = ()) -> Corpus:
     """Of pairs of sentences where two languages are named."""
     ids: dict[str, Any] = {"pad_id": 0, "unk_id": 1, "cls_id": 2, "sep_id": 3, "mask_id": 4, "vocab_size": VOCABULARY}
-    ids |= {"kind": "wordpiece", "special_ids": np.arange(5), "id_to_token": str}
+    ids |= {"kind": "wordpiece", "special_ids": np.arange(5), "id_to_token": str, "tokens": ()}
     made: Any = SimpleNamespace(
         train=split(train, 1, even=bool(languages)),
         held_out=split(held_out, 2, even=bool(languages)),

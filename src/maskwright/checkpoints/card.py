@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from maskwright.checkpoints.tensor_names import with_article
 from maskwright.models import ModelConfig, published
+from maskwright.models.xlnet import XlnetConfig
 
 # How names of classes of transformers end -> the task, and the class that finds them.
 USES = {
@@ -32,7 +33,7 @@ def model_card(
     about = (
         f"{encoder[0].upper()}{encoder[1:]} with {config.num_hidden_layers} layers of width {config.hidden_size}, "
         f"{config.num_attention_heads} attention heads, {config.vocab_size:,} tokens and "
-        f"{config.longest} positions, pretrained with maskwright."
+        f"{'no' if isinstance(config, XlnetConfig) else config.longest} positions, pretrained with maskwright."
     )
     lines = [
         "---",

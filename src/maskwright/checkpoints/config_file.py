@@ -36,17 +36,32 @@ LARGEST: dict[str, int] = {
     "type_vocab_size": 4_096,
     "n_langs": 4_096,
     "pad_token_id": 10_000_000,
+    "d_model": 65_536,
+    "n_layer": 1_024,
+    "n_head": 4_096,
+    "d_inner": 1_048_576,
+    "mem_len": 1_048_576,
+    "reuse_len": 1_048_576,
+    "clamp_len": 1_048_576,
 }
+LEAST = {"clamp_len": -1}  # what says that there is no limit
 FRACTIONS = (
     "embedding_dropout_prob",
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "initializer_range",
     "layer_norm_eps",
+    "dropout",
 )
-SWITCHES = ("sinusoidal_embeddings", "use_lang_emb")
+SWITCHES = ("sinusoidal_embeddings", "use_lang_emb", "untie_r", "bi_data", "same_length")
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
-SHARED = ("all", "attention", "feed_forward", "none")
+WORDS = {
+    "hidden_act": tuple(ACTIVATIONS),
+    "ff_activation": tuple(ACTIVATIONS),
+    "shared": ("all", "attention", "feed_forward", "none"),
+    "attn_type": ("bi",),
+    "first_target": ("nothing", "google"),
+}
 
 # What all of our networks have; another value means another network, whatever the weights are called.
 WANTED: dict[str, object] = {
@@ -140,7 +155,7 @@ def _fields(data: Table, fields: Mapping[str, object], published: Published, pat
 def _read(field: str, value: object, found: str) -> object:
     """A value of JSON as its field takes it; `found` begins the message of what is wrong."""
     if field in LARGEST:
-        if type(value) is not int or not 0 <= value <= LARGEST[field]:
+        if type(value) is not int or not LEAST.get(field, 0) <= value <= LARGEST[field]:
             raise BadInput(f"{found}: a whole number up to {LARGEST[field]:,} was expected")
         return value
     if field in FRACTIONS:
@@ -160,10 +175,10 @@ def _read(field: str, value: object, found: str) -> object:
         return "gelu" if value else "relu"
     if field == "languages":
         return _languages(value, found)
-    allowed = {"hidden_act": tuple(ACTIVATIONS), "shared": SHARED}.get(field)
+    allowed = WORDS.get(field)
     if not isinstance(value, str) or (allowed is not None and value not in allowed):
         raise BadInput(f"{found}: there are {', '.join(allowed or ())}")
-    return ACTIVATIONS[value] if field == "hidden_act" else value
+    return ACTIVATIONS[value] if field in ("hidden_act", "ff_activation") else value
 
 
 def _languages(value: object, found: str) -> tuple[str, ...]:

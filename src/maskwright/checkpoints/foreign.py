@@ -19,6 +19,7 @@ from torch import Tensor
 from maskwright.checkpoints.config_file import CONFIG, read_json
 from maskwright.checkpoints.fairseq import byte_level_tokens, read_dictionary, roberta_config, roberta_tensors
 from maskwright.checkpoints.google_weights import CONFIGS, read_google
+from maskwright.checkpoints.google_xlnet import XLNET_CONFIG, read_google_xlnet
 from maskwright.checkpoints.published_weights import INDEX, WEIGHTS
 from maskwright.checkpoints.tensor_file import read_tensors, write_tensors
 from maskwright.checkpoints.torch_files.folder import TORCH_INDEX, TORCH_WEIGHTS, read_torch_folder
@@ -129,12 +130,13 @@ def _google(index: Path, work: Path, tokenizer: str | Path | None) -> Staged:
     if tokenizer is None and beside is None:
         raise BadInput(f"{index.parent} has no vocab.txt and no SentencePiece .model: give --tokenizer")
     made = load_tokenizer(tokenizer or beside or index.parent)
-    read = read_google(index.with_suffix(""))
+    is_xlnet = (index.parent / XLNET_CONFIG).is_file()
+    read = (read_google_xlnet if is_xlnet else read_google)(index.with_suffix(""))
     work.mkdir()
     _write(work, read.config, read.tensors)
     left = dict.fromkeys(read.left_out, "the optimizer's, a counter, or a head of another task")
     data = sorted(index.parent.glob(f"{index.stem}.data-*"))
-    configs = [index.parent / name for name in CONFIGS.values() if (index.parent / name).is_file()]
+    configs = [path for name in (*CONFIGS.values(), XLNET_CONFIG) if (path := index.parent / name).is_file()]
     return Staged("TensorFlow 1 checkpoint of Google's", work, made, (index, *data, *configs), left, direct=False)
 
 

@@ -10,7 +10,9 @@ from maskwright.models import names as module_names
 
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|attn\.(masked_)?bias)")
 # of fine-tuned models; the encoder below them is read
-OTHER_HEADS = ("classifier.", "qa_outputs.", "sequence_summary.", "logits_proj.")
+OTHER_HEADS = (
+    "classifier.", "qa_outputs.", "sequence_summary.", "logits_proj.", "start_logits.", "end_logits.", "answer_class."
+)  # fmt: skip
 
 
 def canonical_name(name: str, prefix: str, parts: AbstractSet[str]) -> str | None:

@@ -31,6 +31,7 @@ def show(
     examples: Annotated[int, Parameter(name="--examples")] = 20,
     step: Annotated[int, Parameter(name="--step")] = 0,
     tokens: Annotated[int, Parameter(name="--tokens")] = 1_000_000,
+    text: Annotated[str | None, Parameter(name="--text")] = None,
     json: AsJson = False,
     overrides: Overrides,
 ) -> None:
@@ -47,15 +48,21 @@ def show(
         examples: How many to show.
         step: The training step they are from.
         tokens: How many tokens to measure the rates over.
+        text: Of xlnet: draw an order of these words, and who sees whom. Needs no corpus.
 
     Examples:
         maskwright show bert --corpus corpora/en
         maskwright show quick --corpus corpora/zh --masks.rate 0.4 --examples 3
         maskwright show runs/my-bert/recipe.toml --step 100 --json
+        maskwright show xlnet --text "a b c d" --permutation.predictions 4
     """
     for name, value, least in (("examples", examples, 0), ("step", step, 0), ("tokens", tokens, 1)):
         if value < least:
             raise BadInput(f"--{name} {value} is too few: give {least} or more")
+    if text is not None:
+        drawn = _draw(recipe, text, step, overrides)
+        show_result(drawn, json=json, text=lambda: str(drawn["drawing"]))
+        return
     from itertools import count, islice
 
     from maskwright.recipes import resolve, stepwise
@@ -65,8 +72,32 @@ def show(
     data = module.data(resolved, opened)  # no network is made for it
     shown = list(islice((example for at in count(step) for example in data.examples(at)), examples))
     rates = module.rates(resolved, data, step, tokens)
-    labels = LABELS.get(getattr(resolved.layout, "task", "none"), {})
+    labels = LABELS.get(getattr(getattr(resolved, "layout", None), "task", "none"), {})
     show_result(_as_data(shown, rates, labels), json=json, text=lambda: _for_people(shown, rates, labels))
+
+
+def _draw(recipe: str, text: str, step: int, overrides: Overrides) -> dict[str, Any]:
+    """An order of the words of a text, by the recipe's numbers."""
+    from maskwright.config import checked, override, plain
+    from maskwright.draws import generator
+    from maskwright.objectives.show_permutation import drawing, drawn_order
+    from maskwright.recipes import module_of
+
+    module = module_of(recipe)
+    words = text.split()
+    made = checked(module.Recipe, override(plain(module.recipe("tiny", "a text", 32000)), dict(overrides)), recipe)
+    if not hasattr(made, "permutation"):
+        raise BadInput(
+            f"--text draws the order in which tokens are predicted, and recipe {recipe} has none: take xlnet"
+        )
+    wanted = made.permutation.predictions or max(1, len(words) // made.permutation.one_in)
+    targets, places = drawn_order(len(words), wanted, generator(made.training.seed, "show", step))
+    return {
+        "tokens": words,
+        "targets": targets.tolist(),
+        "ranks": places.tolist(),
+        "drawing": drawing(words, targets, places),
+    }
 
 
 def _as_data(shown: "list[Example]", rates: "list[Rate]", labels: dict[int, str]) -> dict[str, Any]:

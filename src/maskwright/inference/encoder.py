@@ -6,6 +6,7 @@ the texts. Nothing is drawn, no global state is touched, and the same call gives
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -91,7 +92,8 @@ class Encoder:
 
     def fill_many(self, texts: Sequence[Text], top: int = 5, *, truncate: bool = False) -> list[list[list[Candidate]]]:
         """As `fill`, for many texts at once."""
-        head = dict(self.model.heads.items()).get("mlm")
+        heads = dict(self.model.heads.items())
+        head = heads.get("mlm", heads.get("plm"))
         if self.model.encoder.causal:
             raise BadInput(
                 f"{self._where} reads from left to right, so it fills no blank without what follows: give candidates "
@@ -114,8 +116,13 @@ class Encoder:
         for which, batch in self._batches(encoded):
             starts = batch.cu_seqlens.tolist()
             rows = np.concatenate([starts[n] + masks[i] for n, i in enumerate(which)])
+            at = torch.from_numpy(rows).to(self._device)
             with torch.inference_mode():
-                last = self.model.encoder(batch).index_select(0, torch.from_numpy(rows).to(self._device))
+                if "plm" in heads:  # predictions of what no token sees: the masks are last, and do not see each other
+                    ordered = replace(batch, ranks=(batch.token_ids == mask_id).long() - 1)
+                    last = self.model.encoder(ordered, rows=at)
+                else:
+                    last = self.model.encoder(batch).index_select(0, at)
                 shares = head.scores(last, self.model.encoder.token_table).float().softmax(-1)
                 best = shares.topk(top)
             guesses = zip(best.indices.tolist(), best.values.tolist(), strict=True)
@@ -164,7 +171,8 @@ class Encoder:
         """One vector a text or pair of texts: float32 (N, H).
 
         pooling     mean: of the last layer over all tokens of the text, [CLS] and [SEP] included, as
-                    sentence-transformers' mean pooling does; cls: the last layer at [CLS]; pooler: that,
+                    sentence-transformers' mean pooling does; cls: the last layer at [CLS], which is a text's
+                    first token, or in XLNet its last; pooler: that,
                     through the network's tanh projection
         normalize   scale each vector to length 1
         """
@@ -239,9 +247,20 @@ class Encoder:
             return self.model.encoder.pooled(last, batch)
         lengths = batch.cu_seqlens.diff().long()
         if pooling == "cls":
-            return first_vectors(last, batch) * (lengths > 0)[:, None]
+            found = first_vectors(last, batch)
+            if self._ends_with_cls and batch.num_tokens:
+                found = last.index_select(0, (batch.cu_seqlens[1:].long() - 1).clamp(min=0))
+            return found * (lengths > 0)[:, None]
         means = torch.segment_reduce(last.float(), "mean", lengths=lengths)
         return means.masked_fill((lengths == 0)[:, None], 0)
+
+    @property
+    def _ends_with_cls(self) -> bool:
+        """Whether [CLS] stands behind the text, as in XLNet."""
+        tokenizer = self.tokenizer
+        return tokenizer.cls_id is not None and tokenizer.layout.single[-1][0] == tokenizer.id_to_token(
+            tokenizer.cls_id
+        )
 
     def _candidates(self, ids: list[int], probabilities: list[float]) -> list[Candidate]:
         known = self.tokenizer.vocab_size

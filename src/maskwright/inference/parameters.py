@@ -17,6 +17,7 @@ from maskwright.models.gpt2 import Gpt2Config
 from maskwright.models.openai_gpt import OpenAIGptConfig
 from maskwright.models.roberta import XLM_ROBERTA_VOCABULARY
 from maskwright.models.xlm import XlmConfig
+from maskwright.models.xlnet import XlnetConfig
 from maskwright.training.pretraining import network
 
 
@@ -56,18 +57,21 @@ class Counted(NamedTuple):
 # Component, part, and the names of the parameters that are counted under it: the first match counts.
 _COMPONENTS: list[tuple[str, str, str]] = [
     ("head", "masked tokens", r"heads\.mlm\..*"),
+    ("head", "tokens in an order", r"heads\.plm\..*"),
     ("head", "next sentence", r"heads\.nsp\..*"),
     ("head", "sentence order", r"heads\.sop\..*"),
     ("pooler", "", r"encoder\.pooler\..*"),
     ("norms", "", r".*norm\.(weight|bias)|encoder\.final\..*"),
-    ("embeddings", "token", r"encoder\.embeddings\.token"),
+    ("embeddings", "token", r"encoder\.(embeddings\.)?token"),
     ("embeddings", "position", r"encoder\.embeddings\.position\.weight"),
     ("embeddings", "segment", r"encoder\.embeddings\.token_type"),
     ("embeddings", "language", r"encoder\.embeddings\.language"),
     ("embeddings", "projection", r"encoder\.projection\.weight"),
+    ("embeddings", "of a prediction", r"encoder\.mask"),
     ("attention", "", r".*\.(query_key_value|attention_output)\.weight"),
+    ("attention", "", r".*\.attention\.(query|key|value|position|output|segments)"),
     ("feed-forward", "", r".*\.(intermediate|output)\.weight"),
-    ("biases", "", r".*\.bias"),
+    ("biases", "", r".*\.(bias|attention\.biases\.\w+)"),
 ]
 _ORDER = ("embeddings", "attention", "feed-forward", "norms", "biases", "pooler", "head")
 _WEIGHTS = ("embeddings", "attention", "feed-forward", "norms")
@@ -101,6 +105,14 @@ _ALBERT = {
 }
 _GPT = {"embeddings": "(V + P) H", "norms": "4 L H"}
 _GPT2 = {"embeddings": "(V + P) H", "norms": "2 (2 L + 1) H"}
+_XLNET = {
+    "tokens in an order": "V",
+    "embeddings": "(V + 1) H",
+    "of a prediction": "H",
+    "attention": "L (5 H² + 2 H)",
+    "norms": "4 L H",
+    "biases": "3 B H + L (H + I)",
+}
 _XLM = {"masked tokens": "V", "embeddings": "(V + P + N) H", "language": "N H"}
 
 
@@ -112,6 +124,8 @@ def formulas(config: ModelConfig) -> dict[str, str]:
         return {**_FORMULAS, **_XLM} if config.knows_languages else {**_FORMULAS, **_XLM, "embeddings": "(V + P) H"}
     if isinstance(config, OpenAIGptConfig):
         return {**_FORMULAS, **_GPT}
+    if isinstance(config, XlnetConfig):
+        return {**_FORMULAS, **_XLNET}
     return {**_FORMULAS, **_GPT2} if isinstance(config, Gpt2Config) else _FORMULAS
 
 
@@ -153,8 +167,10 @@ def letters(config: ModelConfig) -> dict[str, int]:
         "H": config.hidden_size,
         "L": config.num_hidden_layers,
         "I": config.intermediate_size,
-        "P": config.max_position_embeddings,
     }
+    if isinstance(config, XlnetConfig):
+        return {**found, "B": config.n_layer if config.untie_r else min(1, config.n_layer)}
+    found["P"] = config.max_position_embeddings
     if isinstance(config, XlmConfig):
         return {**found, "N": config.n_langs} if config.knows_languages else found
     if segments := segments_of(config):

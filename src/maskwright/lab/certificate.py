@@ -98,7 +98,8 @@ def _both(encoder: Encoder, theirs: Any, one: EncodedPair, missing: str) -> dict
     out = theirs(**inputs, output_hidden_states=True)
     both = {"hidden states": (torch.stack(states), torch.stack([state[0] for state in out.hidden_states]))}
     heads: dict[str, Any] = dict(model.heads.items())
-    for name, what in (("mlm", "logits of masked tokens"), ("lm", "logits of next tokens")):
+    asked = {"mlm": "logits of masked tokens", "plm": "logits of tokens", "lm": "logits of next tokens"}
+    for name, what in asked.items():
         if name in heads:
             scores = heads[name].scores(states[-1], model.encoder.token_table)
             both[what] = (scores, _output(out, "prediction_logits")[0])

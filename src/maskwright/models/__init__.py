@@ -20,12 +20,13 @@ from maskwright.models.gpt2 import Gpt2Config
 from maskwright.models.openai_gpt import OpenAIGptConfig
 from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
+from maskwright.models.xlnet import XlnetConfig
 
 MaskedConfig = BertConfig | RobertaConfig | AlbertConfig | XlmConfig
 """The shape of a network that sees a hidden token from both sides."""
 CausalConfig = OpenAIGptConfig | Gpt2Config
 """The shape of a network that reads from left to right."""
-ModelConfig = MaskedConfig | CausalConfig
+ModelConfig = MaskedConfig | CausalConfig | XlnetConfig
 """The shape of any network here."""
 
 OTHER_NAMES = {"xlm-roberta": "roberta"}

@@ -55,8 +55,8 @@ class SentenceLanes:
         first, end = self._offsets[places.documents], self._offsets[places.documents + 1]
         begins = places.tokens == first
         before = np.where(places.tokens == SEPARATOR, end, places.tokens) - 1
-        left = self._lanes.ids(Places(np.where(begins, SEPARATOR, before), places.documents))
-        return Gaps(np.where(begins, self._begin, left), self._lanes.ids(places))
+        left, _ = self._lanes.ids(Places(np.where(begins, SEPARATOR, before), places.documents))
+        return Gaps(np.where(begins, self._begin, left), self._lanes.ids(places)[0])
 
 
 class _Apart:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskwright.batch import Integers
+from maskwright.batch import Booleans, Integers
 from maskwright.corpus.read import Split
 from maskwright.draws import generator
 from maskwright.errors import BadInput
@@ -83,14 +83,19 @@ class Lanes:
         self._orders: OrderedDict[int, tuple[Integers, Integers]] = OrderedDict()
 
     @property
+    def sizes(self) -> Integers:
+        """(lanes,) tokens that each lane has in an epoch, separators among them."""
+        return np.diff(self._bounds)
+
+    @property
     def shortest(self) -> int:
         """Tokens that the shortest lane has in an epoch, separators among them."""
-        return int(np.diff(self._bounds).min())
+        return int(self.sizes.min())
 
     def rows(self, step: int) -> Rows:
         """What the lanes read in that step."""
         places = self.places(step * self.length, self.length)
-        return Rows(self.ids(places), places.documents)
+        return Rows(self.ids(places)[0], places.documents)
 
     def places(self, first: int | Integers, count: int) -> Places:
         """What stands at [first, first + count) of each lane, counted from its beginning through all epochs.
@@ -104,7 +109,7 @@ class Lanes:
         """What stands at these positions (lanes, n) of the lanes, each row of its own lane."""
         if positions.size and int(positions.min()) < 0:
             raise ValueError(f"no position {int(positions.min())}: lanes begin at 0")
-        sizes = np.diff(self._bounds)[:, None]
+        sizes = self.sizes[:, None]
         epochs, offsets = np.divmod(positions, sizes)
         if self.backwards:
             offsets = sizes - 1 - offsets
@@ -115,16 +120,32 @@ class Lanes:
             tokens[here], documents[here] = self._of_epoch(epoch, offsets[here])
         return Places(tokens, documents)
 
-    def ids(self, places: Places) -> Integers:
-        """The token ids at places, of the same shape."""
+    def ids(self, places: Places) -> tuple[Integers, Booleans]:
+        """(token ids, whether a word of the text begins there), of the places' shape; a separator is a word."""
         flat = places.tokens.ravel()
         real = flat[flat != SEPARATOR]
         # runs of neighbouring tokens are gathered as one
         begins = np.flatnonzero(np.append(True, np.diff(real) != 1)[: len(real)])
-        found, _ = self.split.gather(real[begins], np.diff(np.append(begins, len(real))))
+        found, starts = self.split.gather(real[begins], np.diff(np.append(begins, len(real))))
         ids = np.full(flat.shape, 0 if self.separator is None else self.separator, np.int64)
         ids[flat != SEPARATOR] = found
-        return ids.reshape(places.tokens.shape)
+        begins_word = np.ones(flat.shape, np.bool_)
+        begins_word[flat != SEPARATOR] = starts > 0
+        return ids.reshape(places.tokens.shape), begins_word.reshape(places.tokens.shape)
+
+    def sentences(self, places: Places) -> Integers:
+        """The number of the sentence at each place, of the places' shape; -1 - document for a separator."""
+        numbers = np.searchsorted(self.split.sentence_offsets, places.tokens, side="right") - 1
+        return np.where(places.tokens == SEPARATOR, -1 - places.documents, numbers)
+
+    def of_sentence(self, places: Places) -> tuple[Integers, Integers]:
+        """How many tokens of its sentence are read before each place, and how many after it; 0 for a separator."""
+        ends = self.split.sentence_offsets
+        number = np.maximum(self.sentences(places), 0)
+        real = places.tokens != SEPARATOR
+        before = np.where(real, places.tokens - ends[number], 0)
+        after = np.where(real, ends[number + 1] - 1 - places.tokens, 0)
+        return (after, before) if self.backwards else (before, after)
 
     def _of_epoch(self, epoch: int, offsets: Integers) -> tuple[Integers, Integers]:
         """(tokens, documents) at offsets from the beginning of an epoch."""

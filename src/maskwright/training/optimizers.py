@@ -58,14 +58,25 @@ class OptimizerConfig(Config):
 
 
 def decay_lists(module: nn.Module) -> tuple[list[str], list[str]]:
-    """(decayed, exempt) names of the trainable parameters: matrices and tables; biases and norms."""
-    trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    return [name for name, p in trainable if p.ndim >= 2], [name for name, p in trainable if p.ndim < 2]
+    """(decayed, exempt) names of the trainable parameters: matrices and tables; biases and norms.
+
+    XLNet's `biases` of queries have a row for each head, and are biases all the same (google's rule goes by the name).
+    """
+    decayed, exempt = list[str](), list[str]()
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.ndim >= 2 and ".biases." not in name else exempt).append(name)
+    return decayed, exempt
 
 
 def layer_matrices(module: nn.Module) -> list[str]:
-    """The matrices inside the layers: what muon moves. Embeddings, pooler and heads are not among them."""
-    return [name for name in decay_lists(module)[0] if ".layers." in f".{name}"]
+    """The matrices inside the layers: what muon moves. Embeddings, pooler and heads are not among them.
+
+    Nor are the three-dimensional weights of XLNet's attention, which are a matrix for each head.
+    """
+    return [
+        name for name in decay_lists(module)[0] if ".layers." in f".{name}" and module.get_parameter(name).ndim == 2
+    ]
 
 
 class Google:

@@ -17,6 +17,7 @@ from maskwright.models import CausalConfig, ModelConfig, network_of, published
 from maskwright.models.albert import AlbertConfig
 from maskwright.models.roberta import RobertaConfig
 from maskwright.models.xlm import XlmConfig
+from maskwright.models.xlnet import XlnetConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.head import Head
 from maskwright.objectives.masked_lm_head import MaskedLMHead
@@ -93,17 +94,19 @@ def network(
 
 
 def head(name: str, config: ModelConfig) -> nn.Module:
-    """The pretraining head that a network of that shape has under that name: "mlm", "nsp", "sop", "sbo" or "lm"."""
+    """The pretraining head that a network of that shape has under that name: mlm, nsp, sop, sbo, plm or lm."""
     if name == "lm":
         return NextTokenHead()
-    if name not in ("mlm", "sbo", "nsp", "sop"):
-        raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo, lm)")
+    if name not in ("mlm", "sbo", "nsp", "sop", "plm"):
+        raise ValueError(f"there is no head {name!r} (there are: mlm, nsp, sop, sbo, plm, lm)")
     if isinstance(config, CausalConfig):
         raise BadInput(f"a {config.model_type} sees no token behind another, so it has no head {name!r}: take lm")
     if name in ("nsp", "sop"):
         return NextSentenceHead(config.hidden_size)
-    if isinstance(config, XlmConfig) and name == "mlm":
+    if name == "plm" or (isinstance(config, XlmConfig) and name == "mlm"):
         return DecoderHead(config.vocab_size)
+    if name not in ("mlm", "sbo") or isinstance(config, XlnetConfig):
+        raise ValueError(f"a {config.model_type} has no head {name!r} (there are: mlm, nsp, sop, sbo; plm of XLNet)")
     # transformers' RobertaLMHead has gelu whatever hidden_act is, and so have the published models
     activation = "gelu" if isinstance(config, RobertaConfig) else config.hidden_act
     width = config.embedding_size if isinstance(config, AlbertConfig) else None
