@@ -92,7 +92,7 @@ class TwoStreamNetwork(nn.Module):
         weight_names every parameter beside its name in the published class
         """
         super().__init__()
-        self.config, self.name, self.reads = config, name, frozenset(reads)
+        self.config, self.name, self.reads, self.causal = config, name, frozenset(reads), False
         self._weight_names = list(weight_names)
         hidden, heads = config.d_model, config.n_head
         self.token = nn.Parameter(torch.empty(config.vocab_size, hidden))
@@ -205,6 +205,9 @@ class TwoStreamNetwork(nn.Module):
     def weight_names(self) -> list[WeightName]:
         """Every parameter beside its name in the published class, in the order of the network."""
         return list(self._weight_names)
+
+    def scale_residuals(self) -> None:
+        """Nothing: what ends a half of a layer starts like the rest."""
 
     def initialise(self, seed: int) -> "TwoStreamNetwork":
         """Start all weights, see `layers.initial.start`."""
