@@ -43,7 +43,7 @@ def set_config(**changes: Any) -> Spoil:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "gpt2"}, "model_type is \"gpt2\": there is no network 'gpt2'"),
+        ({"model_type": "gptj"}, "model_type is \"gptj\": there is no network 'gptj'"),
         ({"model_type": "../bert"}, 'model_type is "../bert": there is no network'),
         ({"model_type": ["bert"]}, "model_type is ["),
         ({"maskwright_pairs": "xyz"}, 'maskwright_pairs is "xyz": there are nsp and sop'),
