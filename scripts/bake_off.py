@@ -29,6 +29,7 @@ from comparison.report import write_report
 from comparison.rows import GROUPS, runs_of
 from comparison.runs import Job, Terms, prepare, run
 from maskwright.durable import write_file
+from maskwright.errors import MaskwrightError
 from maskwright.progress import Progress, rich_progress
 
 Answers = dict[Job, dict[str, Any]]
@@ -57,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in runs_of(given.groups)
     ]
     if not given.report:
-        train_all(terms, jobs, record, given.workers, progress)
+        try:
+            train_all(terms, jobs, record, given.workers, progress)
+        except MaskwrightError as error:
+            raise SystemExit(str(error)) from None
     answers = read(record)
     progress.say(f"{len(answers)} runs: {write_report(list(answers.values()), record.with_suffix('.md'))}")
 

@@ -77,7 +77,7 @@ def sizes_to_try(batch_sequences: int) -> list[int]:
 
 
 def try_sizes(
-    recipe: Recipe | CausalRecipe,
+    recipe: AnyRecipe,
     corpus: Corpus,
     sizes: Sequence[int],
     *,
@@ -115,7 +115,7 @@ def fastest(tried: Sequence[Measured]) -> Measured:
 
 
 def probe_later(
-    recipe: Recipe | CausalRecipe,
+    recipe: AnyRecipe,
     corpus: Corpus,
     tried: Sequence[Measured],
     *,
