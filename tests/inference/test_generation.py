@@ -11,6 +11,7 @@ import transformers
 import maskwright as mw
 from maskwright.cli import main
 from maskwright.errors import BadInput
+from maskwright.inference import generation
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.generation import Sampling
 from tests.checkpoints import made_up
@@ -60,6 +61,19 @@ def test_what_was_written_is_as_likely_as_scoring_says_and_as_transformers_says(
             shares = torch.log_softmax(theirs(input_ids=row).logits.double(), -1)[0, ids.shape[1] - 1 : -1]
         wanted = shares.gather(1, torch.tensor(more)[:, None])[:, 0]
         assert np.abs(np.array(one.log_probability) - wanted.numpy()).max(initial=0) < 1e-4
+
+
+def test_texts_are_scored_together_as_alone(gpt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = mw.load(gpt)
+    texts = [PROMPT, "", "paris", "the river is long and blue", "", "a"]
+    alone = [encoder.score(text)[0] for text in texts]
+    for tokens in (1024, 9, 1):
+        monkeypatch.setattr(generation, "SCORED_TOKENS", tokens)
+        together = encoder.score(texts)
+        assert [one.tokens for one in together] == [one.tokens for one in alone]
+        for one, other in zip(together, alone, strict=True):
+            assert one.log_probability == pytest.approx(other.log_probability, abs=1e-5)
+    assert [len(one.tokens) == 0 for one in alone] == [text == "" for text in texts] and encoder.score([]) == []
 
 
 def test_the_same_seed_writes_the_same_and_samples_differ(gpt: Path) -> None:
@@ -115,7 +129,7 @@ def test_a_masked_model_guesses_one_mask_after_another(tmp_path: Path, kind: str
 def test_candidates_are_weighed_by_the_whole_text(gpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     encoder = mw.load(gpt)
     words = ["cat", "river", "long"]
-    totals = np.array([encoder.score(f"the {word} sat")[0].total for word in words])
+    totals = np.array([one.total for one in encoder.score([f"the {word} sat" for word in words])])
     shares = np.exp(totals) / np.exp(totals).sum()
     ranked = encoder.rank("the [MASK] sat", words)
     assert [word for word, _ in ranked] == [words[i] for i in np.argsort(-shares)]

@@ -18,6 +18,7 @@ from torch import Tensor
 from maskwright.batch import Batch
 from maskwright.checkpoints.elmo_folder import read_elmo
 from maskwright.errors import BadInput
+from maskwright.inference.generation import rank
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.word_characters import narrowed, sentence_marks, word_characters
 from maskwright.models.elmo import ElmoConfig
@@ -27,7 +28,6 @@ from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.both_ways_lm import BothWaysLM, both_ways_lm, neighbours
 
 Vectors = npt.NDArray[np.float32]
-BLANK = "[MASK]"
 TOKEN_BUDGET = 4096  # of a batch
 
 
@@ -121,13 +121,7 @@ class ElmoEncoder:
 
     def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
         """Which candidate is likeliest in the blank of a text, [MASK]: their shares, best first."""
-        if text.count(BLANK) != 1:
-            raise BadInput(
-                f"{text!r:.80} has {text.count(BLANK)} blanks: write {BLANK} once, where candidates are to go"
-            )
-        totals = [one.total for one in self.score([text.replace(BLANK, word) for word in candidates])]
-        shares = torch.softmax(torch.tensor(totals, dtype=torch.float64), 0).tolist()
-        return sorted(zip(candidates, shares, strict=True), key=lambda one: -one[1])
+        return rank(self.score, text, candidates)
 
     def _scored(self, sentence: _Sentence) -> Scores:
         if self.model.softmax is None:

@@ -158,7 +158,7 @@ class Encoder:
 
     def rank(self, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
         """Which candidate a GPT finds likeliest in the blank of a text, [MASK]: their shares, best first."""
-        return rank(self.model, self.tokenizer, text, candidates)
+        return rank(self.score, text, candidates)
 
     def encode(
         self,

@@ -7,8 +7,8 @@ is to know nothing of what follows. Both draw from the whole of what they hold l
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -86,10 +86,6 @@ class Sampling(NamedTuple):
         return order.gather(1, torch.minimum(place, last))[:, 0]
 
 
-Next = Callable[[Tensor], Tensor]
-"""(N,) tokens just written -> (N, V) scores of those behind them."""
-
-
 def generate(
     model: Pretraining,
     tokenizer: Tokenizer,
@@ -157,7 +153,7 @@ def _reader(model: Pretraining, tokenizer: Tokenizer, samples: int) -> tuple[np.
         cached = Cached(model.encoder, samples)
         return begin, lambda ids: head.scores(cached.read(ids), model.encoder.token_table).float()
     if not isinstance(head := heads.get("mlm"), (MaskedLMHead, DecoderHead)) or tokenizer.mask_id is None:
-        raise BadInput("this model has no head that predicts tokens, so it writes nothing: take one pretrained here")
+        raise BadInput("this model has no head that writes on: take a GPT, or a model pretrained with masks")
     masked = _Masked(model, tokenizer)
     return masked.begin, lambda ids: head.scores(masked.read(ids), model.encoder.token_table).float()
 
@@ -168,7 +164,7 @@ class Cached:
     def __init__(self, network: Network, sequences: int) -> None:
         self.network, self.sequences, self.length = network, sequences, 0
         self._kept: list[Tensor] = []
-        """Of each layer (2, N, A, S, D): keys and values of all tokens so far."""
+        """Of each layer (2, N, A, room, D): keys and values of `length` tokens; room doubles when it ends."""
 
     @torch.inference_mode()
     def read(self, ids: Tensor) -> Tensor:
@@ -178,14 +174,9 @@ class Cached:
         ends = torch.arange(0, n * new + 1, new, dtype=torch.int32, device=ids.device)
         batch = Batch(token_ids=ids.reshape(-1), cu_seqlens=ends, max_seqlen=new, position_ids=places)
         x = self.network.embeddings(batch, None)
-        first = not self._kept
         for number, layer in enumerate(cast("list[Layer]", self.network.layers)):
             query, key_value = self._split(layer.queries_keys_values(x), n, new, layer.heads)
-            if first:
-                self._kept.append(key_value)
-            else:
-                self._kept[number] = key_value = torch.cat([self._kept[number], key_value], dim=3)
-            x = layer.after_attention(x, self._attend(query, key_value), None)
+            x = layer.after_attention(x, self._attend(query, self._with_earlier(number, key_value)), None)
         self.length += new
         last = x.view(n, new, -1)[:, -1]
         return last if self.network.final is None else self.network.final(last)
@@ -194,6 +185,19 @@ class Cached:
         """(N * new, 3H) -> queries (N, A, new, D), keys and values (2, N, A, new, D)."""
         parts = qkv.view(n, new, 3, heads, -1).permute(2, 0, 3, 1, 4)
         return parts[0], parts[1:]
+
+    def _with_earlier(self, layer: int, new: Tensor) -> Tensor:
+        """Keep the keys and values of new tokens; a view of those of all so far, (2, N, A, S, D)."""
+        end = self.length + new.shape[3]
+        if layer == len(self._kept):
+            self._kept.append(new.new_empty(*new.shape[:3], end, new.shape[4]))
+        if end > (room := self._kept[layer].shape[3]):
+            larger = new.new_empty(*new.shape[:3], max(end, 2 * room), new.shape[4])
+            larger[:, :, :, : self.length] = self._kept[layer][:, :, :, : self.length]
+            self._kept[layer] = larger
+        kept = self._kept[layer]
+        kept[:, :, :, self.length : end] = new
+        return kept[:, :, :, :end]
 
     def _attend(self, query: Tensor, key_value: Tensor) -> Tensor:
         """-> (N * new, H): each new token sees those before it and itself."""
@@ -230,18 +234,33 @@ class _Masked:
 
 
 BLANK = "[MASK]"
+SCORED_TOKENS = 1024
+"""Tokens whose scores over the vocabulary are held at once."""
 
 
-def rank(model: Pretraining, tokenizer: Tokenizer, text: str, candidates: Sequence[str]) -> list[tuple[str, float]]:
-    """How likely a causal model finds a text with each candidate in its blank: shares of all of them, best first.
+def rank(
+    score: Callable[[Sequence[str]], Sequence["Total"]], text: str, candidates: Sequence[str]
+) -> list[tuple[str, float]]:
+    """How likely a model finds a text with each candidate in its blank: shares of all of them, best first.
+
+    score   texts -> what has the logarithm of the probability of each as `total`
 
     A blank is written [MASK], whatever the vocabulary has. Raises BadInput for a text without one, or with several.
     """
     if text.count(BLANK) != 1:
         raise BadInput(f"{text!r:.80} has {text.count(BLANK)} blanks: write {BLANK} once, where candidates are to go")
-    totals = [one.total for one in score(model, tokenizer, [text.replace(BLANK, word) for word in candidates])]
+    totals = [one.total for one in score([text.replace(BLANK, word) for word in candidates])]
     shares = torch.softmax(torch.tensor(totals, dtype=torch.float64), 0).tolist()
     return sorted(zip(candidates, shares, strict=True), key=lambda one: -one[1])
+
+
+class Total(Protocol):
+    """What a text was scored with."""
+
+    @property
+    def total(self) -> float:
+        """The logarithm of its probability, in nats."""
+        ...
 
 
 def score(model: Pretraining, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Scored]:
@@ -252,18 +271,34 @@ def score(model: Pretraining, tokenizer: Tokenizer, texts: Sequence[str]) -> lis
     """
     if not isinstance(head := dict(model.heads.items()).get("lm"), NextTokenHead):
         raise BadInput("this model does not read from left to right, so it gives no text a probability: take a GPT")
-    begin = [] if tokenizer.sep_id is None else [tokenizer.sep_id]
+    begin = np.array([] if tokenizer.sep_id is None else [tokenizer.sep_id], dtype=np.int64)
+    encoded = tokenizer.encode_sentences(list(texts))
+    rows = np.split(encoded.token_ids.astype(np.int64), np.cumsum(encoded.lengths)[:-1]) if len(texts) else []
+    rows = [np.concatenate([begin, row]) for row in rows]
+    for text, row in zip(texts, rows, strict=True):
+        if len(row) > (longest := model.encoder.config.longest):
+            raise BadInput(f"{text!r:.80} has {len(row)} tokens, the model {longest} positions: shorten it")
     found: list[Scored] = []
-    for text in texts:
-        ids = np.array([*begin, *tokenizer.encode_sentences([text]).token_ids.tolist()], dtype=np.int64)
-        if len(ids) > (longest := model.encoder.config.longest):
-            raise BadInput(f"{text!r:.80} has {len(ids)} tokens, the model {longest} positions: shorten it")
-        if len(ids) < 2:
-            found.append(Scored([], []))
-            continue
-        batch = flat_batch(ids, np.array([0, len(ids)])).to(model.encoder.token_table.device)
+    for part in _together(rows):
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in part])])
+        batch = flat_batch(np.concatenate(part), ends).to(model.encoder.token_table.device)
         with torch.inference_mode():
-            scores = head.scores(model.encoder(batch)[:-1], model.encoder.token_table)
-            likely = torch.log_softmax(scores.double(), -1).gather(1, batch.token_ids[1:, None])[:, 0]
-        found.append(Scored([tokenizer.id_to_token(int(i)) for i in ids[1:]], likely.tolist()))
+            last = model.encoder(batch)
+            # row r says of token r + 1; across the border of two texts that is nothing, and is left out below
+            scores = head.scores(last[:-1], model.encoder.token_table)
+            likely = torch.log_softmax(scores.double(), -1).gather(1, batch.token_ids[1:, None])[:, 0].tolist()
+        for row, first, end in zip(part, ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+            found.append(Scored([tokenizer.id_to_token(int(i)) for i in row[1:]], likely[first : max(first, end - 1)]))
     return found
+
+
+def _together(rows: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Texts in their order, as many at once as have `SCORED_TOKENS` tokens."""
+    part: list[np.ndarray] = []
+    for row in rows:
+        if part and sum(map(len, part)) + len(row) > SCORED_TOKENS:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
