@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from comparison.report import write_report
-from comparison.rows import GROUPS, runs_of
-from comparison.runs import Job, Terms, prepare, run
+from comparison.rows import GROUPS, RUNS, runs_of
+from comparison.runs import prepare, run
+from comparison.terms import Job, Terms
+from maskwright.models.bert import SIZES
 from maskwright.durable import write_file
 from maskwright.errors import MaskwrightError
 from maskwright.progress import Progress, rich_progress
@@ -42,20 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/bake-off"), help="where runs are trained")
     parser.add_argument("--record", type=Path, help="the file of all answers; OUT/bake-off.json unless given")
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--rows", nargs="+", choices=RUNS, help="only these runs of the groups")
     parser.add_argument("--languages", nargs="+", choices=["en", "zh"], default=["en", "zh"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tokens", type=float, default=3e6, help="of each run, special ones included")
+    parser.add_argument("--size", choices=SIZES, default="tiny", help="of the networks")
+    parser.add_argument("--batch", type=int, default=32, help="sequences of an update, where a row says nothing")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs side by side, a core each")
     parser.add_argument("--report", action="store_true", help="only tables and pictures of what is in the record")
     given = parser.parse_args(arguments)
     record, progress = given.record or given.out / "bake-off.json", rich_progress()
-    terms = Terms(given.corpora, given.out, given.tokens)
+    terms = Terms(given.corpora, given.out, given.tokens, given.size, given.batch)
     # Seeds outermost: whatever is stopped early has all rows, with fewer runs.
     jobs = [
         Job(language, name, seed)
         for seed in range(given.seeds)
         for language in given.languages
         for name in runs_of(given.groups)
+        if given.rows is None or name in given.rows
     ]
     if not given.report:
         try:
@@ -69,13 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def train_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, progress: Progress) -> None:
     """The runs that are not in the record; the first error ends it when those under way are done."""
     answers = read(record)
-    if other := next((told for told in answers.values() if told["budget"] != terms.tokens), None):
-        raise SystemExit(
-            f"{record} holds runs of {other['budget']:g} tokens, not {terms.tokens:g}: give another --record"
-        )
+    ours = terms.tokens, terms.size
+    for told in answers.values():
+        if (theirs := (told["budget"], told.get("size", "tiny"))) != ours:
+            raise SystemExit(
+                f"{record} holds runs of {theirs[0]:g} tokens at size {theirs[1]}, not {ours[0]:g} at {ours[1]}: "
+                "give another --record"
+            )
     missing = [job for job in jobs if job not in answers]
     for language in dict.fromkeys(job.language for job in missing):
-        prepare(terms, language, progress)
+        prepare(terms, language, [job.name for job in missing if job.language == language], progress)
     spawn = multiprocessing.get_context("spawn")
     # A process for each run: what one leaves in memory is no other's.
     with (
@@ -106,9 +115,9 @@ def write(record: Path, answers: Answers) -> None:
 
 
 def _line(told: dict[str, Any]) -> str:
+    loss = f"held-out loss {told['held_out']['loss']:.3f}, " if "held_out" in told else ""
     return (
-        f"{told['language']} {told['name']} {told['seed']}: held-out loss {told['held_out']['loss']:.3f}, "
-        f"{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
+        f"{told['language']} {told['name']} {told['seed']}: {loss}{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from comparison.measures import Measure
 from comparison.rows import GROUPS, Group
 from maskwright.durable import staged_file, write_file
 
@@ -19,25 +20,6 @@ PROBES = {"en": "topics of news", "zh": "sentiment of reviews"}
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Student's t for 95 % of the mean of so many runs."""
 CYCLE = ("#1f6feb", "#c2410c")
-
-
-class Measure(NamedTuple):
-    """One of the things every run was asked."""
-
-    title: str
-    path: tuple[str, str]
-    form: str
-    scale: float = 1.0
-
-    def of(self, told: dict[str, Any]) -> float:
-        """Its value in a run's answers."""
-        return self.scale * float(told[self.path[0]][self.path[1]])
-
-
-LOSS = Measure("held-out loss", ("held_out", "loss"), ".3f")
-ACCURACY = Measure("accuracy, %", ("held_out", "accuracy"), ".2f", 100)
-WORDS = Measure("whole words, loss", ("held_out_words", "loss"), ".3f")
-PROBE = Measure("probe, %", ("probe", "accuracy"), ".2f", 100)
 
 
 class Spread(NamedTuple):
@@ -107,25 +89,34 @@ def table(answers: Answers, language: str, group: Group) -> Iterator[str]:
     if not found:
         return
     first = next(iter(found.values()))
-    yield _line(
-        ["", "runs", "updates", LOSS.title, "difference", ACCURACY.title, WORDS.title, PROBE.title, "difference"]
-    )
-    yield _line(["---"] * 9)
-    for place, (label, runs) in enumerate(found.items()):
-        loss, accuracy, words, probe = (
-            Spread.of([m.of(told) for told in runs.values()]).text(m.form) for m in (LOSS, ACCURACY, WORDS, PROBE)
-        )
-        in_loss, in_probe = (_difference(m, runs, first) if place else "" for m in (LOSS, PROBE))
-        steps = sum(told["steps"] for told in runs.values()) / len(runs)
-        yield _line([label, f"{len(runs)}", f"{steps:,.0f}", loss, in_loss, accuracy, words, probe, in_probe])
+    measures = [measure for measure in group.measures if any(_values(measure, runs) for runs in found.values())]
+    titles = [title for m in measures for title in ([m.title, "difference"] if m.compared else [m.title])]
+    head = ["", "runs", "updates", *titles]
+    yield _line(head)
+    yield _line(["---"] * len(head))
+    for label, runs in found.items():
+        cells = [label, f"{len(runs)}", f"{sum(told['steps'] for told in runs.values()) / len(runs):,.0f}"]
+        for measure in measures:
+            values = _values(measure, runs)
+            cells.append(Spread.of(list(values.values())).text(measure.form) if values else "–")
+            if measure.compared:
+                cells.append("" if runs is first else _difference(measure, runs, first))
+        yield _line(cells)
 
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _values(measure: Measure, runs: dict[int, Any]) -> dict[int, float]:
+    """By seed, of the runs that were asked."""
+    asked = {seed: measure.of(told) for seed, told in runs.items()}
+    return {seed: value for seed, value in asked.items() if value is not None}
+
+
 def _difference(measure: Measure, runs: dict[int, Any], first: dict[int, Any]) -> str:
-    both = [measure.of(runs[seed]) - measure.of(first[seed]) for seed in runs.keys() & first.keys()]
+    ours, theirs = _values(measure, runs), _values(measure, first)
+    both = [ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()]
     return Spread.of(both).text(measure.form, signed=True) if both else ""
 
 
@@ -150,7 +141,7 @@ def draw(answers: Answers, group: Group, file: Path) -> None:
         size = (5.0 * len(languages), 0.7 + 0.26 * len(group.rows))
         figure, axes = plt.subplots(1, 2 * len(languages), figsize=size, squeeze=False, layout="constrained")
         for column, panel in enumerate(axes[0]):
-            language, measure = languages[column // 2], (LOSS, PROBE)[column % 2]
+            language, measure = languages[column // 2], group.pictured[column % 2]
             _panel(panel, answers, language, group, measure, CYCLE[column % 2])
             panel.set_title(f"{LANGUAGES[language]}: {measure.title}", fontsize=9, loc="left")
             panel.set_yticks(range(len(group.rows)), list(group.rows) if column == 0 else [""] * len(group.rows))
@@ -163,7 +154,7 @@ def draw(answers: Answers, group: Group, file: Path) -> None:
 
 def _panel(panel: Any, answers: Answers, language: str, group: Group, measure: Measure, colour: str) -> None:
     for place, name in enumerate(group.rows.values()):
-        values = [measure.of(told) for told in runs_of(answers, language, name).values()]
+        values = list(_values(measure, runs_of(answers, language, name)).values())
         if not values:
             continue
         mean, half = Spread.of(values)

@@ -1,7 +1,8 @@
-"""The rows of the bake-off: what each run changes in `quick`, and which runs stand beside each other."""
+"""The rows of the bake-off: what each run changes in its recipe, and which runs stand beside each other."""
 
 from typing import Any, NamedTuple
 
+from comparison.measures import IN_CONTEXT, MASKED, OTHER_KINDS, PROBE, Measure
 from maskwright.models.albert import SIZES as ALBERT_SIZES
 
 Changes = dict[str, Any]
@@ -18,7 +19,20 @@ ALBERT: Changes = {
     "model.num_hidden_layers": 4,
 }
 
-RUNS: dict[str, Changes] = {
+
+
+class Run(NamedTuple):
+    """A recipe, what is changed in it, and how long it learns.
+
+    by_time   False: for the budget of tokens; True: for as long as BERT takes for these
+    """
+
+    changes: Changes
+    recipe: str = "quick"
+    by_time: bool = False
+
+
+_CHOICES: dict[str, Changes] = {
     "token": SINGLE,
     "word": {**SINGLE, "masks.unit": "word"},
     "ngram": {**SINGLE, "masks.unit": "ngram"},
@@ -44,7 +58,16 @@ RUNS: dict[str, Changes] = {
     "albert-none": {**ALBERT, "model.shared": "none"},
     **{f"batch-{size}": {**SINGLE, "training.batch_sequences": size} for size in (256, 1024, 2048, 8192)},
 }  # fmt: skip
-"""What each run changes, by its name. Runs called part-... learn from a small part of the corpus, again and again."""
+OTHERS = {"elmo": "elmo", "gpt": "gpt", "xlnet": "xlnet", "word2vec": "word2vec", "bags": "bag_of_words"}
+"""The recipes of other kinds, by the name of the run that has its budget of tokens; NAME-time has BERT's time."""
+RUNS: dict[str, Run] = {
+    **{name: Run(changes) for name, changes in _CHOICES.items()},
+    "bert": Run({**SINGLE, "start.tokens": "random", "start.positions": "random"}),
+    "bert-started": Run(SINGLE),
+    **{name: Run({}, recipe) for name, recipe in OTHERS.items()},
+    **{f"{name}-time": Run({}, recipe, by_time=True) for name, recipe in OTHERS.items()},
+}
+"""All runs by name. Those called part-... learn from a small part of the corpus, again and again."""
 
 
 class Group(NamedTuple):
@@ -54,6 +77,10 @@ class Group(NamedTuple):
     """What differs."""
     rows: dict[str, str]
     """The run of each label, the one to compare with first."""
+    measures: tuple[Measure, ...] = MASKED
+    """What the table tells of each, the difference too where a measure says so; the picture has two of them."""
+    pictured: tuple[Measure, Measure] = (MASKED[0], PROBE)
+    """Those two."""
 
 
 GROUPS: dict[str, Group] = {
@@ -110,6 +137,33 @@ GROUPS: dict[str, Group] = {
             "feed-forward": "albert-feed-forward",
             "all": "albert-all",
         },
+    ),
+    "tokens": Group(
+        "BERT and what it is compared with, as many tokens each",
+        {
+            "BERT": "bert",
+            "XLNet": "xlnet",
+            "GPT": "gpt",
+            "ELMo": "elmo",
+            "word2vec": "word2vec",
+            "bag of words": "bags",
+            "BERT, started from word2vec": "bert-started",
+        },
+        OTHER_KINDS,
+        (PROBE, IN_CONTEXT),
+    ),
+    "time": Group(
+        "BERT and what it is compared with, as much time each",
+        {
+            "BERT": "bert",
+            "XLNet": "xlnet-time",
+            "GPT": "gpt-time",
+            "ELMo": "elmo-time",
+            "word2vec": "word2vec-time",
+            "bag of words, all text": "bags-time",
+        },
+        OTHER_KINDS,
+        (PROBE, IN_CONTEXT),
     ),
 }
 

@@ -1,68 +1,48 @@
-"""One run of the bake-off: `quick` with the changes of its row, as many steps as the budget of tokens allows."""
+"""One run of the bake-off: trained for its budget, then asked."""
 
 import json
-import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 import maskwright as mw
-from comparison.answers import LENGTH, held_out, probe
-from comparison.rows import RUNS
-from maskwright.config import checked, override, plain
+from comparison.answers import held_out, in_context, probe, senses
+from comparison.pace import paces
+from comparison.recipes import recipe_of, times_read
+from comparison.rows import OTHERS, RUNS
+from comparison.terms import PASSES, Job, Terms
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.rearrange import split
-from maskwright.durable import staged_file
-from maskwright.models.albert import AlbertConfig
-from maskwright.progress import Progress
-from maskwright.recipes import quick, train
-from maskwright.training.masked_recipe import Recipe, data
-from maskwright.training.run import keep_memory
+from maskwright.durable import staged_file, write_file
+from maskwright.inference.encoder import Encoder
+from maskwright.progress import Progress, silent
+from maskwright.recipes import module_of, train
+from maskwright.training.run import device_for, keep_memory
 from maskwright.training.start import StartConfig
 from maskwright.training.word2vec import word_vectors
 
-WIDTH = 128
-PASSES = 12
-"""How often runs on a part of the corpus see it."""
-BATCH = 32
-"""Sequences of an update, unless a row says otherwise."""
+KINDS = {"bert", "bert-started", *OTHERS, *(f"{name}-time" for name in OTHERS)}
+"""Runs of models that are not all asked for masked tokens; they are asked what all of them can answer."""
 
 
-class Terms(NamedTuple):
-    """What all runs of one call have in common."""
-
-    corpora: Path
-    out: Path
-    tokens: float
-
-
-class Job(NamedTuple):
-    """One run."""
-
-    language: str
-    name: str
-    seed: int
-
-    def folder(self, out: Path) -> Path:
-        """Where it is trained."""
-        return out / self.language / self.name / str(self.seed)
-
-
-def prepare(terms: Terms, language: str, progress: Progress) -> None:
-    """What all runs of a language begin with: word2vec vectors of its training documents, and the small part."""
+def prepare(terms: Terms, language: str, names: list[str], progress: Progress) -> None:
+    """What the runs of a language need: word2vec vectors of all its text, the small part, everyone's pace."""
     corpus = Corpus.open(terms.corpora / language)
-    path = _vectors(terms, language)
-    if not path.is_file():
-        ids, vectors, _ = word_vectors(corpus.train, WIDTH, StartConfig(epochs=1).word2vec(seed=0), progress)
+    started = [name for name in names if RUNS[name].recipe == "quick" and name != "bert"]
+    if started and not (path := terms.vectors(language)).is_file():
+        settings = StartConfig(epochs=1).word2vec(seed=0)
+        ids, vectors, _ = word_vectors(corpus.train, terms.width, settings, progress)
         path.parent.mkdir(parents=True, exist_ok=True)
         with staged_file(path) as file:
-            file.write(f"{len(ids)} {WIDTH}\n".encode())
+            file.write(f"{len(ids)} {terms.width}\n".encode())
             for i, vector in zip(ids.tolist(), vectors, strict=True):
                 file.write(f"{corpus.tokenizer.id_to_token(i)} {' '.join(f'{x:.6g}' for x in vector)}\n".encode())
-    if not _part(terms, language).is_dir():
-        share = min(1.0, terms.tokens / PASSES / corpus.train.num_tokens)
-        split(corpus.path, [_part(terms, language)], [share], progress=progress)
+    part = _some(corpus, terms.part(language), terms.tokens / PASSES, progress=progress)
+    if any(RUNS[name].by_time for name in names) and not (told := _paces(terms, language)).is_file():
+        torch.set_num_threads(1)
+        keep_memory()
+        write_file(told, json.dumps(paces(terms, language, corpus, part, progress)).encode())
 
 
 def run(terms: Terms, job: Job) -> dict[str, Any]:
@@ -74,53 +54,64 @@ def run(terms: Terms, job: Job) -> dict[str, Any]:
     keep_memory()
     folder = job.folder(terms.out)
     whole = Corpus.open(terms.corpora / job.language)
-    corpus = Corpus.open(_part(terms, job.language)) if job.name.startswith("part-") else whole
-    recipe = recipe_of(terms, job, corpus)
+    tokens = _tokens(terms, job)
+    corpus = _corpus(terms, job, whole, tokens)
+    recipe: Any = recipe_of(terms, job, corpus, tokens)
     if train(recipe, corpus, folder, allocator="kept"):
         raise KeyboardInterrupt
-    encoder = mw.load(folder / "model")
+    encoder = mw.load(folder / "model", device=device_for().type)
     last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
-    return {
+    packages = terms.corpora / "packages"
+    told: dict[str, Any] = {
         **job._asdict(),
         "budget": terms.tokens,
-        "steps": recipe.training.steps,
-        "tokens": last["tokens"],
+        "size": terms.size,
+        "steps": last["step"],
+        "tokens": last["tokens"] / times_read(RUNS[job.name].recipe),
         "seconds": last["timing"]["seconds"],
-        "parameters": sum(p.numel() for p in encoder.model.parameters()),
-        **held_out(encoder, whole),
-        "probe": probe(encoder, job.language, terms.corpora / "packages"),
+        "probe": probe(encoder, whole.tokenizer, job.language, packages),
     }
+    if isinstance(encoder, Encoder):
+        told["parameters"] = sum(p.numel() for p in encoder.model.parameters())
+        if "mlm" in encoder.model.heads:
+            told |= held_out(encoder, whole)
+    if job.name in KINDS:
+        told |= {
+            "in_context": in_context(encoder, job.language, packages),
+            "senses": senses(encoder, packages) if job.language == "en" else None,
+        }
+    return told
 
 
-def recipe_of(terms: Terms, job: Job, corpus: Corpus) -> Recipe:
-    """`quick` at 15 % masks with the row's changes."""
-    changes, tokenizer = RUNS[job.name], corpus.tokenizer
-    start = plain(quick.recipe("tiny", str(corpus.path), tokenizer.vocab_size))
-    if changes.get("model.model_type") == "albert":
-        start["model"] = plain(
-            AlbertConfig(vocab_size=tokenizer.vocab_size, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
-        )
-    common = {
-        "model.pad_token_id": tokenizer.pad_id, "model.max_position_embeddings": LENGTH, "layout.max_length": LENGTH,
-        "masks.rate": 0.15, "start.tokens": str(_vectors(terms, job.language)),
-        "training.seed": job.seed, "training.batch_sequences": BATCH, "training.micro_sequences": BATCH,
-        "training.evaluate_every": 10**6, "training.held_out_sequences": 32,
-    }  # fmt: skip
-    first = checked(Recipe, override(start, {**common, **changes}), job.name)
-    seen = data(first, corpus)
-    batches = [seen.batches(step) for step in range(3)]
-    a_step = sum(batch.num_tokens for step in batches for batch in step) / len(batches)
-    steps = max(1, round(terms.tokens / a_step))
-    # Fewer and larger steps want a higher rate, by the root of their size, up to what still converges.
-    scale = min(3.0, math.sqrt(first.training.batch_sequences / BATCH))
-    rates = {f"optimizer.{name}": getattr(first.optimizer, name) * scale for name in ("rate", "matrix_rate")}
-    done = {"training.steps": steps, "training.save_every": steps, "training.log_every": max(1, steps // 20)}
-    return checked(Recipe, override(plain(first), {**rates, **done}), job.name)
+def _tokens(terms: Terms, job: Job) -> float:
+    """The run's budget: that of the call, or what it reads in the time that BERT takes for it."""
+    run = RUNS[job.name]
+    if not run.by_time or run.recipe == "bag_of_words":
+        return terms.tokens
+    pace = json.loads(_paces(terms, job.language).read_text())
+    return terms.tokens * pace["bert"] / pace[job.name.removesuffix("-time")]
 
 
-def _vectors(terms: Terms, language: str) -> Path:
-    return terms.out / language / f"word2vec-{WIDTH}.txt"
+def _corpus(terms: Terms, job: Job, whole: Corpus, tokens: float) -> Corpus:
+    """What the run reads: all text, the small part again and again, or as much as it reads once if it has no steps."""
+    run = RUNS[job.name]
+    if job.name.startswith("part-"):
+        return Corpus.open(terms.part(job.language))
+    if not hasattr(module_of(run.recipe), "train") or (run.by_time and run.recipe == "bag_of_words"):
+        return whole
+    folder = job.folder(terms.out)
+    return _some(whole, folder.with_name(f"{folder.name}-text"), tokens, seed=job.seed)
 
 
-def _part(terms: Terms, language: str) -> Path:
-    return terms.out / language / f"part-{terms.tokens / PASSES:.0f}"
+def _some(corpus: Corpus, out: Path, tokens: float, *, seed: int = 0, progress: Progress = silent) -> Corpus:
+    """Documents of about so many tokens in all, drawn; all of the corpus where it has no more."""
+    share = tokens / corpus.train.num_tokens
+    if share >= 1:
+        return corpus
+    if not out.is_dir():
+        split(corpus.path, [out], [share], seed=seed, progress=progress)
+    return Corpus.open(out)
+
+
+def _paces(terms: Terms, language: str) -> Path:
+    return terms.out / language / "seconds-a-token.json"
