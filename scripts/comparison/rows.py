@@ -60,12 +60,14 @@ _CHOICES: dict[str, Changes] = {
 }  # fmt: skip
 OTHERS = {"elmo": "elmo", "gpt": "gpt", "xlnet": "xlnet", "word2vec": "word2vec", "bags": "bag_of_words"}
 """The recipes of other kinds, by the name of the run that has its budget of tokens; NAME-time has BERT's time."""
+SINUSOIDS: dict[str, Changes] = {"gpt": {"start.positions": "sinusoids"}}
+"""Where positions are learned they begin as sinusoids; XLNet's distances are these."""
 RUNS: dict[str, Run] = {
     **{name: Run(changes) for name, changes in _CHOICES.items()},
-    "bert": Run({**SINGLE, "start.tokens": "random", "start.positions": "random"}),
+    "bert": Run({**SINGLE, "start.tokens": "random"}),
     "bert-started": Run(SINGLE),
-    **{name: Run({}, recipe) for name, recipe in OTHERS.items()},
-    **{f"{name}-time": Run({}, recipe, by_time=True) for name, recipe in OTHERS.items()},
+    **{name: Run(SINUSOIDS.get(name, {}), recipe) for name, recipe in OTHERS.items()},
+    **{f"{name}-time": Run(SINUSOIDS.get(name, {}), recipe, by_time=True) for name, recipe in OTHERS.items()},
 }
 """All runs by name. Those called part-... learn from a small part of the corpus, again and again."""
 
