@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from maskwright.layers.attention import Layout, pad, unpad
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.relative_positions import distance_vectors
-from maskwright.layers.relative_products import RelativeProducts
+from maskwright.layers.relative_products import relative_products
 from maskwright.layers.sight import Sight
 
 
@@ -92,7 +92,7 @@ class RelativeAttention(nn.Module):
         if sight.other is not None:  # to have the same segment counts 0: what is the same for all keys changes nothing
             gap = (self.segments[1] - self.segments[0])[:, :, None]
             by_segment = biased(self.biases.segment) @ gap
-        context: Tensor = RelativeProducts.apply(  # type: ignore[assignment]
+        context = relative_products(
             biased(self.biases.content), biased(self.biases.position), by_segment, *keys, sight, self.dropout, stream
         )
         return unpad(context.transpose(1, 2).flatten(2), where) @ self.output.flatten(1).T

@@ -16,14 +16,29 @@ from maskwright.layers.relative_positions import picked, put_back, shifted
 from maskwright.layers.sight import Sight
 
 
-class RelativeProducts(torch.autograd.Function):
+def relative_products(
+    by_content: Tensor,
+    by_distance: Tensor,
+    by_segment: Tensor | None,
+    key: Tensor,
+    value: Tensor,
+    position: Tensor,
+    sight: Sight,
+    rate: float,
+    stream: DropoutStream | None,
+) -> Tensor:
     """(N, A, F, D) of what each row looks for, already over sqrt(D), -> (N, A, F, D), the values that it found.
 
     by_content, by_distance   (N, A, F, D), what keys and positions are multiplied with
     by_segment                (N, A, F, 1), what a key of another segment has more; None without segments
     key, value, position      (N, A, K, D), (N, A, K, D), (N, A, P, D)
     """
+    return _RelativeProducts.apply(  # type: ignore[no-any-return]
+        by_content, by_distance, by_segment, key, value, position, sight, rate, stream
+    )
 
+
+class _RelativeProducts(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
