@@ -26,9 +26,8 @@ from maskwright.lab.bench.turns import Result, Side, in_turn
 from maskwright.progress import Progress, silent
 
 BESIDE = "bert"
-SIZE = {"elmo": "small", "xlm": "english"}
-"""Of a recipe whose first size will not do: ELMo's smallest published one, which stays as it is, and XLM's for text of
-one language, which takes the shape like all others' first ones."""
+OF_PAIRS = ("nsp", "sop")
+"""Heads that score nothing over the vocabulary."""
 RATE = 1e-4
 STEPS = 1_000_000
 
@@ -117,10 +116,10 @@ def summary(shape: Shape, results: dict[str, list[Result]], *, rounds: int, thre
 
 
 def _size(recipe: str) -> str:
-    """The size whose settings a recipe is measured with; most of its numbers are then the shape's."""
+    """The size that a recipe is taken at, before it is given the shape; ELMo keeps its smallest published one."""
     from maskwright.recipes import module_of
 
-    return SIZE.get(recipe, next(iter(module_of(recipe).SIZES)))
+    return "small" if recipe == "elmo" else next(iter(module_of(recipe).SIZES))
 
 
 def sized(recipe: str, path: str, words: int, shape: Shape, changes: dict[str, Any]) -> Any:
@@ -146,6 +145,9 @@ def sized(recipe: str, path: str, words: int, shape: Shape, changes: dict[str, A
         lanes = max(1, shape.tokens // (2 * start["layout"]["unroll"]))
         wanted |= {"training.batch_sequences": lanes, "training.micro_sequences": lanes}
     else:
+        wanted |= {"model.n_langs": 1}  # XLM's, as the text is of one language
+        if start.get("layout", {}).get("kind") == "languages":
+            wanted |= {"layout.kind": "full_sentences"}
         for names, number in {
             ("num_hidden_layers", "n_layer"): shape.layers,
             ("hidden_size", "d_model"): shape.hidden,
@@ -205,7 +207,7 @@ def measure(
     def step() -> None:
         number, some = next(stream)
         tokens.append(sum(batch.num_tokens for batch in some))
-        asked.append(sum(0 if batch.predict_ids is None else len(batch.predict_ids) for batch in some))
+        asked.append(sum(n for batch in some for head, n in work.counts(batch).items() if head not in OF_PAIRS))
         gradients(work, optimizer, some, made.training, number, stop)
         optimizer.step(1.0)
         if device.type == "cuda":
