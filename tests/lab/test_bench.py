@@ -265,7 +265,7 @@ RECIPES = ["roberta", "albert", "spanbert", "xlm", "xlnet", "gpt", "gpt2", "elmo
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_the_shape_dropout_and_optimizer_of_all(name: str) -> None:
-    made = recipes.sized(name, "corpus", 500, SMALL, {})
+    made = recipes.sized(name, "corpus", 500, SMALL)
     if name == "elmo":  # as allennlp published its small one; 2 x 16 tokens are a lane that is read both ways
         assert (made.model.cell_size, made.model.projection_size, made.model.vocab_size) == (1024, 128, 500)
         assert made.training.batch_sequences == made.training.micro_sequences == 1
@@ -303,14 +303,14 @@ def test_what_a_token_costs_is_told_beside_berts() -> None:
         "bert": [row(800, 0.15), row(1000, 0.15), row(600, 0.15)],
         "gpt": [row(400, 1.0), row(250, 1.0), row(200, 1.0)],
     }
-    made = recipes.summary(shape("tiny"), results, rounds=3, threads=2)
+    made = recipes.summary(shape("tiny"), TERMS, results)
     assert made["recipes"]["gpt"]["cost"] == {"median": 3.0, "least": 2.0, "most": 4.0}
     assert made["recipes"]["bert"]["cpu_cost"]["most"] == 1.0
     head, first, second, _, notes = tables.recipes_table([made]).splitlines()
     assert head.startswith("2x128, 32 x 128") and first.split()[:2] == ["bert", "800"]
     for words in ("250 (200-400)", "3.00x (2.00-4.00)", "1.00", "2.0"):
         assert words in second
-    assert "3 rounds; 2 threads, cpu" in notes
+    assert "3 rounds; 2 threads, dropout 0.1, cpu" in notes
     assert json.loads(json.dumps(made)) == made
 
 

@@ -90,9 +90,10 @@ def bench(
             show(found, json=json, text=lambda: tables.parts_table(found))
         case "recipes":
             from maskwright.lab.bench import recipes
+            from maskwright.lab.bench.pretrain import Terms
 
-            terms = {"seconds": seconds, "rounds": rounds, "threads": threads, "corpus": corpus}
-            costs = recipes.compare(shapes, recipe or _stepwise(), **terms, progress=progress)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            costs = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
             show(costs, json=json, text=lambda: tables.recipes_table(costs))
         case "batches":
             from maskwright.lab.bench import batches

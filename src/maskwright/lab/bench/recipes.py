@@ -21,6 +21,7 @@ import torch
 
 from maskwright.batch import Batch
 from maskwright.lab.bench.clock import peak_mib, time_steps, told
+from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.lab.bench.turns import Result, Side, in_turn
 from maskwright.progress import Progress, silent
@@ -35,11 +36,9 @@ STEPS = 1_000_000
 def compare(
     shapes: Sequence[Shape],
     recipes: Sequence[str],
+    terms: Terms,
     *,
-    corpus: str | None,
-    seconds: float,
-    rounds: int,
-    threads: int,
+    corpus: str | None = None,
     progress: Progress = silent,
 ) -> list[Result]:
     """One result for each shape, see `summary`. Without `corpus` the sample text is made into one first."""
@@ -52,10 +51,10 @@ def compare(
             build_corpus(SampleText("en"), corpus, progress=progress)
         made: list[Result] = []
         for shape in shapes:
-            given = {"corpus": corpus, "shape": asdict(shape), "seconds": seconds}
+            given = {"corpus": corpus, "shape": asdict(shape), "seconds": terms.seconds, "dropout": terms.dropout}
             sides = [Side(name, "recipes", given | asked) for name, asked in asked_of(recipes)]
-            results = in_turn(sides, rounds, threads, name=shape.name, progress=progress)
-            made.append(summary(shape, results, rounds=rounds, threads=threads))
+            results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
+            made.append(summary(shape, terms, results))
         return made
 
 
@@ -76,7 +75,7 @@ def asked_of(recipes: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{name}, no memory", {"recipe": name, "changes": {"model.mem_len": 0}}
 
 
-def summary(shape: Shape, results: dict[str, list[Result]], *, rounds: int, threads: int) -> Result:
+def summary(shape: Shape, terms: Terms, results: dict[str, list[Result]]) -> Result:
     """Medians and spread over rounds, by what was measured.
 
     tokens_per_second       and tokens_per_cpu_second, of all processors at work
@@ -86,7 +85,7 @@ def summary(shape: Shape, results: dict[str, list[Result]], *, rounds: int, thre
     """
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
-        values = [value(i) for i in range(rounds)]
+        values = [value(i) for i in range(terms.rounds)]
         return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
     def row(mine: list[Result]) -> Result:
@@ -108,8 +107,9 @@ def summary(shape: Shape, results: dict[str, list[Result]], *, rounds: int, thre
         "shape": f"{shape.layers}x{shape.hidden}",
         "sequences": shape.sequences,
         "length": shape.length,
-        "threads": threads,
-        "rounds": rounds,
+        "threads": terms.threads,
+        "rounds": terms.rounds,
+        "dropout": terms.dropout,
         "device": results[BESIDE][0]["device"],
         "recipes": {name: row(mine) for name, mine in results.items()},
     }
@@ -122,7 +122,9 @@ def _size(recipe: str) -> str:
     return "small" if recipe == "elmo" else next(iter(module_of(recipe).SIZES))
 
 
-def sized(recipe: str, path: str, words: int, shape: Shape, changes: dict[str, Any]) -> Any:
+def sized(
+    recipe: str, path: str, words: int, shape: Shape, dropout: float = DROPOUT, changes: dict[str, Any] | None = None
+) -> Any:
     """The recipe at that shape, on a corpus at `path` whose tokenizer knows so many words."""
     from maskwright.config import checked, override, plain
     from maskwright.recipes import stepwise
@@ -139,7 +141,7 @@ def sized(recipe: str, path: str, words: int, shape: Shape, changes: dict[str, A
         "training.clip": 1.0,
         "training.batch_sequences": shape.sequences,
         "training.micro_sequences": shape.sequences,
-        **{f"model.{name}": DROPOUT for name in start["model"] if "dropout" in name},
+        **{f"model.{name}": dropout for name in start["model"] if "dropout" in name},
     }
     if own_shape:  # and lanes that are read both ways
         lanes = max(1, shape.tokens // (2 * start["layout"]["unroll"]))
@@ -157,7 +159,7 @@ def sized(recipe: str, path: str, words: int, shape: Shape, changes: dict[str, A
             wanted |= {f"model.{name}": number for name in names}
         wanted |= {"model.mem_len": 3 * shape.length // 4, "model.reuse_len": shape.length // 2}  # XLNet's shares
     known = {key: value for key, value in wanted.items() if key.split(".")[1] in start.get(key.split(".")[0], {})}
-    return checked(module.Recipe, override(start, {**known, **changes}), "bench")
+    return checked(module.Recipe, override(start, {**known, **(changes or {})}), "bench")
 
 
 def fewer(batch: Batch, share: float) -> Batch:
@@ -173,6 +175,7 @@ def measure(
     shape: dict[str, Any],
     seconds: float,
     recipe: str,
+    dropout: float = DROPOUT,
     predicted: float | None = None,
     changes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -192,7 +195,7 @@ def measure(
 
     keep_memory()
     opened, device, stop = Corpus.open(corpus), device_for(), Stop()
-    made = sized(recipe, corpus, opened.tokenizer.vocab_size, Shape(**shape), changes or {})
+    made = sized(recipe, corpus, opened.tokenizer.vocab_size, Shape(**shape), dropout, changes)
     work = module_of(recipe).build(made, opened)
     work.module.to(device)
     optimizer = Optimizer(work.module, made.optimizer, PRECISIONS[made.training.precision])

@@ -88,9 +88,10 @@ def recipes_table(results: Sequence[Result]) -> str:
         ]
         parts.append("\n".join(aligned_columns(rows)))
     first = results[0]
+    terms = f"{first['rounds']} rounds; {first['threads']} threads, dropout {first['dropout']}, {first['device']}"
     parts.append(
-        f"a token's time over that of BERT's, median (least-most) of {first['rounds']} rounds; "
-        f"{first['threads']} threads, {first['device']}; MFLOP of a token's products, forward and backward"
+        f"a token's time over that of BERT's, median (least-most) of {terms}; MFLOP of a token's products, "
+        "forward and backward"
     )
     return "\n\n".join(parts)
 
