@@ -1,8 +1,8 @@
 """Relative attention by products and one softmax, with a backward of its own.
 
 The sums of `relative_attention` are made in place in one table of scores, and only weights are kept of it. Autograd
-would keep, and send gradients through, a table for each term: a step of 4 x 256 takes 15 % longer that way with 128
-tokens, 24 % with 512.
+would keep, and send gradients through, a table for each term: whole steps of 4 x 256 have 15 % more tokens a second
+this way with sequences of 128 tokens, 20 % with 512.
 """
 
 from typing import Any
