@@ -33,12 +33,12 @@ def bench(
 
     pretrain: our training step beside that of transformers (extra [hf]), and the
     share of what the matrix products alone would allow. parts: where the time of
-    our step goes. recipes: whole steps of every recipe on one shape, and what a token
-    costs beside BERT's. batches: laying out and masking the sequences of each recipe,
-    on one processor. corpus: raw text to a corpus, on one processor, and the memory it
-    takes; then beside `datasets.map` (if it is installed) and Google's script (if
-    MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
-    import.
+    our step goes. recipes: whole steps of every recipe on one shape, and what a
+    token costs beside BERT's. batches: laying out and masking the sequences of each
+    recipe, on one processor. corpus: raw text to a corpus, on one processor, and the
+    memory it takes; then beside `datasets.map` (if it is installed) and Google's
+    script (if MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start:
+    help and import.
 
     Args:
         what: pretrain, parts, recipes, batches, corpus or start.
