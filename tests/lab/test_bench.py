@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from maskwright.corpus.build import build_corpus
+from maskwright.corpus.sources import SampleText
 from maskwright.errors import BadInput, MaskwrightError
-from maskwright.lab.bench import batches, corpus, ours, parts, pretrain, start, tables, turns
+from maskwright.lab.bench import batches, corpus, ours, parts, pretrain, recipes, start, tables, turns
 from maskwright.lab.bench.clock import Times, time_steps
 from maskwright.lab.bench.shapes import Shape, flops_per_token, shape
 from maskwright.lab.bench.turns import Side, in_turn, measure_side
@@ -249,6 +251,67 @@ def test_batches_are_made_from_a_corpus_and_counted(tmp_path: Path) -> None:
     result = batches.measure(corpus=str(tmp_path / "corpus"), seconds=0.05, sequences=16)
     assert result["steps"] >= 1 and result["tokens"] > 16 * 5
     assert result["tokens_per_second"] > 0 and result["epochs"] > 0
+
+
+@pytest.fixture(scope="module")
+def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = str(tmp_path_factory.mktemp("bench") / "corpus")
+    build_corpus(SampleText("en"), made)
+    return made
+
+
+RECIPES = ["roberta", "albert", "spanbert", "xlm", "xlnet", "gpt", "gpt2", "elmo"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_the_shape_dropout_and_optimizer_of_all(name: str) -> None:
+    made = recipes.sized(name, "corpus", 500, SMALL)
+    if name == "elmo":  # as allennlp published its small one; 2 x 16 tokens are a lane that is read both ways
+        assert (made.model.cell_size, made.model.projection_size, made.model.vocab_size) == (1024, 128, 500)
+        assert made.training.batch_sequences == made.training.micro_sequences == 1
+    else:
+        shape_of = made.model
+        numbers = shape_of.num_hidden_layers, shape_of.hidden_size, shape_of.num_attention_heads, shape_of.vocab_size
+        assert numbers == (1, 64, 1, 600)
+        assert made.training.batch_sequences == made.training.micro_sequences == 2
+        assert getattr(shape_of, "intermediate_size", 256) == 256
+    rates = {value for key, value in made.model.model_dump().items() if "dropout" in key}
+    assert rates == {0.1} and (made.optimizer.name, made.optimizer.rate) == ("adamw", 1e-4)
+    if name == "xlnet":
+        assert (made.model.mem_len, made.model.reuse_len, made.permutation.max_length) == (12, 8, 16)
+
+
+@pytest.mark.parametrize("name", ["bert", "xlnet", "gpt", "elmo"])
+def test_a_recipe_is_measured_by_its_own_steps(sample_corpus: str, name: str) -> None:
+    given = {"corpus": sample_corpus, "shape": asdict(replace(SMALL, sequences=4)), "seconds": 0.0, "recipe": name}
+    result = recipes.measure(**given)
+    assert result["steps"] == 3 and result["tokens_per_second"] > 0 and result["mflops"] > 0
+    wanted = {"bert": 2 / 16, "xlnet": 2 / 16, "gpt": 15 / 16, "elmo": 1.0}[name]
+    assert result["predictions"] == pytest.approx(wanted, abs=0.05)
+    if name == "gpt":
+        few = recipes.measure(**given, predicted=0.25)
+        assert few["predictions"] == pytest.approx(0.25, abs=0.02)
+        scored = 6 * 64 * 8000 * (result["predictions"] - few["predictions"]) / 1e6  # a product of H columns and V rows
+        assert result["mflops"] - few["mflops"] == pytest.approx(scored, rel=0.1)
+
+
+def test_what_a_token_costs_is_told_beside_berts() -> None:
+    def row(speed: float, predictions: float) -> dict[str, Any]:
+        return {**_measured(speed), "predictions": predictions, "mflops": 2.0, "device": "cpu"}
+
+    results = {
+        "bert": [row(800, 0.15), row(1000, 0.15), row(600, 0.15)],
+        "gpt": [row(400, 1.0), row(250, 1.0), row(200, 1.0)],
+    }
+    made = recipes.summary(shape("tiny"), TERMS, results)
+    assert made["recipes"]["gpt"]["cost"] == {"median": 3.0, "least": 2.0, "most": 4.0}
+    assert made["recipes"]["bert"]["cpu_cost"]["most"] == 1.0
+    head, first, second, _, notes = tables.recipes_table([made]).splitlines()
+    assert head.startswith("2x128, 32 x 128") and first.split()[:2] == ["bert", "800"]
+    for words in ("250 (200-400)", "3.00x (2.00-4.00)", "1.00", "2.0"):
+        assert words in second
+    assert "3 rounds; 2 threads, dropout 0.1, cpu" in notes
+    assert json.loads(json.dumps(made)) == made
 
 
 def test_commands_are_started_round_by_round_and_the_first_round_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

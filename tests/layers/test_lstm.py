@@ -86,6 +86,19 @@ def test_outputs_states_and_gradients_are_those_of_the_equations(
         torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-9)
 
 
+@pytest.mark.parametrize("gates", [1, 100, 1 << 22])
+def test_without_gradients_stretches_of_steps_give_the_same(monkeypatch: pytest.MonkeyPatch, gates: int) -> None:
+    lstm, bounds = made(1.0), [0, 6, 6, 9, 14]
+    begin, cells = torch.randn(4, 4, dtype=torch.float64), torch.randn(4, 7, dtype=torch.float64)
+    x = torch.randn(14, 5, dtype=torch.float64)
+    wanted = at_once(lstm, x, bounds, False, begin, cells)
+    monkeypatch.setattr("maskwright.layers.lstm.GATES", gates)
+    with torch.no_grad():
+        found = at_once(lstm, x, bounds, False, begin, cells)
+    for one, other in zip(wanted, found):
+        torch.testing.assert_close(one, other, atol=1e-13, rtol=0)
+
+
 @pytest.mark.parametrize("backward", [False, True])
 def test_without_clips_it_is_pytorchs_own(backward: bool) -> None:
     lstm = made(None)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from maskwright.layers.attention import layout
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.relative_attention import Biases, RelativeAttention, plain
-from maskwright.layers.relative_positions import distance_table, distance_vectors, picked, shifted
+from maskwright.layers.relative_positions import distance_table, distance_vectors, picked, put_back, shifted
 from maskwright.layers.row_attention import some_rows
 from maskwright.layers.sight import content_sight, prediction_sight
 
@@ -41,6 +41,7 @@ def test_both_ways_are_one(lengths: list[int], memory: int, segments: bool, back
     where = layout(torch.from_numpy(ends.astype(np.int32)), tokens, longest, torch.float64)
     asked = some_rows(torch.from_numpy(np.flatnonzero(rng.random(tokens) < 0.6)), where)
     ways = torch.arange(n) % 2 if backward else None
+    chosen = None if ways is None else torch.nn.functional.one_hot(ways, 2).double()
     answers: list[list[Tensor]] = []
     for readable in (False, True):
         part = attention(1)
@@ -53,7 +54,7 @@ def test_both_ways_are_one(lengths: list[int], memory: int, segments: bool, back
             found = _readable(part, content, queries, before, ranks, types, asked.index, ends, ways, clamp)
         else:
             table = distance_table(longest, memory, HIDDEN, clamp, both_ways=backward, device=torch.device("cpu"))
-            keys = part.keys(content, where, before if memory else None, table, ways)
+            keys = part.keys(content, where, before if memory else None, table, chosen)
             seen = content_sight(ranks, types, where, memory, torch.float64)
             seen_by_predictions = prediction_sight(ranks, types, where, asked, memory, torch.float64, "nothing")
             found = (
@@ -106,8 +107,13 @@ def test_a_shift_puts_each_distance_where_it_belongs(longest: int, memory: int) 
     wanted = memory + torch.arange(longest)[:, None] - torch.arange(keys)
     assert torch.equal(shifted(scores, keys), wanted.double().expand(2, 3, -1, -1))
     places = torch.stack([torch.arange(longest), torch.arange(longest).flip(0)])
-    found = picked(scores, places, longest, keys)
+    found = picked(scores, places, keys)
     assert torch.equal(found[0, 0], wanted.double()) and torch.equal(found[1, 2], wanted.flip(0).double())
+    spread = put_back(found, places, scores.shape[-1])
+    assert torch.equal(picked(spread, places, keys), found) and torch.equal(
+        spread != 0, (spread == scores) & (spread != 0)
+    )
+    assert spread.abs().sum() == found.abs().sum()
 
 
 def test_vectors_of_distances() -> None:

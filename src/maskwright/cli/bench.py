@@ -1,4 +1,4 @@
-"""`maskwright bench`: how fast this machine trains, makes batches, builds a corpus, starts."""
+"""`maskwright bench`: how fast this machine trains, by each recipe too, makes batches, builds a corpus, starts."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ SIZES = ("tiny", "mini", "small", "base")
 
 
 def bench(
-    what: Literal["pretrain", "parts", "batches", "corpus", "start"],
+    what: Literal["pretrain", "parts", "recipes", "batches", "corpus", "start"],
     /,
     *,
     size: Annotated[tuple[str, ...], Parameter(name="--size", consume_multiple=True)] = SIZES,
@@ -33,28 +33,30 @@ def bench(
 
     pretrain: our training step beside that of transformers (extra [hf]), and the
     share of what the matrix products alone would allow. parts: where the time of
-    our step goes. batches: laying out and masking the sequences of each recipe,
-    on one processor. corpus: raw text to a corpus, on one processor, and the memory it
-    takes; then beside `datasets.map` (if it is installed) and Google's script (if
-    MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
-    import.
+    our step goes. recipes: whole steps of every recipe on one shape, and what a
+    token costs beside BERT's. batches: laying out and masking the sequences of each
+    recipe, on one processor. corpus: raw text to a corpus, on one processor, and the
+    memory it takes; then beside `datasets.map` (if it is installed) and Google's
+    script (if MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start:
+    help and import.
 
     Args:
-        what: pretrain, parts, batches, corpus or start.
-        size: For pretrain and parts: tiny, mini, small, medium, base, large; several
+        what: pretrain, parts, recipes, batches, corpus or start.
+        size: For pretrain, parts and recipes: tiny, mini, small, medium, base, large; several
             may be given.
         seconds: Of each measurement.
         rounds: How often each side has its turn.
-        threads: For pretrain and parts. Default: OMP_NUM_THREADS, or the processors there are.
+        threads: For pretrain, parts and recipes. Default: OMP_NUM_THREADS, or the processors there are.
         alone: For pretrain and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
-        corpus: For batches: a corpus to make them from. Default: the sample text.
-        recipe: For batches: whose batches. Default: those of every recipe.
+        corpus: For recipes and batches: a corpus to read. Default: the sample text.
+        recipe: For recipes and batches: which ones. Default: all that train step by step.
         gigabyte: For corpus: measure at a gigabyte too (needs 2 GB of disk).
 
     Examples:
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
+        maskwright bench recipes --size mini --recipe xlnet gpt
         maskwright bench batches --json
         maskwright bench corpus --gigabyte
     """
@@ -86,12 +88,17 @@ def bench(
 
             found = parts.compare(shapes, threads=threads, seconds=seconds, progress=progress)
             show(found, json=json, text=lambda: tables.parts_table(found))
+        case "recipes":
+            from maskwright.lab.bench import recipes
+            from maskwright.lab.bench.pretrain import Terms
+
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            costs = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
+            show(costs, json=json, text=lambda: tables.recipes_table(costs))
         case "batches":
             from maskwright.lab.bench import batches
-            from maskwright.recipes import module_of, names
 
-            stepped = recipe or [name for name in names() if hasattr(module_of(name), "data")]
-            made = batches.compare(corpus, stepped, seconds=seconds, rounds=rounds, progress=progress)
+            made = batches.compare(corpus, recipe or _stepwise(), seconds=seconds, rounds=rounds, progress=progress)
             show(made, json=json, text=lambda: tables.batches_table(made))
         case "corpus":
             from maskwright.lab.bench import corpus as builds
@@ -111,3 +118,10 @@ def bench(
 
             starts = start.compare(rounds)
             show(starts, json=json, text=lambda: tables.start_table(starts))
+
+
+def _stepwise() -> list[str]:
+    """The recipes that the loop trains."""
+    from maskwright.recipes import module_of, names
+
+    return [name for name in names() if hasattr(module_of(name), "data")]

@@ -1,21 +1,20 @@
 """Activations by the names that configurations use."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-ActivationName = Literal["gelu", "gelu_tanh", "gelu_new", "gelu_pytorch_tanh", "relu"]
+from maskwright.layers.gelu_tanh import gelu_tanh
 
-_tanh = partial(F.gelu, approximate="tanh")
+ActivationName = Literal["gelu", "gelu_tanh", "gelu_new", "gelu_pytorch_tanh", "relu"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,  # exact, by erf: what Hugging Face's BERT computes
-    "gelu_tanh": _tanh,  # google-research/bert, modeling.py `gelu`; differs by up to 4.7e-4
-    "gelu_new": _tanh,  # the tanh form under the names that other configurations use for it
-    "gelu_pytorch_tanh": _tanh,
+    "gelu_tanh": gelu_tanh,  # google-research/bert, modeling.py `gelu`; differs by up to 4.7e-4
+    "gelu_new": gelu_tanh,  # the tanh form under the names that other configurations use for it
+    "gelu_pytorch_tanh": gelu_tanh,
     "relu": F.relu,
 }
 

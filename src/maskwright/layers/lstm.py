@@ -7,10 +7,11 @@ token x, with the output h and the cell c of the step before,
     c = clip(sigmoid(f) c + sigmoid(i) tanh(z))
     h = clip(P (sigmoid(o) tanh(c)))
 
-W x of all steps is one product. Backwards, the gradients of all weights are one product each; only what has to go
-step by step does. PyTorch's own LSTM has projections but no clipping.
+In training W x of all steps is one product, and backwards the gradients of all weights are one product each; only what
+has to go step by step does. PyTorch's own LSTM has projections but no clipping.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from maskwright.layers.reading_order import ReadingOrder
+
+GATES = 1 << 22
+"""Of all steps at a time where no gradient wants them: 16 MB. More, and glibc maps fresh pages each time."""
 
 State = tuple[Tensor, Tensor]
 """Outputs (N, P) and cells (N, C) of N sequences, in the order in which they are read."""
@@ -52,9 +56,7 @@ class Lstm(nn.Module):
         if not len(x):
             return state[0][:0], state
         begin, cells = state
-        outputs, inner = _Recurrence.apply(  # type: ignore[misc]
-            self.input(x), self.recurrent, self.projection, begin, cells, order.sizes, self.clips
-        )
+        outputs, inner = self._read(x, order.sizes, begin, cells)
         read = (order.last >= 0)[:, None]
         last = order.last.clamp(min=0)
         ends = (
@@ -63,9 +65,39 @@ class Lstm(nn.Module):
         )
         return outputs, ends
 
+    def _read(self, x: Tensor, sizes: list[int], hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (R, P) and cells (R, C) after each token; without gradients a stretch of steps after another."""
+        most = len(x) if torch.is_grad_enabled() else max(1, GATES // len(self.recurrent))
+        outputs, inner, first = list[Tensor](), list[Tensor](), 0
+        for some in _stretches(sizes, most):
+            rows = slice(first, first + sum(some))
+            made: tuple[Tensor, Tensor] = _Recurrence.apply(  # type: ignore[assignment]
+                self.input(x[rows]), self.recurrent, self.projection, hidden, cell, some, self.clips
+            )
+            hidden, cell = (part[len(part) - some[-1] :] for part in made)
+            outputs.append(made[0])
+            inner.append(made[1])
+            first = rows.stop
+        return (outputs[0], inner[0]) if len(outputs) == 1 else (torch.cat(outputs), torch.cat(inner))
+
+
+def _stretches(sizes: list[int], most: int) -> Iterator[list[int]]:
+    """The steps in stretches of at most so many tokens, or of one step.
+
+    >>> list(_stretches([3, 3, 2, 2, 2, 1], 6))
+    [[3, 3], [2, 2, 2], [1]]
+    """
+    stretch: list[int] = []
+    for size in sizes:
+        if stretch and sum(stretch) + size > most:
+            yield stretch
+            stretch = []
+        stretch.append(size)
+    yield stretch
+
 
 class _Recurrence(torch.autograd.Function):
-    """(R, 4C) inputs of the gates -> outputs (R, P) and cells (R, C) after each token."""
+    """(R, 4C) inputs of the gates, which it overwrites -> outputs (R, P) and cells (R, C) after each token."""
 
     @staticmethod
     def forward(
@@ -78,14 +110,13 @@ class _Recurrence(torch.autograd.Function):
         sizes: list[int],
         clips: tuple[float, float],
     ) -> tuple[Tensor, Tensor]:
-        gates = torch.empty_like(inputs)
+        gates = inputs  # nobody else reads them, so they become the gates where they lie
         outputs = inputs.new_empty(len(inputs), projection.shape[0])
         inner = inputs.new_empty(len(inputs), projection.shape[1])
         hidden, cell, first = begin, cells, 0
         for size in sizes:
             now = slice(first, first + size)
-            gate = torch.addmm(inputs[now], hidden[:size], recurrent.t(), out=gates[now])
-            i, f, z, o = gate.chunk(4, 1)
+            i, f, z, o = gates[now].addmm_(hidden[:size], recurrent.t()).chunk(4, 1)
             for one in (i, f, o):
                 one.sigmoid_()
             z.tanh_()

@@ -7,18 +7,20 @@ Transformer-XL (Dai et al., arXiv 1901.02860, section 3.3) and XLNet (Yang et al
 
 where `position` is the sinusoid of the distance and `segment` one of two vectors: same segment, or another.
 
-`RelativeAttention` computes padded rectangles of all sequences; `plain` one sequence after another by the formula
-itself, without tables and shifts: it returns the weights, and is the oracle of the other.
+`RelativeAttention` computes padded rectangles of all sequences, by `relative_products`; `plain` one sequence after
+another by the formula itself, without tables and shifts: it returns the weights, and is the oracle of the other.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from maskwright.layers.attention import Layout, pad, unpad
-from maskwright.layers.dropout import DropoutStream, dropout
-from maskwright.layers.relative_positions import distance_vectors, picked, shifted
+from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.relative_positions import distance_vectors
+from maskwright.layers.relative_products import relative_products
 from maskwright.layers.sight import Sight
 
 
@@ -32,16 +34,16 @@ class Biases(nn.Module):
         self.segment = nn.Parameter(torch.zeros(heads, width))
 
 
-class Keys:
+class Keys(NamedTuple):
     """What the rows of both streams look at, of one layer.
 
     key, value   (N, A, K, D), memory first
-    position     (1 or 2, A, P, D), of the distances `distance_table` has
-    ways         (N,) int64, which of the two tables a sequence reads; None: there is one
+    position     (N, A, P, D), of the distances `distance_table` has
     """
 
-    def __init__(self, key: Tensor, value: Tensor, position: Tensor, ways: Tensor | None) -> None:
-        self.key, self.value, self.position, self.ways = key, value, position, ways
+    key: Tensor
+    value: Tensor
+    position: Tensor
 
 
 class RelativeAttention(nn.Module):
@@ -61,41 +63,43 @@ class RelativeAttention(nn.Module):
         self.dropout = rate
 
     def keys(self, x: Tensor, where: Layout, memory: Tensor | None, table: Tensor, ways: Tensor | None = None) -> Keys:
-        """Keys and values of the content x (T, H) and of the memory (N, m, H), positions of the table (C, P, H)."""
+        """Keys and values of the content x (T, H) and of the memory (N, m, H), positions of the table (C, P, H).
+
+        ways   (N, C) of x's type, 1 for the one of two tables that a sequence reads; None: there is one
+        """
 
         def heads(projection: nn.Parameter) -> Tensor:
             padded = pad(x @ projection.flatten(1), where)
             if memory is not None:
                 padded = torch.cat([memory @ projection.flatten(1), padded], 1)
-            return padded.unflatten(-1, (self.heads, self.width)).transpose(1, 2)
+            return self._heads(padded)
 
-        position = (table @ self.position.flatten(1)).unflatten(-1, (self.heads, self.width)).transpose(1, 2)
-        return Keys(heads(self.key), heads(self.value), position, ways)
+        position = self._heads(table @ self.position.flatten(1))
+        if ways is None:
+            ways = position.new_ones(where.num_sequences, 1)
+        # a product, not a choice: its gradient is a sum in float32
+        own = (ways @ position.flatten(1)).view(-1, *position.shape[1:])
+        return Keys(heads(self.key), heads(self.value), own)
 
     def forward(self, x: Tensor, where: Layout, keys: Keys, sight: Sight, stream: DropoutStream | None) -> Tensor:
         """Rows (R, H) that lie in their sequences as `where` says -> (R, H), projected."""
-        query = pad(x @ self.query.flatten(1), where).unflatten(-1, (self.heads, self.width)).transpose(1, 2)
-        scores = (query + self.biases.content[:, None]) @ keys.key.transpose(-1, -2)
-        scores = scores + self._by_distance(query + self.biases.position[:, None], keys, sight)
-        if sight.other is not None:
-            same, other = torch.einsum("nafd,sad->snaf", query + self.biases.segment[:, None], self.segments)
-            scores = scores + torch.where(sight.other, other[..., None], same[..., None])
-        scores = scores * (1 / math.sqrt(self.width))
-        weights = torch.softmax(scores if sight.hidden is None else scores + sight.hidden, -1)
-        if sight.blind is not None:
-            weights = weights.masked_fill(sight.blind, 0)
-        context = dropout(weights, self.dropout, stream) @ keys.value
+        query, scale = pad(x @ self.query.flatten(1), where), 1 / math.sqrt(self.width)
+
+        def biased(bias: nn.Parameter) -> Tensor:
+            return self._heads(torch.add(bias.flatten() * scale, query, alpha=scale))
+
+        by_segment = None
+        if sight.other is not None:  # to have the same segment counts 0: what is the same for all keys changes nothing
+            gap = (self.segments[1] - self.segments[0])[:, :, None]
+            by_segment = biased(self.biases.segment) @ gap
+        context = relative_products(
+            biased(self.biases.content), biased(self.biases.position), by_segment, *keys, sight, self.dropout, stream
+        )
         return unpad(context.transpose(1, 2).flatten(2), where) @ self.output.flatten(1).T
 
-    def _by_distance(self, query: Tensor, keys: Keys, sight: Sight) -> Tensor:
-        """(N, A, F, D) -> (N, A, F, K)."""
-        position = keys.position if keys.ways is None else keys.position.index_select(0, keys.ways)
-        scores = query @ position.transpose(-1, -2)
-        count = keys.key.shape[2]
-        if sight.places is None:
-            return shifted(scores, count)
-        longest = keys.position.shape[2] - count  # P = memory + 2 S and K = memory + S
-        return picked(scores, sight.places, longest, count)
+    def _heads(self, x: Tensor) -> Tensor:
+        """(N, S, H) -> (N, A, S, D), a contiguous copy."""
+        return x.unflatten(-1, (self.heads, self.width)).transpose(1, 2).contiguous()
 
 
 def plain(

@@ -47,7 +47,22 @@ def shifted(scores: Tensor, keys: int) -> Tensor:
     return flat.unflatten(-1, (rows, columns - 1))[..., :keys]
 
 
-def picked(scores: Tensor, places: Tensor, longest: int, keys: int) -> Tensor:
+def picked(scores: Tensor, places: Tensor, keys: int) -> Tensor:
     """(N, A, F, P) -> (N, A, F, keys), the same for rows that stand at `places` (N, F) of their sequences."""
-    columns = longest - places[:, :, None] + torch.arange(keys, device=places.device)
-    return scores.gather(-1, columns[:, None].expand(-1, scores.shape[1], -1, -1))
+    rows = _begins(scores.shape, places, keys)
+    return scores.flatten().unfold(0, keys, 1).index_select(0, rows).view(*scores.shape[:3], keys)
+
+
+def put_back(scores: Tensor, places: Tensor, distances: int) -> Tensor:
+    """(N, A, F, keys) -> (N, A, F, P), to where `picked` took them from; zeros elsewhere."""
+    keys = scores.shape[3]
+    spread = scores.new_zeros(*scores.shape[:3], distances)
+    rows = _begins(spread.shape, places, keys)
+    spread.view(-1).unfold(0, keys, 1).index_copy_(0, rows, scores.reshape(-1, keys))
+    return spread
+
+
+def _begins(shape: torch.Size, places: Tensor, keys: int) -> Tensor:
+    """(N * A * F,) where in (N, A, F, P) flat numbers each row's keys begin: P - keys - place behind its first one."""
+    rows = torch.arange(shape[:3].numel(), device=places.device).view(shape[:3]) * shape[3]
+    return (rows + (shape[3] - keys - places)[:, None]).flatten()

@@ -25,7 +25,7 @@ class Sight:
 
     hidden   (N, 1, F or 1, K) added to scores: 0 for what is seen, a very low number for what is not; None: all is seen
     blind    (N, 1, F, 1) bool, rows that see nothing at all, and whose attention is zero; None: there are none
-    other    (N, 1, F, K) bool, whether the key is of another segment; None: there are no segments
+    other    (N, 1, F, K) 1 where the key is of another segment, else 0; None: there are no segments
     places   (N, F) int64, where the rows stand in their sequences; None: row i at place i
     """
 
@@ -50,7 +50,7 @@ def content_sight(ranks: Tensor | None, types: Tensor | None, where: Layout, mem
     return Sight(
         _hidden(seen, valid, memory, dtype, torch.finfo(dtype).min),
         None,
-        None if padded_types is None else _other(padded_types, padded_types, memory),
+        None if padded_types is None else _other(padded_types, padded_types, memory, dtype),
         None,
     )
 
@@ -79,7 +79,7 @@ def prediction_sight(
     low = torch.finfo(dtype).min if first_target == "nothing" else UNSEEN
     other = None
     if types is not None:
-        other = _other(pad(types.index_select(0, rows.index), rows.where), pad(types, where), memory)
+        other = _other(pad(types.index_select(0, rows.index), rows.where), pad(types, where), memory, dtype)
     return Sight(_hidden(seen, valid, memory, dtype, low), blind, other, places)
 
 
@@ -103,7 +103,7 @@ def _hidden(seen: Tensor | None, valid: Tensor | None, memory: int, dtype: torch
     return torch.nn.functional.pad(made, (memory, 0))[:, None]
 
 
-def _other(of_rows: Tensor, of_keys: Tensor, memory: int) -> Tensor:
+def _other(of_rows: Tensor, of_keys: Tensor, memory: int, dtype: torch.dtype) -> Tensor:
     """(N, F) and (N, S) segments -> (N, 1, F, memory + S), whether they differ."""
     keys = torch.nn.functional.pad(of_keys, (memory, 0))
-    return (of_rows[:, :, None] != keys[:, None])[:, None]
+    return (of_rows[:, :, None] != keys[:, None])[:, None].to(dtype)

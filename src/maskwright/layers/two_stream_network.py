@@ -243,7 +243,9 @@ class TwoStreamNetwork(nn.Module):
         )
         # one table for the batch; zihangdai/xlnet drops distances of each sequence by themselves
         table = dropout(table.to(self.token.dtype), self.config.dropout, stream)
-        ways = None if batch.backward is None else batch.backward.long()
+        ways = None
+        if batch.backward is not None:
+            ways = torch.stack([~batch.backward, batch.backward], 1).to(table.dtype)
         yield Streams(content, predicted)
         for place, layer in enumerate(cast("list[TwoStreamLayer]", self.layers)):
             if batch.num_tokens:

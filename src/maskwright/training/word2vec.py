@@ -154,17 +154,26 @@ def word_vectors(split: Split, size: int, config: Word2VecConfig, progress: Prog
     return WordVectors(ids, np.asarray(model.wv.vectors, dtype=np.float32), counts)
 
 
+class _Texts(dict[int, str]):
+    """Each id as text, one and the same object every time: gensim looks words up by a hash that Python then keeps."""
+
+    def __missing__(self, token_id: int) -> str:
+        text = self[token_id] = str(token_id)
+        return text
+
+
 class _Stretches:
     """A split as gensim reads it, any number of times: lists of ids as text."""
 
     def __init__(self, split: Split, advance: Any) -> None:
         self._split = split
         self._advance = advance
+        self._texts = _Texts()
 
     def __iter__(self) -> Iterator[list[str]]:
         total = self._split.num_tokens
         for first in range(0, total, STRETCH):
             length = min(STRETCH, total - first)
             ids, _ = self._split.gather(np.array([first]), np.array([length]))
-            yield list(map(str, ids.tolist()))
+            yield list(map(self._texts.__getitem__, ids.tolist()))
             self._advance(length)

@@ -67,6 +67,39 @@ def batches_table(results: Mapping[str, Sequence[Result]]) -> str:
     return "\n".join(aligned_columns(rows))
 
 
+def recipes_table(results: Sequence[Result]) -> str:
+    """For each shape what a token costs by recipe, beside BERT's; then what was measured on what."""
+    parts: list[str] = []
+    for result in results:
+        about = f"{result['shape']}, {result['sequences']} x {result['length']}"
+        header = [about, "tokens/s", "cost", "cost in processors' time", "predictions a token", "MFLOP", "peak MiB"]
+        rows = [header]
+        rows += [
+            [
+                name,
+                _spread(row["tokens_per_second"]),
+                _cost(row["cost"]),
+                _cost(row["cpu_cost"]),
+                f"{row['predictions']:.2f}",
+                f"{row['mflops']:,.1f}",
+                f"{row['peak_mib']:,.0f}",
+            ]
+            for name, row in result["recipes"].items()
+        ]
+        parts.append("\n".join(aligned_columns(rows)))
+    first = results[0]
+    terms = f"{first['rounds']} rounds; {first['threads']} threads, dropout {first['dropout']}, {first['device']}"
+    parts.append(
+        f"a token's time over that of BERT's, median (least-most) of {terms}; MFLOP of a token's products, "
+        "forward and backward"
+    )
+    return "\n\n".join(parts)
+
+
+def _cost(values: dict[str, float]) -> str:
+    return f"{values['median']:.2f}x ({values['least']:.2f}-{values['most']:.2f})"
+
+
 def corpus_table(results: Sequence[Result]) -> str:
     """Rates and memory by size."""
     rows = [["text MB", "vocabulary", "seconds", "MB/s", "per second of a processor", "million tokens", "peak MiB"]]
