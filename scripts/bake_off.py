@@ -30,9 +30,9 @@ from comparison.report import write_report
 from comparison.rows import GROUPS, RUNS, runs_of
 from comparison.runs import prepare, run
 from comparison.terms import Job, Terms
-from maskwright.models.bert import SIZES
 from maskwright.durable import write_file
 from maskwright.errors import MaskwrightError
+from maskwright.models.bert import SIZES
 from maskwright.progress import Progress, rich_progress
 
 Answers = dict[Job, dict[str, Any]]
@@ -120,9 +120,7 @@ def write(record: Path, answers: Answers) -> None:
 
 def _line(told: dict[str, Any]) -> str:
     loss = f"held-out loss {told['held_out']['loss']:.3f}, " if "held_out" in told else ""
-    return (
-        f"{told['language']} {told['name']} {told['seed']}: {loss}{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
-    )
+    return f"{told['language']} {told['name']} {told['seed']}: {loss}{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
 
 
 if __name__ == "__main__":
