@@ -120,7 +120,8 @@ def write(record: Path, answers: Answers) -> None:
 
 def _line(told: dict[str, Any]) -> str:
     loss = f"held-out loss {told['held_out']['loss']:.3f}, " if "held_out" in told else ""
-    return f"{told['language']} {told['name']} {told['seed']}: {loss}{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
+    probed = f"{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %"
+    return f"{told['language']} {told['name']} {told['seed']}: {loss}{probed}, {told['seconds']:.0f} s"
 
 
 if __name__ == "__main__":
