@@ -25,7 +25,7 @@ from tests.parity import assert_close, assert_same_gradients, draw_batch, lend_w
 NETWORKS = ("bert", "albert", "roberta", "xlm-roberta", "xlm", "xlnet", "openai-gpt", "gpt2")
 PARTS: dict[Asks, TaskPart] = {
     "class": TaskPart("class", ("no", "yes", "谁知道")),
-    "labels": TaskPart("labels", ("a", "b", "c", "d")),
+    "classes": TaskPart("classes", ("a", "b", "c", "d")),
     "number": TaskPart("number", ("score",)),
 }
 
@@ -60,7 +60,7 @@ def asked(kind: str, part: TaskPart) -> Batch:
     batch = replace(batch, predict_rows=None, predict_ids=None, pair_labels=None)
     labels = {
         "class": rng.integers(0, len(part.labels), 4),
-        "labels": rng.integers(0, 2, (4, len(part.labels))).astype("float32"),
+        "classes": rng.integers(0, 2, (4, len(part.labels))).astype("float32"),
         "number": rng.normal(size=4).astype("float32"),
     }[part.asks]
     return replace(batch, labels=torch.from_numpy(labels))
@@ -80,7 +80,7 @@ def their_answers(theirs: Any, batch: Batch, asks: Asks) -> tuple[Tensor, Tensor
         label = batch.labels[n : n + 1]
         out = theirs(**inputs, labels=label if asks == "class" else label.double())
         scores.append(out.logits)
-        losses.append(out.loss * out.logits.numel() if asks == "labels" else out.loss)
+        losses.append(out.loss * out.logits.numel() if asks == "classes" else out.loss)
     return torch.cat(scores), torch.stack(losses).sum()
 
 
@@ -138,7 +138,7 @@ def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: s
             case "class":
                 assert answer.shares == pytest.approx(dict(zip(part.labels, logits.softmax(-1).tolist())), abs=1e-5)
                 assert answer.label == part.labels[int(logits.argmax())]
-            case "labels":
+            case "classes":
                 assert answer.shares == pytest.approx(dict(zip(part.labels, logits.sigmoid().tolist())), abs=1e-5)
             case "number":
                 assert answer.label == pytest.approx(logits.item(), abs=1e-5) and answer.shares == {}

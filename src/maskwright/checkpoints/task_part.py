@@ -20,7 +20,7 @@ from maskwright.objectives.sequence_scores import Asks
 ENDING = "ForSequenceClassification"
 PROBLEMS: dict[Asks, str] = {
     "class": "single_label_classification",
-    "labels": "multi_label_classification",
+    "classes": "multi_label_classification",
     "number": "regression",
 }
 MOST_LABELS = 65_536
@@ -29,7 +29,7 @@ MOST_LABELS = 65_536
 class TaskPart(NamedTuple):
     """What a fine-tuned model answers.
 
-    asks     one class of several, any of several labels, or a number
+    asks     one class of several, any number of several, or a number
     labels   their names, in the order of the scores; of a number its name
     """
 

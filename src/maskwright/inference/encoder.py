@@ -19,8 +19,8 @@ from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
-from maskwright.inference.answers import Answer, Task
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
+from maskwright.inference.predictions import Prediction, Task
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
@@ -204,7 +204,7 @@ class Encoder:
             vectors[which] = pooled.cpu().numpy()
         return vectors
 
-    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Answer]:
+    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
         """What a fine-tuned model answers for each text or pair. BadInput for a model without a task."""
         if self.task is None:
             raise BadInput(
@@ -212,12 +212,12 @@ class Encoder:
                 "does; this one encodes texts"
             )
         encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
-        answers: list[Answer] = [Answer(0.0, {})] * len(encoded)
+        answers: list[Prediction] = [Prediction(0.0, {})] * len(encoded)
         for which, batch in self._batches(encoded):
             with torch.inference_mode():
-                found = self.task.answers(batch)
-            for i, answer in zip(which, found, strict=True):
-                answers[i] = answer
+                found = self.task.predict(batch)
+            for i, one in zip(which, found, strict=True):
+                answers[i] = one
         return answers
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:

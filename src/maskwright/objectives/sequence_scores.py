@@ -1,4 +1,4 @@
-"""Scores of a whole sequence: of each class, of each of several labels, or one number.
+"""Scores of a whole sequence: of each class, or one number.
 
 BERT (arXiv 1810.04805), section 4.1: a linear map from the first token's pooled vector. Published networks differ in
 how a sequence becomes one vector (`Summary`), and that is part of their weights: `transformers` `*ForSequence-
@@ -18,15 +18,15 @@ from maskwright.layers.weight_names import WeightName, weight_and_bias
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
-Asks = Literal["class", "labels", "number"]
-"""One class of several, any of several labels, or a number."""
+Asks = Literal["class", "classes", "number"]
+"""One class of several, any number of several, or a number."""
 
 
 class SequenceScores(nn.Module):
     """(N, H) at the rows it reads -> (N, C) scores."""
 
     def __init__(self, summary: Summary, hidden: int, outputs: int, asks: Asks, rate: float) -> None:
-        """outputs   C, classes or labels; 1 for a number
+        """outputs   C, classes; 1 for a number
         rate      of what goes into its maps, in training
         """
         super().__init__()
@@ -56,7 +56,7 @@ class SequenceScores(nn.Module):
         return self.classifier(dropout(seen, self.rate, stream))
 
     def count(self, batch: Batch) -> int:
-        """Answers asked for: N, or with several labels N C."""
+        """Answers asked for: N, or where there may be several classes N C."""
         return 0 if batch.labels is None else batch.labels.numel()
 
     def tally(self, scores: Tensor, batch: Batch) -> Tally:
@@ -66,7 +66,7 @@ class SequenceScores(nn.Module):
         match self.asks:
             case "class":
                 loss, hits = cross_entropy(precise, labels, reduction="sum"), scores.argmax(-1) == labels
-            case "labels":
+            case "classes":
                 loss = binary_cross_entropy_with_logits(precise, labels.to(precise.dtype), reduction="sum")
                 hits = (scores > 0) == (labels > 0.5)
             case "number":

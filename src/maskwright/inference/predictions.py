@@ -1,4 +1,4 @@
-"""What a fine-tuned model says of texts: a class, some labels, or a number, with probabilities."""
+"""What a fine-tuned model says of texts: a class, some classes, or a number, with probabilities."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.training.finetuning import Finetuning
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What a fine-tuned model says of a text.
 
-    label    the likeliest class; all labels that are likelier than not; or a number
-    shares   the probability of each class or label; empty for a number
+    label    the likeliest class; all classes that are likelier than not; or a number
+    shares   the probability of each class; empty for a number
     """
 
     label: str | tuple[str, ...] | float
@@ -26,24 +26,24 @@ class Task(NamedTuple):
     part: TaskPart
     model: Finetuning
 
-    def answers(self, batch: Batch) -> list[Answer]:
+    def predict(self, batch: Batch) -> list[Prediction]:
         """One for each sequence of the batch."""
         return read(self.model.scores(batch).float(), self.part)
 
 
-def read(scores: Tensor, part: TaskPart) -> list[Answer]:
+def read(scores: Tensor, part: TaskPart) -> list[Prediction]:
     """(N, C) scores as answers.
 
     >>> import torch
     >>> read(torch.tensor([[0.0, 2.0]]), TaskPart("class", ("no", "yes")))[0].label
     'yes'
-    >>> read(torch.tensor([[-3.0, 3.0, 1.0]]), TaskPart("labels", ("a", "b", "c")))[0].label
+    >>> read(torch.tensor([[-3.0, 3.0, 1.0]]), TaskPart("classes", ("a", "b", "c")))[0].label
     ('b', 'c')
     """
     if part.asks == "number":
-        return [Answer(value, {}) for value in scores.squeeze(-1).tolist()]
+        return [Prediction(value, {}) for value in scores.squeeze(-1).tolist()]
     shares = scores.softmax(-1) if part.asks == "class" else scores.sigmoid()
     rows = [dict(zip(part.labels, row, strict=True)) for row in shares.tolist()]
     if part.asks == "class":
-        return [Answer(part.labels[best], row) for best, row in zip(scores.argmax(-1).tolist(), rows, strict=True)]
-    return [Answer(tuple(label for label, share in row.items() if share > 0.5), row) for row in rows]
+        return [Prediction(part.labels[best], row) for best, row in zip(scores.argmax(-1).tolist(), rows, strict=True)]
+    return [Prediction(tuple(label for label, share in row.items() if share > 0.5), row) for row in rows]
