@@ -24,9 +24,11 @@ class Finetuning(nn.Module):
         super().__init__()
         self.encoder, self.head = encoder, head
 
-    def initialise_head(self, deviation: float, seed: int) -> None:
-        """Start the head's weights; the encoder keeps its own."""
+    def initialise_head(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
+        """Start the head's weights, and the pooler's where the encoder came without; the encoder keeps its own."""
         start(self.head, deviation, seed)
+        if pooler and self.encoder.pooler is not None:
+            start(self.encoder.pooler, deviation, seed)
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
         """(N, C), see `SequenceScores`. Without a `stream` nothing is dropped."""

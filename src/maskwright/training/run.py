@@ -4,13 +4,14 @@ import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from signal import Signals
+from typing import Protocol
 
 import torch
 
 from maskwright.config import Config, plain
-from maskwright.corpus.read import Corpus
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
+from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run_folder import RunFolder, environment
@@ -52,9 +53,23 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+class Source(Protocol):
+    """What a run learns from: a corpus, or the examples of a task."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal data."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What made tokens of it."""
+        ...
+
+
 def run(
     recipe: Config,
-    corpus: Corpus,
+    corpus: Source,
     out: Path,
     build: Callable[[bool], Work],
     finish: Callable[[Work, Optimizer, RunFolder], None],
