@@ -4,14 +4,13 @@ import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from signal import Signals
-from typing import Protocol
+from typing import NamedTuple
 
 import torch
 
 from maskwright.config import Config, plain
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run_folder import RunFolder, environment
@@ -53,23 +52,16 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-class Source(Protocol):
-    """What a run learns from: a corpus, or the examples of a task."""
+class Fingerprints(NamedTuple):
+    """Of what a run learns from: a corpus or the examples of a task, and the tokenizer that made tokens of it."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Equal for equal data."""
-        ...
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """What made tokens of it."""
-        ...
+    corpus: str
+    tokenizer: str
 
 
 def run(
     recipe: Config,
-    corpus: Source,
+    data: Fingerprints,
     out: Path,
     build: Callable[[bool], Work],
     finish: Callable[[Work, Optimizer, RunFolder], None],
@@ -88,8 +80,8 @@ def run(
     """
     device = device_for()
     terms = environment(
-        corpus=corpus.fingerprint,
-        tokenizer=corpus.tokenizer.fingerprint,
+        corpus=data.corpus,
+        tokenizer=data.tokenizer,
         device=device_name(device),
         allocator=allocator,
     )
