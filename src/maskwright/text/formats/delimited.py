@@ -29,6 +29,22 @@ def rows(
     >>> list(rows(enumerate(table, 1), "csv", "text", "a.csv"))
     [(2, 'It rained.\nShe said: "No."\n'), (5, '却说曹操败走。')]
     """
+    table = records(lines, shape, column, name)
+    for number, header in table:
+        at = _place(header, column, f"{name} line {number}")
+        for number, row in table:
+            if len(row) != len(header):
+                raise of_another_width(f"{name} line {number}", row, header)
+            yield number, row[at]
+
+
+def records(
+    lines: Iterable[tuple[int, str]], shape: Literal["csv", "tsv"], column: str, name: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The header and then the rows, of any width, with the numbers of the lines where they begin; without empty ones.
+
+    `column` is one that the header should have: it tells what parts fields. Raises `BadInput` for a row that is torn.
+    """
     lines = iter(lines)
     head = list(islice(lines, _HEAD))
     if not any(line.strip() for _, line in head):
@@ -36,9 +52,6 @@ def rows(
     form = _form([line for _, line in head], shape, column)
     csv.field_size_limit(LONGEST_FIELD)  # of the process: the parser has no other place for it
     reader = csv.reader((line + "\n" for _, line in chain(head, lines)), **form)
-    header: list[str] | None = None
-    at = 0
-    number = 1
     while True:
         number = reader.line_num + 1
         try:
@@ -47,18 +60,16 @@ def rows(
             return
         except csv.Error as error:
             raise BadInput(f"{name} line {number} is no row of {shape}: {error}") from None
-        if not row or not any(row):
-            continue
-        if header is None:
-            header = row
-            at = _place(header, column, f"{name} line {number}")
-        elif len(row) != len(header):
-            raise BadInput(
-                f"{name} line {number} has {len(row)} fields, and the header {len(header)}: "
-                "quote fields that hold a separator, a quote or a line's end"
-            )
-        else:
-            yield number, row[at]
+        if any(row):
+            yield number, row
+
+
+def of_another_width(where: str, row: list[str], header: list[str]) -> BadInput:
+    """The error for a row that does not fit its header."""
+    return BadInput(
+        f"{where} has {len(row)} fields, and the header {len(header)}: "
+        "quote fields that hold a separator, a quote or a line's end"
+    )
 
 
 def _form(head: list[str], shape: Literal["csv", "tsv"], column: str) -> dict[str, Any]:

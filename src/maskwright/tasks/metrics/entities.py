@@ -1,0 +1,83 @@
+"""Entities: precision, recall and F1 of spans with their types, as conlleval has them (Tjong Kim Sang and Buchholz
+2000), and seqeval after it.
+
+A span is right when its first word, its last word and its type are. Predicted tags need not be legal, so spans are
+read leniently: one begins at B or S, behind E or S, and where the type changes; an I behind O begins one too.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from maskwright.errors import BadInput
+from maskwright.tasks.metrics.classes import refuse_unequal
+from maskwright.tasks.schemes import OUTSIDE, Span, parts
+
+_BEGINS = ("B", "S")
+_ENDS = ("E", "S")
+
+
+def scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Mapping[str, float]:
+    """precision, recall, f1 over all spans (0 where there is nothing to divide by), and accuracy, of tags.
+
+    gold, predicted  the tags of each sentence
+    Raises `BadInput` for sentences of different lengths and where there is none.
+
+    >>> scores([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "I-PER", "O", "B-ORG"]])
+    {'precision': 0.5, 'recall': 0.5, 'f1': 0.5, 'accuracy': 0.75}
+    """
+    right, found, there = (sum(counts.values()) for counts in _counts(gold, predicted))
+    tags = [(a, b) for one, other in zip(gold, predicted, strict=True) for a, b in zip(one, other, strict=True)]
+    return {**ratios(right, found, there), "accuracy": sum(a == b for a, b in tags) / max(len(tags), 1)}
+
+
+def by_type(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Mapping[str, float]]:
+    """precision, recall and f1 of each type, and support, how many there are; sorted by type."""
+    right, found, there = _counts(gold, predicted)
+    return {
+        kind: {**ratios(right[kind], found[kind], there[kind]), "support": float(there[kind])}
+        for kind in sorted(found | there)
+    }
+
+
+def lenient_spans(tags: Iterable[str]) -> list[Span]:
+    """The spans of tags of any scheme and in any order.
+
+    >>> lenient_spans(["I-PER", "I-LOC", "O", "M-ORG", "E-ORG"])
+    [Span(begin=0, end=1, type='PER'), Span(begin=1, end=2, type='LOC'), Span(begin=3, end=5, type='ORG')]
+    """
+    spans: list[Span] = []
+    last, last_kind = OUTSIDE, ""
+    for at, tag in enumerate(tags):
+        letter, kind = parts(tag)
+        if letter != OUTSIDE:
+            if letter in _BEGINS or last == OUTSIDE or last in _ENDS or kind != last_kind:
+                spans.append(Span(at, at + 1, kind))
+            else:
+                spans[-1] = spans[-1]._replace(end=at + 1)
+        last, last_kind = letter, kind
+    return spans
+
+
+def ratios(right: int, found: int, there: int) -> dict[str, float]:
+    """precision, recall and f1 of `right` ones among those `found` and those `there`."""
+    return {
+        "precision": right / found if found else 0.0,
+        "recall": right / there if there else 0.0,
+        "f1": 2 * right / (found + there) if found + there else 0.0,
+    }
+
+
+def _counts(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """How many spans of each type are right, found, there."""
+    refuse_unequal(len(gold), len(predicted))
+    right, found, there = Counter[str](), Counter[str](), Counter[str]()
+    for number, (one, other) in enumerate(zip(gold, predicted, strict=True), 1):
+        if len(one) != len(other):
+            raise BadInput(f"sentence {number} has {len(one)} words and {len(other)} predicted tags: each word has one")
+        its, said = set(lenient_spans(one)), set(lenient_spans(other))
+        there.update(span.type for span in its)
+        found.update(span.type for span in said)
+        right.update(span.type for span in its & said)
+    return right, found, there

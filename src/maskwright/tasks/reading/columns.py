@@ -1,0 +1,106 @@
+"""A word and its tag a line, an empty line between sentences: CoNLL's files, MSRA's, and one's own.
+
+CoNLL-2003 (Tjong Kim Sang and De Meulder 2003, arXiv:cs/0306050) has four columns, of which the last is the entity's
+tag, and a line `-DOCSTART-` before each document. Its own files are in IOB1, most copies in BIO.
+"""
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from maskwright.errors import BadInput
+from maskwright.tasks.examples import Tagged
+from maskwright.tasks.reading.faults import Faults, kept
+from maskwright.tasks.reading.rows import numbered_lines
+from maskwright.tasks.schemes import Scheme, converted, detected, refuse_illegal
+
+DOCUMENT = "-DOCSTART-"
+_LOOKED_AT = 2000  # sentences by which the scheme is told
+
+
+class _Sentence(NamedTuple):
+    """The lines of one sentence, split, and where the first stands."""
+
+    lines: list[list[str]]
+    where: str
+
+
+def tagged_lines(
+    path: str | Path,
+    faults: Faults,
+    *,
+    word: int = 0,
+    tag: int | None = -1,
+    scheme: Scheme | None = None,
+    into: Scheme | None = None,
+    joined: bool = False,
+) -> Iterator[Tagged]:
+    """The sentences of a file of columns, parted by white space.
+
+    word, tag   which columns, from 0, or from the end by a negative number; no tag in a file to predict for
+    scheme      what the tags are in, which is then held to; None: found by the first sentences
+    into        the scheme that tags are turned into; None: left as they are
+    joined      words are characters, with nothing between them
+    Raises `BadInput` for tags of no scheme where they are to be turned into another.
+    """
+    sentences = _sentences(path)
+    if scheme is None and tag is not None:
+        head = list(islice(sentences, _LOOKED_AT))
+        sentences = chain(head, sentences)
+        tags = [[line[tag] for line in one.lines if -len(line) <= tag < len(line)] for one in head]
+        scheme = detected(tags, str(path)) if not faults.skip else _detected_leniently(tags, str(path))
+    if into is not None and scheme is None and tag is not None:
+        raise BadInput(f"{path} has tags of no scheme known: B, I and O, or B, M, E, S and O, with -TYPE behind them")
+
+    def make(sentence: _Sentence) -> Tagged:
+        needed = max(place + 1 if place >= 0 else -place for place in (word, word if tag is None else tag))
+        for number, line in enumerate(sentence.lines, 1):
+            if len(line) < max(needed, 1 if tag is None else 2):
+                raise BadInput(
+                    f"{sentence.where}, word {number} of its sentence, {' '.join(line)!r}, has {len(line)} columns, "
+                    "and a word and its tag are two"
+                )
+        words = tuple(line[word] for line in sentence.lines)
+        if tag is None:
+            return Tagged(words, None, sentence.where, joined=joined)
+        tags = tuple(line[tag] for line in sentence.lines)
+        if scheme is not None:
+            refuse_illegal(tags, scheme, sentence.where)
+            if into is not None and into != scheme:
+                tags = converted(tags, scheme, into)
+        return Tagged(words, tags, sentence.where, joined=joined)
+
+    return kept(sentences, make, faults)
+
+
+def conll2003(path: str | Path, faults: Faults) -> Iterator[Tagged]:
+    """CoNLL-2003's sentences and entities, in BIO, whatever its copy is in; without the lines of documents."""
+    return tagged_lines(path, faults, into="BIO")
+
+
+def _sentences(path: str | Path) -> Iterator[_Sentence]:
+    lines: list[list[str]] = []
+    begun = ""
+    for where, line in numbered_lines(path):
+        fields = line.split()
+        if fields and fields[0] != DOCUMENT:
+            begun = begun if lines else where
+            lines.append(fields)
+        elif lines:
+            yield _Sentence(lines, begun)
+            lines = []
+    if lines:
+        yield _Sentence(lines, begun)
+
+
+def _detected_leniently(tags: list[list[str]], name: str) -> Scheme | None:
+    """The scheme of most sentences: the others are skipped."""
+    found: dict[Scheme | None, int] = {}
+    for one in tags:
+        try:
+            scheme = detected([one], name)
+        except BadInput:
+            continue
+        found[scheme] = found.get(scheme, 0) + 1
+    return max(found, key=lambda scheme: found[scheme], default=None)
