@@ -68,6 +68,7 @@ def run(
     *,
     optimizer: OptimizerConfig,
     training: TrainingConfig,
+    name: str = "pretrain",
     allocator: str = "default",
     progress: Progress = silent,
 ) -> Signals | None:
@@ -76,6 +77,7 @@ def run(
     Returns None when all is done, else the signal that asked to stop before.
 
     build     makes the network and its data; told whether the network needs its first weights
+    name      what is done, for the bar
     finish    writes what a finished run leaves: its report, and last its model
     """
     device = device_for()
@@ -92,7 +94,7 @@ def run(
         work = build(folder.resumed is None)
         work.module.to(device)
         moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision])
-        if stopped := train(work, moved, training, folder, progress=progress):
+        if stopped := train(work, moved, training, folder, name=name, progress=progress):
             return stopped
         with moved.flat.full_precision():
             finish(work, moved, folder)

@@ -29,9 +29,7 @@ def normalized(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_MARKS)).split())
 
 
-def scores(
-    answers: Sequence[Sequence[str]], predicted: Sequence[str], version: Version = "2.0"
-) -> Mapping[str, float]:
+def scores(answers: Sequence[Sequence[str]], predicted: Sequence[str], version: Version = "2.0") -> Mapping[str, float]:
     """exact and f1 over all questions; in 2.0 also of those that have an answer and of those that have none.
 
     answers     of each question, those that people gave; none where there is none

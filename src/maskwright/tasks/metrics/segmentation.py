@@ -31,7 +31,9 @@ def scores(
     reached, missed = [0, 0], [0, 0]  # of words not known, and known
     for number, (words, said) in enumerate(zip(gold, predicted, strict=True), 1):
         if "".join(words) != "".join(said):
-            raise BadInput(f"sentence {number} and its segmentation have not the same characters: only words may differ")
+            raise BadInput(
+                f"sentence {number} and its segmentation have not the same characters: only words may differ"
+            )
         places, its = _places(said), _places(words)
         right += len(places & its)
         found += len(said)
