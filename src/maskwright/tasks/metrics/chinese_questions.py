@@ -51,7 +51,9 @@ def units(text: str) -> list[str]:
     """
     found: list[str] = []
     for piece in _PIECE.findall(without_marks(text)):
-        found += [piece] if "\u4e00" <= piece <= "\u9fa5" else _ENDING.sub(r" \g<0> ", _ALONE.sub(r" \g<0> ", piece)).split()
+        found += (
+            [piece] if "\u4e00" <= piece <= "\u9fa5" else _ENDING.sub(r" \g<0> ", _ALONE.sub(r" \g<0> ", piece)).split()
+        )
     return found
 
 

@@ -55,7 +55,9 @@ def several_scores(
 def refuse_unequal(gold: int, predicted: int) -> None:
     """Raises `BadInput` unless there are as many predictions as examples, and some."""
     if gold != predicted or not gold:
-        raise BadInput(f"there are {predicted} predictions for {gold} examples: each has one, and there is at least one")
+        raise BadInput(
+            f"there are {predicted} predictions for {gold} examples: each has one, and there is at least one"
+        )
 
 
 def _f1(sklearn: Any, gold: Sequence[str], predicted: Sequence[str], classes: Sequence[str], average: str) -> float:

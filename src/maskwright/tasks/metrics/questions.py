@@ -29,9 +29,7 @@ def normalized(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_MARKS)).split())
 
 
-def scores(
-    answers: Sequence[Sequence[str]], predicted: Sequence[str], version: Version = "2.0"
-) -> Mapping[str, float]:
+def scores(answers: Sequence[Sequence[str]], predicted: Sequence[str], version: Version = "2.0") -> Mapping[str, float]:
     """exact and f1 over all questions; in 2.0 also of those that have an answer and of those that have none.
 
     answers     of each question, those that people gave; none where there is none
@@ -91,11 +89,9 @@ def best_threshold(
     return best / len(found), threshold
 
 
-def best_over(
-    answers: Sequence[str], predicted: str, measure: Callable[[str, str], float], *, otherwise: float = 0.0
-) -> float:
-    """The most that a prediction reaches over the answers."""
-    return max((measure(answer, predicted) for answer in answers), default=otherwise)
+def best_over(answers: Sequence[str], predicted: str, measure: Callable[[str, str], float]) -> float:
+    """The most that a prediction reaches over the answers; 0 where there are none."""
+    return max((measure(answer, predicted) for answer in answers), default=0.0)
 
 
 def _has_answer(answers: Sequence[str]) -> bool:
