@@ -96,6 +96,10 @@ def _squad(version: questions.Version) -> Suite:
     return Suite("questions", squad, files, (), partial(questions.scores, version=version), ("f1", "exact"), "en")
 
 
+def _c3(kind: str) -> Files:
+    return {split: (f"{kind}-{split}.json", f"c3-{kind}-{split}.json") for split in ("train", "dev", "test")}
+
+
 def _choice(read: Reader, files: Files, language: Literal["en", "zh"]) -> Suite:
     return Suite("choice", read, files, (), choices.scores, ("accuracy",), language)
 
@@ -149,8 +153,8 @@ SETS: dict[str, Suite] = {
     "clue:csl": _chinese(csl, _JSON, "0 1"),
     "clue:cmrc2018": Suite("questions", cmrc2018, _CMRC, (), chinese_questions.scores, ("exact", "f1"), "zh"),
     "clue:chid": _choice(chid, _JSON, "zh"),
-    "clue:c3-d": _choice(c3, {split: (f"d-{split}.json",) for split in ("train", "dev", "test")}, "zh"),
-    "clue:c3-m": _choice(c3, {split: (f"m-{split}.json",) for split in ("train", "dev", "test")}, "zh"),
+    "clue:c3-d": _choice(c3, _c3("d"), "zh"),
+    "clue:c3-m": _choice(c3, _c3("m"), "zh"),
     "chinese:chnsenticorp": _chinese(chnsenticorp, _TEXT, "0 1"),
     "chinese:lcqmc": _chinese(lcqmc, _TEXT, "0 1"),
     "chinese:msra": Suite("tagging", msra, _MSRA, (), entities.scores, _OF_SPANS, "zh"),

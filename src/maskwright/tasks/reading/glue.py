@@ -40,11 +40,8 @@ def glue(
 
     torn    whether rows of another width than the header are a known defect
     """
-    return kept(
-        _rows(path, [text, *([pair] if pair else [])], faults, torn),
-        _maker(text, pair, label, id, kind, faults),
-        faults,
-    )
+    rows = _rows(path, [text] if pair is None else [text, pair], faults, torn)
+    return kept(rows, _maker(text, pair, label, id, kind, faults), faults)
 
 
 def cola(path: str | Path, faults: Faults) -> Iterator[Labelled]:
