@@ -19,6 +19,7 @@ Scheme = Literal["BIO", "BMES", "BMESO", "IOB1"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _LETTERS: dict[Scheme, str] = {"BIO": "BIO", "IOB1": "IOB", "BMES": "BMES", "BMESO": "BMESO"}
 OUTSIDE = "O"
+_BEGINS, _ENDS = ("B", "S"), ("E", "S")
 
 
 class Span(NamedTuple):
@@ -68,16 +69,30 @@ def refuse_illegal(tags: Sequence[str], scheme: Scheme, where: str) -> None:
         ...
     maskwright.errors.BadInput: train.txt line 3: tag 2, I-PER, may not follow O in BIO
     """
-    for number, tag in enumerate(tags, 1):
-        letter, kind = parts(tag)
-        if letter not in _LETTERS[scheme] or not letter or (letter == OUTSIDE and kind):
-            raise BadInput(f"{where}: tag {number}, {tag!r}, is none of {scheme}, whose tags are {_shown(scheme)}")
+    refuse_foreign(tags, scheme, where)
     for number, (before, after) in enumerate(pairwise((None, *tags, None)), 1):
         if not may_follow(before, after, scheme):
             if after is None:
                 raise BadInput(f"{where}: {before} may not be the last tag of a sentence in {scheme}")
             place = "be the first" if before is None else f"follow {before}"
             raise BadInput(f"{where}: tag {number}, {after}, may not {place} in {scheme}")
+
+
+def refuse_foreign(tags: Iterable[str], scheme: Scheme, where: str) -> None:
+    """Raises `BadInput`, naming the word, for a tag that is none of the scheme's."""
+    for number, tag in enumerate(tags, 1):
+        letter, kind = parts(tag)
+        if letter not in _LETTERS[scheme] or not letter or (letter == OUTSIDE and kind):
+            raise BadInput(f"{where}: tag {number}, {tag!r}, is none of {scheme}, whose tags are {_shown(scheme)}")
+
+
+def is_legal(tags: Sequence[str], scheme: Scheme) -> bool:
+    """Whether tags, all of them the scheme's, may stand in this order.
+
+    >>> is_legal(("B", "E", "S"), "BMES"), is_legal(("B", "S"), "BMES")
+    (True, False)
+    """
+    return all(may_follow(*pair, scheme) for pair in pairwise((None, *tags, None)))
 
 
 def spans_of(tags: Sequence[str], scheme: Scheme) -> list[Span]:
@@ -100,6 +115,26 @@ def spans_of(tags: Sequence[str], scheme: Scheme) -> list[Span]:
         else:
             found[-1] = found[-1]._replace(end=at + 1)
     return found
+
+
+def lenient_spans(tags: Iterable[str]) -> list[Span]:
+    """The spans of tags of any scheme and in any order, as conlleval finds them: one begins at B or S, behind E or S,
+    behind what is outside, and where the type changes.
+
+    >>> lenient_spans(["I-PER", "I-LOC", "O", "M-ORG", "E-ORG"])
+    [Span(begin=0, end=1, type='PER'), Span(begin=1, end=2, type='LOC'), Span(begin=3, end=5, type='ORG')]
+    """
+    spans: list[Span] = []
+    last, last_kind = OUTSIDE, ""
+    for at, tag in enumerate(tags):
+        letter, kind = parts(tag)
+        if letter != OUTSIDE:
+            if letter in _BEGINS or last == OUTSIDE or last in _ENDS or kind != last_kind:
+                spans.append(Span(at, at + 1, kind))
+            else:
+                spans[-1] = spans[-1]._replace(end=at + 1)
+        last, last_kind = letter, kind
+    return spans
 
 
 def tags_of(spans: Iterable[Span], length: int, scheme: Scheme) -> tuple[str, ...]:

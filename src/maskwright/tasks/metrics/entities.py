@@ -2,18 +2,15 @@
 2000), and seqeval after it.
 
 A span is right when its first word, its last word and its type are. Predicted tags need not be legal, so spans are
-read leniently: one begins at B or S, behind E or S, and where the type changes; an I behind O begins one too.
+read leniently (`lenient_spans`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from maskwright.errors import BadInput
 from maskwright.tasks.metrics.classes import refuse_unequal
-from maskwright.tasks.schemes import OUTSIDE, Span, parts
-
-_BEGINS = ("B", "S")
-_ENDS = ("E", "S")
+from maskwright.tasks.schemes import lenient_spans
 
 
 def scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Mapping[str, float]:
@@ -37,25 +34,6 @@ def by_type(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -
         kind: {**ratios(right[kind], found[kind], there[kind]), "support": float(there[kind])}
         for kind in sorted(found | there)
     }
-
-
-def lenient_spans(tags: Iterable[str]) -> list[Span]:
-    """The spans of tags of any scheme and in any order.
-
-    >>> lenient_spans(["I-PER", "I-LOC", "O", "M-ORG", "E-ORG"])
-    [Span(begin=0, end=1, type='PER'), Span(begin=1, end=2, type='LOC'), Span(begin=3, end=5, type='ORG')]
-    """
-    spans: list[Span] = []
-    last, last_kind = OUTSIDE, ""
-    for at, tag in enumerate(tags):
-        letter, kind = parts(tag)
-        if letter != OUTSIDE:
-            if letter in _BEGINS or last == OUTSIDE or last in _ENDS or kind != last_kind:
-                spans.append(Span(at, at + 1, kind))
-            else:
-                spans[-1] = spans[-1]._replace(end=at + 1)
-        last, last_kind = letter, kind
-    return spans
 
 
 def ratios(right: int, found: int, there: int) -> dict[str, float]:

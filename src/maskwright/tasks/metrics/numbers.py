@@ -1,7 +1,11 @@
-"""Regression: the correlations of Pearson and Spearman, by scipy. GLUE counts both for STS-B, BERT's paper Spearman's."""
+"""Regression and similarity: the correlations of Pearson and Spearman, by scipy.
+
+GLUE counts both for STS-B, BERT's paper shows Spearman's.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from maskwright.errors import BadInput
 from maskwright.tasks.metrics.classes import refuse_unequal
@@ -18,15 +22,15 @@ def scores(gold: Sequence[float], predicted: Sequence[float]) -> Mapping[str, fl
     """
     refuse_unequal(len(gold), len(predicted))
     try:
-        from scipy import stats
+        from scipy.stats import pearsonr, spearmanr
     except ImportError as error:
         raise BadInput("correlations need scipy: pip install 'maskwright[eval]'") from error
     for number, value in enumerate(predicted, 1):
         if not math.isfinite(value):
             raise BadInput(f"prediction {number} is {value}: a number to compare is finite")
+    correlations: dict[str, Any] = {"pearson": pearsonr, "spearman": spearmanr}
     constant = len(set(gold)) < 2 or len(set(predicted)) < 2
     return {
-        "pearson": 0.0 if constant else float(stats.pearsonr(gold, predicted).statistic),
-        "spearman": 0.0 if constant else float(stats.spearmanr(gold, predicted).statistic),
+        **{name: 0.0 if constant else float(of(gold, predicted).statistic) for name, of in correlations.items()},
         "mean_squared_error": sum((a - b) ** 2 for a, b in zip(gold, predicted, strict=True)) / len(gold),
     }

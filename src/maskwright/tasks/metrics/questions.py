@@ -89,11 +89,9 @@ def best_threshold(
     return best / len(found), threshold
 
 
-def best_over(
-    answers: Sequence[str], predicted: str, measure: Callable[[str, str], float], *, otherwise: float = 0.0
-) -> float:
-    """The most that a prediction reaches over the answers."""
-    return max((measure(answer, predicted) for answer in answers), default=otherwise)
+def best_over(answers: Sequence[str], predicted: str, measure: Callable[[str, str], float]) -> float:
+    """The most that a prediction reaches over the answers; 0 where there are none."""
+    return max((measure(answer, predicted) for answer in answers), default=0.0)
 
 
 def _has_answer(answers: Sequence[str]) -> bool:

@@ -3,11 +3,13 @@ arXiv:1904.09679): one JSON value, a list of [lines of the text, questions, id].
 
     [["男：你好。", "女：你好。"], [{"question": "...", "choice": ["...", "..."], "answer": "..."}], "3-13"]
 
-The answer is written as one of the choices. Files of dialogues begin with d-, mixed texts with m-.
+The answer is written as one of the choices; where two choices are the same (twice in training) it is the first. Files
+of dialogues have a d in their names, those of other texts an m.
 """
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -28,10 +30,10 @@ class _Asked(NamedTuple):
 
 def c3(path: str | Path, faults: Faults) -> Iterator[Choice]:
     """A choice for each question: the text, its lines parted by line ends, and the question with each answer."""
-    return kept(_asked(path), _choice, faults)
+    return kept(_asked(path), partial(_choice, faults=faults), faults)
 
 
-def _choice(asked: _Asked) -> Choice:
+def _choice(asked: _Asked, faults: Faults) -> Choice:
     question, answers = asked.fields.get("question"), asked.fields.get("choice")
     if not isinstance(question, str) or not _are_texts(answers):
         raise BadInput(f"{asked.where} has no `question` with a list of texts, `choice`")
@@ -39,20 +41,16 @@ def _choice(asked: _Asked) -> Choice:
     label = None
     if "answer" in asked.fields:
         right = asked.fields["answer"]
-        if answers.count(right) != 1:
+        if right not in answers:
             raise BadInput(
                 f"{asked.where}: its answer {json.dumps(right, ensure_ascii=False)} is not one of its choices"
             )
         label = answers.index(right)
-    return checked_choice(
-        Choice(
-            "\n".join(asked.lines),
-            tuple((question, answer) for answer in answers),
-            label,
-            asked.where,
-            str(asked.fields.get("id", asked.id)),
-        )
-    )
+        if answers.count(right) > 1:
+            faults.quirks["questions whose right answer is there twice"] += 1
+    options = tuple((question, answer) for answer in answers)
+    its_id = str(asked.fields.get("id", asked.id))
+    return checked_choice(Choice("\n".join(asked.lines), options, label, asked.where, its_id))
 
 
 def _asked(path: str | Path) -> Iterator[_Asked]:

@@ -26,7 +26,8 @@ def clue(path: str | Path, faults: Faults, *, text: str = "sentence", pair: str 
     """The examples of AFQMC, CMNLI, TNEWS or IFLYTEK."""
 
     def texts(row: Row) -> tuple[str, str | None]:
-        return cells.text(row, text), None if pair is None else cells.text(row, pair)
+        other = None if pair is None else cells.published(row, pair, faults)
+        return cells.published(row, text, faults), other
 
     return _examples(path, [text, *([pair] if pair else [])], texts, faults)
 
@@ -40,7 +41,7 @@ def csl(path: str | Path, faults: Faults) -> Iterator[Labelled]:
     """CSL's keywords, a space between them, and their abstract."""
 
     def texts(row: Row) -> tuple[str, str | None]:
-        return " ".join(cells.sequence(row, "keyword")), cells.text(row, "abst")
+        return " ".join(cells.sequence(row, "keyword")), cells.published(row, "abst", faults)
 
     return _examples(path, ["keyword", "abst"], texts, faults)
 

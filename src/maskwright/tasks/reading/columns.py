@@ -13,7 +13,16 @@ from maskwright.errors import BadInput
 from maskwright.tasks.examples import Tagged
 from maskwright.tasks.reading.faults import Faults, kept
 from maskwright.tasks.reading.rows import numbered_lines
-from maskwright.tasks.schemes import Scheme, converted, detected, refuse_illegal
+from maskwright.tasks.schemes import (
+    Scheme,
+    converted,
+    detected,
+    is_legal,
+    lenient_spans,
+    refuse_foreign,
+    refuse_illegal,
+    tags_of,
+)
 
 DOCUMENT = "-DOCSTART-"
 _LOOKED_AT = 2000  # sentences by which the scheme is told
@@ -34,6 +43,7 @@ def tagged_lines(
     tag: int | None = -1,
     scheme: Scheme | None = None,
     into: Scheme | None = None,
+    mend: bool = False,
     joined: bool = False,
 ) -> Iterator[Tagged]:
     """The sentences of a file of columns, parted by white space.
@@ -41,6 +51,8 @@ def tagged_lines(
     word, tag   which columns, from 0, or from the end by a negative number; no tag in a file to predict for
     scheme      what the tags are in, which is then held to; None: found by the first sentences
     into        the scheme that tags are turned into; None: left as they are
+    mend        read tags in an order that their scheme does not allow as `lenient_spans` does, and count them, as fits
+                a published file; else they are faults
     joined      words are characters, with nothing between them
     Raises `BadInput` for tags of no scheme where they are to be turned into another.
     """
@@ -49,34 +61,44 @@ def tagged_lines(
         head = list(islice(sentences, _LOOKED_AT))
         sentences = chain(head, sentences)
         tags = [[line[tag] for line in one.lines if -len(line) <= tag < len(line)] for one in head]
-        scheme = detected(tags, str(path)) if not faults.skip else _detected_leniently(tags, str(path))
+        scheme = detected(tags, str(path)) if not (faults.skip or mend) else _detected_leniently(tags, str(path))
     if into is not None and scheme is None and tag is not None:
         raise BadInput(f"{path} has tags of no scheme known: B, I and O, or B, M, E, S and O, with -TYPE behind them")
 
     def make(sentence: _Sentence) -> Tagged:
-        needed = max(place + 1 if place >= 0 else -place for place in (word, word if tag is None else tag))
-        for number, line in enumerate(sentence.lines, 1):
-            if len(line) < max(needed, 1 if tag is None else 2):
-                raise BadInput(
-                    f"{sentence.where}, word {number} of its sentence, {' '.join(line)!r}, has {len(line)} columns, "
-                    "and a word and its tag are two"
-                )
-        words = tuple(line[word] for line in sentence.lines)
-        if tag is None:
-            return Tagged(words, None, sentence.where, joined=joined)
-        tags = tuple(line[tag] for line in sentence.lines)
-        if scheme is not None:
-            refuse_illegal(tags, scheme, sentence.where)
-            if into is not None and into != scheme:
-                tags = converted(tags, scheme, into)
-        return Tagged(words, tags, sentence.where, joined=joined)
+        found = _tagged(sentence, word, tag, joined)
+        if scheme is None or found.tags is None:
+            return found
+        refuse_foreign(found.tags, scheme, found.where)
+        if mend and not is_legal(found.tags, scheme):
+            faults.quirks[f"sentences with tags in an order that {scheme} does not allow"] += 1
+            return found._replace(tags=tags_of(lenient_spans(found.tags), len(found.words), into or scheme))
+        refuse_illegal(found.tags, scheme, found.where)
+        return found if into is None else found._replace(tags=converted(found.tags, scheme, into))
 
     return kept(sentences, make, faults)
 
 
 def conll2003(path: str | Path, faults: Faults) -> Iterator[Tagged]:
-    """CoNLL-2003's sentences and entities, in BIO, whatever its copy is in; without the lines of documents."""
-    return tagged_lines(path, faults, into="BIO")
+    """CoNLL-2003's sentences and entities, in BIO, whatever its copy is in; without the lines of documents.
+
+    In IOB1, some copies have a B where an I would do: it begins an entity all the same.
+    """
+    return tagged_lines(path, faults, into="BIO", mend=True)
+
+
+def _tagged(sentence: _Sentence, word: int, tag: int | None, joined: bool) -> Tagged:
+    places = [word] if tag is None else [word, tag]
+    needed = max(len(places), *(place + 1 if place >= 0 else -place for place in places))
+    for number, line in enumerate(sentence.lines, 1):
+        if len(line) < needed:
+            raise BadInput(
+                f"{sentence.where}: word {number} of its sentence, {' '.join(line)!r}, has {len(line)} columns, "
+                f"and {needed} are needed"
+            )
+    words = tuple(line[word] for line in sentence.lines)
+    tags = None if tag is None else tuple(line[tag] for line in sentence.lines)
+    return Tagged(words, tags, sentence.where, joined=joined)
 
 
 def _sentences(path: str | Path) -> Iterator[_Sentence]:
@@ -95,12 +117,13 @@ def _sentences(path: str | Path) -> Iterator[_Sentence]:
 
 
 def _detected_leniently(tags: list[list[str]], name: str) -> Scheme | None:
-    """The scheme of most sentences: the others are skipped."""
-    found: dict[Scheme | None, int] = {}
+    """The scheme of most sentences that have one."""
+    found: dict[Scheme, int] = {}
     for one in tags:
         try:
             scheme = detected([one], name)
         except BadInput:
             continue
-        found[scheme] = found.get(scheme, 0) + 1
+        if scheme is not None:
+            found[scheme] = found.get(scheme, 0) + 1
     return max(found, key=lambda scheme: found[scheme], default=None)

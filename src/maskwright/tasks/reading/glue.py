@@ -40,14 +40,13 @@ def glue(
 
     torn    whether rows of another width than the header are a known defect
     """
-    return kept(
-        _rows(path, [text, *([pair] if pair else [])], faults, torn), _maker(text, pair, label, id, kind), faults
-    )
+    rows = _rows(path, [text] if pair is None else [text, pair], faults, torn)
+    return kept(rows, _maker(text, pair, label, id, kind, faults), faults)
 
 
 def cola(path: str | Path, faults: Faults) -> Iterator[Labelled]:
     """CoLA, with its header in the test file and without one in the others."""
-    make = _maker("sentence", None, "label", "index", "class")
+    make = _maker("sentence", None, "label", "index", "class", faults)
     lines = numbered_lines(path)
     header: list[str] | None = None
 
@@ -82,7 +81,7 @@ def mrpc(path: str | Path, faults: Faults) -> Iterator[Labelled]:
 def _msr_part(path: Path, ids: Path, inside: bool, faults: Faults) -> Iterator[Labelled]:
     """The pairs of Microsoft's training file that are in the list, or those that are not."""
     listed = {tuple(line.strip().split("\t")) for _, line in numbered_lines(ids)}
-    make = _maker("#1 String", "#2 String", "Quality", "index", "class")
+    make = _maker("#1 String", "#2 String", "Quality", "index", "class", faults)
 
     def make_of(row: Row) -> Labelled | None:
         return make(row) if ((row.fields["#1 ID"], row.fields["#2 ID"]) in listed) == inside else None
@@ -112,7 +111,7 @@ def _row(fields: list[str], header: list[str], where: str) -> Row:
 
 
 def _maker(
-    text: str, pair: str | None, label: str, id: str, kind: Literal["class", "number"]
+    text: str, pair: str | None, label: str, id: str, kind: Literal["class", "number"], faults: Faults
 ) -> Callable[[Row], Labelled]:
     """What makes an example of a row, taking the label and the id where the table has them."""
 
@@ -120,7 +119,7 @@ def _maker(
         found: str | float | None = None
         if label in row.fields:
             found = cells.name(row, label) if kind == "class" else cells.number(row, label)
-        other = None if pair is None else cells.text(row, pair)
-        return Labelled(cells.text(row, text), other, found, row.where, row.fields.get(id))
+        other = None if pair is None else cells.published(row, pair, faults)
+        return Labelled(cells.published(row, text, faults), other, found, row.where, row.fields.get(id))
 
     return make

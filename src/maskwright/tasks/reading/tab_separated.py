@@ -21,8 +21,8 @@ def tab_separated(
 
     def make(row: Row) -> Labelled:
         label = cells.name(row, "label") if "label" in row.fields else None
-        other = None if pair is None else cells.text(row, pair)
-        return Labelled(cells.text(row, text), other, label, row.where, row.fields.get("qid"))
+        other = None if pair is None else cells.published(row, pair, faults)
+        return Labelled(cells.published(row, text, faults), other, label, row.where, row.fields.get("qid"))
 
     return kept(_rows(path, columns, text, faults), make, faults)
 
