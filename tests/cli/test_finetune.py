@@ -87,6 +87,24 @@ def test_bad_tables_are_refused_in_a_line(
     assert message in said[-1] and not (tmp_path / "run").exists()
 
 
+def test_a_published_data_set_is_read_as_it_is_distributed(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "SST-2"
+    folder.mkdir()
+    rows = [f"{text}\t{int(name == 'place')}\n" for text, name in examples(4)]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("".join(["sentence\tlabel\n", *rows]), encoding="utf-8")
+    line = ("finetune", "glue:sst2", "--data", folder, "--model", model, "--out", tmp_path / "run", "--json")
+    assert run(*line, "--epochs", 1) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] >= 0.5
+    assert json.loads((tmp_path / "run" / "model" / "config.json").read_text())["id2label"] == {"0": "0", "1": "1"}
+    assert run("finetune", "glue:sst-2", "--model", model) == 2
+    assert "did you mean glue:sst2?" in capsys.readouterr().err
+    assert run("finetune", "squad:1.1", "--model", model) == 2
+    assert "squad:1.1 is of the shape questions" in capsys.readouterr().err
+
+
 def test_a_model_without_a_task_predicts_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("predict", model, "a cat") == 2
     assert "was not fine-tuned" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from signal import Signals
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from maskwright.tasks.examples import Labelled
 from maskwright.tasks.metrics import classes, numbers
 from maskwright.tasks.reading import tables
 from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.suites import read_split, suite
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
@@ -44,6 +45,7 @@ from maskwright.training.run_folder import RunFolder
 EVALUATION = "evaluation.json"
 HELD_OUT = 0.1
 """Share of the examples that is put aside to judge by where no file for that is named."""
+SPLITS = ("train", "dev")
 TOKENS_AT_ONCE = 4096
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
@@ -54,7 +56,11 @@ CHIEF: dict[Asks, str] = {"class": "accuracy", "classes": "micro_f1", "number": 
 class DataConfig(Config):
     """Which texts, and what is asked of them."""
 
-    train: str
+    suite: str | None = None
+    """A published data set, such as glue:sst2; its files are in `folder`. none: tables of one's own."""
+    folder: str = "."
+    """Where the files of a published data set are."""
+    train: str = ""
     """A table of labelled texts: csv, tsv, jsonl or parquet."""
     dev: str | None = None
     """Another to judge by; none: a tenth of the first is put aside."""
@@ -109,7 +115,7 @@ class TextData:
         """length     the most tokens of a text or pair
         segments   how many the network tells apart; 0: it reads none
         """
-        self.tokenizer, self.part, self.split = tokenizer, part, split
+        self.tokenizer, self.part, self.split, self.suite = tokenizer, part, split, recipe.data.suite
         self.cut = 0
 
         def encoded(examples: Sequence[Labelled]) -> LabelledSequences:
@@ -148,6 +154,13 @@ class FinetuneWork:
 
 def read(data: DataConfig, seed: int, faults: Faults) -> Split:
     """The examples of a recipe's files."""
+    if data.suite is not None:
+        train, dev = (
+            cast("list[Labelled]", list(read_split(data.suite, data.folder, name, faults))) for name in SPLITS
+        )
+        if not train or not dev:
+            raise BadInput(f"{data.folder} has no example of {data.suite} to {'judge by' if train else 'learn from'}")
+        return Split(train, dev)
 
     def of(path: str) -> list[Labelled]:
         columns: Any = {"text": data.text, "pair": data.pair, "label": data.label}
@@ -166,10 +179,15 @@ def read(data: DataConfig, seed: int, faults: Faults) -> Split:
     return Split([train[i] for i in sorted(order[aside:])], [train[i] for i in sorted(order[:aside])])
 
 
-def part_of(split: Split, asks: Asks) -> TaskPart:
-    """The classes of the training examples, sorted. BadInput for a single one, and for one known to `dev` alone."""
+def part_of(split: Split, asks: Asks, known: tuple[str, ...] = ()) -> TaskPart:
+    """The classes that are known, or those of the training examples, sorted.
+
+    BadInput for a single one, and for one that `dev` alone has.
+    """
     if asks == "number":
         return TaskPart("number", ("number",))
+    if known:
+        return TaskPart(asks, known)
     names = sorted({name for one in split.train for name in names_of(one)})
     if asks == "class" and len(names) < 2:
         raise BadInput(f"all training examples are of the class {names[0]!r}: there is nothing to tell apart")
@@ -212,7 +230,7 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
     if length > longest:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(recipe.data, recipe.training.seed, faults)
-    part = part_of(split, recipe.data.asks)
+    part = part_of(split, recipe.data.asks, suite(recipe.data.suite).classes if recipe.data.suite else ())
     data = TextData(recipe, split, tokenizer, part, length=length, segments=segments_of(folder.config))
     steps = max(1, round(recipe.epochs * data.train.steps))
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
@@ -263,7 +281,7 @@ def judge(network: Finetuning, data: TextData) -> dict[str, float]:
     for which, batch in data.dev.in_order(TOKENS_AT_ONCE):
         scores[torch.from_numpy(which)] = network.scores(batch.to(device)).float().cpu()
     found = dict(measures(scores, data.split.dev, data.part))
-    chief = CHIEF[data.part.asks]
+    chief = suite(data.suite).metrics[0] if data.suite else CHIEF[data.part.asks]
     return {chief: found.pop(chief), **found}
 
 
