@@ -82,7 +82,7 @@ class Batch:
         char_rows        (T,) int64, which of these words each token is
     What heads read:
         labels           what is right, of a task: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and
-                         zeros where a sequence may be of several classes, (T,) int64 tags with -1 at rows without one
+                         zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there
         pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not

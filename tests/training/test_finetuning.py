@@ -41,7 +41,7 @@ def theirs_of(model: Finetuning, part: TaskPart) -> Any:
     """The class of transformers with the same weights."""
     config: Any = model.encoder.config
     settings = module_of(config.model_type).config_json(config) | part.settings()
-    kind = getattr(transformers, head_class(published(config.model_type)))
+    kind = getattr(transformers, head_class(published(config.model_type), part.asks))
     theirs = kind(kind.config_class(**{key: value for key, value in settings.items() if key != "architectures"}))
     theirs = theirs.to(next(model.parameters()).dtype).eval()
     if config.model_type == "xlnet":
@@ -103,6 +103,34 @@ def test_equal_to_transformers(kind: str, asks: Asks, monkeypatch: pytest.Monkey
     assert_same_gradients(ours.weight_names(), ours, theirs)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in NETWORKS if kind != "openai-gpt"])
+def test_tags_equal_to_transformers(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "xlm":
+        monkeypatch.setattr(torch.Tensor, "float", lambda tensor: tensor)
+    part = TaskPart("tags", ("O", "B-人", "I-人"))
+    ours = drawn(kind, part)
+    theirs = theirs_of(ours, part)
+    rows = torch.tensor([0, 2, 3, 7, 9, 19, 24])  # of sequences of 7, 1, 12 and 5 tokens
+    batch = replace(asked(kind, PARTS["class"]), predict_rows=rows, labels=torch.tensor([0, 1, 2, 0, 1, 1, 0]))
+    lengths = batch.cu_seqlens.diff().tolist()
+    found: list[Tensor] = []
+    for n, ids in enumerate(batch.token_ids.split(lengths)):
+        inputs: dict[str, Tensor] = {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None]}
+        for field, name in (("token_type_ids", "token_type_ids"), ("language_ids", "langs")):
+            if (of_all := getattr(batch, field)) is not None:
+                inputs[name] = of_all.split(lengths)[n][None]
+        found.append(theirs(**inputs).logits[0])
+    scores = torch.cat(found)[rows]
+    assert_close(ours.scores(batch), scores, "scores")
+    tally = ours.tallies(batch)["task"]
+    loss = torch.nn.functional.cross_entropy(scores, batch.labels, reduction="sum")
+    assert_close(tally.loss_sum, loss, "loss")
+    assert tally.count == 7 and int(tally.correct) == int((scores.argmax(-1) == batch.labels).sum())
+    tally.loss_sum.backward()
+    loss.backward()
+    assert_same_gradients(ours.weight_names(), ours, theirs)
+
+
 @pytest.mark.parametrize("asks", PARTS)
 @pytest.mark.parametrize("kind", ["bert", "albert", "roberta", "xlm", "xlnet", "gpt2", "openai-gpt"])
 def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: str, asks: Asks) -> None:
@@ -119,7 +147,7 @@ def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: s
         tokenizer=tokenizer,
         task=part,
     )
-    kind_there = getattr(transformers, head_class(published(kind)))
+    kind_there = getattr(transformers, head_class(published(kind), asks))
     theirs, told = kind_there.from_pretrained(folder, output_loading_info=True)
     assert not any(told.values()), told
     assert read_task(folder) == part

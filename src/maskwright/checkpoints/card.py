@@ -14,6 +14,7 @@ USES = {
     "WithLMHeadModel": ("fill-mask", "AutoModelForMaskedLM"),
     "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
     "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
     "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
     "Model": ("feature-extraction", "AutoModel"),
 }

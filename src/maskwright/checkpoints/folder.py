@@ -71,7 +71,7 @@ def write_folder(
         architecture, kept = class_of(there, [name for entry in names for name in entry.published])
         names = [entry for entry in names if kept(entry.published[0])]
     else:
-        architecture = head_class(there)
+        architecture = head_class(there, task.asks)
     tensors = {name: tensor.float() for name, tensor in publish(names, parameters).items()}
     for copy in _copies(names):
         tensors[copy] = tensors[copy].clone()  # a file holds no tensor twice

@@ -17,7 +17,7 @@ from maskwright.errors import BadInput
 from maskwright.layers.weight_names import Published, WeightName
 from maskwright.objectives.sequence_scores import Asks
 
-ENDING = "ForSequenceClassification"
+SEQUENCES, TOKENS = "ForSequenceClassification", "ForTokenClassification"
 PROBLEMS: dict[Asks, str] = {
     "class": "single_label_classification",
     "classes": "multi_label_classification",
@@ -29,7 +29,7 @@ MOST_LABELS = 65_536
 class TaskPart(NamedTuple):
     """What a fine-tuned model answers.
 
-    asks     one class of several, any number of several, or a number
+    asks     one class of several, any number of several, a number, or a tag for each word
     labels   their names, in the order of the scores; of a number its name
     """
 
@@ -38,10 +38,11 @@ class TaskPart(NamedTuple):
 
     def settings(self) -> dict[str, Any]:
         """What config.json says of it."""
+        problem = {} if self.asks == "tags" else {"problem_type": PROBLEMS[self.asks]}
         return {
             "id2label": {str(i): label for i, label in enumerate(self.labels)},
             "label2id": {label: i for i, label in enumerate(self.labels)},
-            "problem_type": PROBLEMS[self.asks],
+            **problem,
         }
 
 
@@ -50,10 +51,12 @@ def read_task(folder: Path) -> TaskPart | None:
     said = read_json(folder / CONFIG)
     architectures: object = said.get("architectures") or []
     first = architectures[0] if isinstance(architectures, list) and architectures else ""
-    if not (isinstance(first, str) and first.endswith(ENDING)):
+    if not (isinstance(first, str) and first.endswith((SEQUENCES, TOKENS))):
         return None
     where = folder / CONFIG
     labels = _labels(said.get("id2label"), where)
+    if first.endswith(TOKENS):
+        return TaskPart("tags", labels)
     problem = said.get("problem_type")
     if problem is None:  # what transformers takes then
         return TaskPart("number" if len(labels) == 1 else "class", labels)
@@ -74,9 +77,11 @@ def _labels(value: object, where: Path) -> tuple[str, ...]:
     return tuple(cast("list[str]", names))
 
 
-def head_class(there: Published) -> str:
-    """The class of `transformers` that scores whole sequences of a network."""
-    return there.tasks + ENDING
+def head_class(there: Published, asks: Asks) -> str:
+    """The class of `transformers` with such a head on a network. BadInput where there is none."""
+    if asks == "tags" and there.tasks == "OpenAIGPT":
+        raise BadInput("transformers has no class of GPT that tags words: take another encoder")
+    return there.tasks + (TOKENS if asks == "tags" else SEQUENCES)
 
 
 def fill_head(folder: Path, names: Sequence[WeightName], head: nn.Module) -> None:

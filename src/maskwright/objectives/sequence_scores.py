@@ -18,8 +18,8 @@ from maskwright.layers.weight_names import WeightName, weight_and_bias
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
-Asks = Literal["class", "classes", "number"]
-"""One class of several, any number of several, or a number."""
+Asks = Literal["class", "classes", "number", "tags"]
+"""One class of several, any number of several, or a number; or a tag for each word (`tag_scores`)."""
 
 
 class SequenceScores(nn.Module):
@@ -35,6 +35,11 @@ class SequenceScores(nn.Module):
         self.dense = nn.Linear(hidden, hidden) if summary.dense else None
         self.classifier = nn.Linear(hidden, outputs, bias=summary.bias)
         self.weight_names = _names(summary)
+
+    @property
+    def pools(self) -> bool:
+        """Whether it reads through the network's own pooler."""
+        return self.summary.kind == "pooled"
 
     def reads(self, batch: Batch) -> Tensor:
         """(N,) each sequence's first token, or its last."""
@@ -72,6 +77,8 @@ class SequenceScores(nn.Module):
             case "number":
                 loss = mse_loss(precise.squeeze(-1), labels.to(precise.dtype), reduction="sum")
                 hits = torch.zeros((), device=scores.device)
+            case "tags":
+                raise ValueError("tags are of words, and these scores of sequences: take TagScores")
         return Tally(loss, self.count(batch), hits.sum())
 
     def _dense(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from maskwright.layers.network import Network
 from maskwright.layers.weight_names import WeightName, prefixed
 from maskwright.models import ModelConfig, network_of, published
 from maskwright.objectives.sequence_scores import SequenceScores
+from maskwright.objectives.tag_scores import TagScores
 from maskwright.objectives.tally import Tally
 
 TASK = "task"
@@ -20,7 +21,7 @@ TASK = "task"
 class Finetuning(nn.Module):
     """One pass through the encoder, then the head on the rows that it reads."""
 
-    def __init__(self, encoder: Network, head: SequenceScores) -> None:
+    def __init__(self, encoder: Network, head: SequenceScores | TagScores) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
 
@@ -31,11 +32,10 @@ class Finetuning(nn.Module):
             start(self.encoder.pooler, deviation, seed)
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
-        """(N, C), see `SequenceScores`. Without a `stream` nothing is dropped."""
-        rows = self.head.reads(batch)
-        order = torch.argsort(rows)
-        seen = self.encoder(batch, stream, rows.index_select(0, order))
-        return self.head.scores(seen.index_select(0, torch.argsort(order)), batch, self.encoder, stream)
+        """(N, C) or (M, C), see the head. Without a `stream` nothing is dropped."""
+        rows, places = torch.unique(self.head.reads(batch), return_inverse=True)  # sorted: what the encoder takes
+        seen = self.encoder(batch, stream, rows)
+        return self.head.scores(seen.index_select(0, places), batch, self.encoder, stream)
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Answers that the batch asks for."""
@@ -47,8 +47,8 @@ class Finetuning(nn.Module):
 
     def weight_names(self) -> list[WeightName]:
         """Every parameter beside the name that others publish it under; a pooler that the class lacks is left out."""
-        pooled = self.head.summary.kind == "pooled"
-        kept = [name for name in self.encoder_names() if pooled or not name.ours.startswith("encoder.pooler.")]
+        pools = self.head.pools
+        kept = [name for name in self.encoder_names() if pools or not name.ours.startswith("encoder.pooler.")]
         return [*kept, *prefixed(self.head.weight_names, "head.", "")]
 
     def encoder_names(self) -> list[WeightName]:
@@ -61,7 +61,8 @@ def finetuning(config: ModelConfig, task: TaskPart, rate: float, device: torch.d
 
     rate   what is dropped out of the head's input in training
     """
-    summary = published(config.model_type).summary
+    hidden, outputs, summary = config.hidden_size, len(task.labels), published(config.model_type).summary
     with torch.device(device):
-        head = SequenceScores(summary, config.hidden_size, len(task.labels), task.asks, rate)
-        return Finetuning(network_of(config), head)
+        if task.asks == "tags":
+            return Finetuning(network_of(config), TagScores(hidden, outputs, rate))
+        return Finetuning(network_of(config), SequenceScores(summary, hidden, outputs, task.asks, rate))

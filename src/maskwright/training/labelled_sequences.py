@@ -17,20 +17,30 @@ from maskwright.draws import generator
 from maskwright.tokenizers.pairs import EncodedPair
 
 Labels = npt.NDArray[Any]
-"""(N,) int64 classes, (N,) float32 numbers, or (N, C) float32 ones and zeros."""
+"""(N,) int64 classes, (N,) float32 numbers, or (N, C) float32 ones and zeros; with rows (M,) int64 tags of them."""
 
 
 class LabelledSequences:
     """Encoded texts, flat."""
 
-    def __init__(self, encoded: Sequence[EncodedPair], labels: Labels, *, segments: int) -> None:
-        """segments   how many the network tells apart; 0: it reads none"""
+    def __init__(
+        self,
+        encoded: Sequence[EncodedPair],
+        labels: Labels,
+        *,
+        segments: int,
+        rows: Sequence[Integers] | None = None,
+    ) -> None:
+        """segments   how many the network tells apart; 0: it reads none
+        rows       of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
+        """
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
         self.cu_seqlens = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         self.labels = labels
         self._ids = np.concatenate([np.zeros(0, np.int64), *(one.ids for one in encoded)])
         types = np.concatenate([np.zeros(0, np.int64), *(one.type_ids for one in encoded)])
         self._types = types if segments else None
+        self._rows = None if rows is None else Ragged(rows)
 
     def __len__(self) -> int:
         return len(self.cu_seqlens) - 1
@@ -42,11 +52,18 @@ class LabelledSequences:
 
     def batch(self, which: Integers) -> Batch:
         """Some of them in one flat batch, in this order."""
-        lengths = self.lengths[which]
-        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        rows = np.arange(ends[-1]) + np.repeat(self.cu_seqlens[which] - ends[:-1], lengths)
+        ends, rows = stretches(self.cu_seqlens, which)
         made = flat_batch(self._ids[rows], ends, None if self._types is None else self._types[rows])
-        return replace(made, labels=torch.from_numpy(self.labels[which]))
+        if self._rows is None:
+            return replace(made, labels=torch.from_numpy(self.labels[which]))
+        asked_ends, asked = stretches(self._rows.ends, which)
+        at = self._rows.values[asked] + np.repeat(ends[:-1], np.diff(asked_ends))
+        return replace(made, predict_rows=torch.from_numpy(at), labels=torch.from_numpy(self.labels[asked]))
+
+    def labels_of(self, which: int) -> slice:
+        """Where a sequence's labels are, if they are of rows."""
+        assert self._rows is not None
+        return slice(int(self._rows.ends[which]), int(self._rows.ends[which + 1]))
 
     def in_order(self, tokens: int) -> Iterator[tuple[Integers, Batch]]:
         """All of them, long ones first, in batches of about so many tokens: which, and their batch."""
@@ -55,6 +72,30 @@ class LabelledSequences:
             size = max(1, tokens // max(1, int(self.lengths[order[0]])))
             which, order = order[:size], order[size:]
             yield which, self.batch(which)
+
+
+class Ragged:
+    """Rows of different lengths, flat.
+
+    values   (M,) int64
+    ends     (N+1,) int64, where each begins and ends
+    """
+
+    def __init__(self, rows: Sequence[Integers]) -> None:
+        self.values = np.concatenate([np.zeros(0, np.int64), *rows])
+        self.ends = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
+
+
+def stretches(ends: Integers, which: Integers) -> tuple[Integers, Integers]:
+    """Some stretches of a flat row behind each other: where each then ends, and where their values are.
+
+    >>> new_ends, places = stretches(np.array([0, 2, 3, 6]), np.array([2, 0]))
+    >>> new_ends.tolist(), places.tolist()
+    ([0, 3, 5], [3, 4, 5, 0, 1])
+    """
+    lengths = np.diff(ends)[which]
+    after = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return after, np.arange(after[-1]) + np.repeat(ends[which] - after[:-1], lengths)
 
 
 class Epochs:
