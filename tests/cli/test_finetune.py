@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from maskwright.checkpoints.folder import write_folder
 from maskwright.cli import main
+from maskwright.models import network_of
 from tests.checkpoints import made_up
 
 TEXTS = (
@@ -27,8 +29,16 @@ def table(path: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...] = ("
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    made_up.folder(tmp_path / "model")
-    return tmp_path / "model"
+    """An encoder as it begins."""
+    config = made_up.config()
+    encoder = network_of(config).initialise(0)
+    return write_folder(
+        tmp_path / "model",
+        names=encoder.weight_names(),
+        parameters=dict(encoder.named_parameters()),
+        config=config,
+        tokenizer=made_up.tokenizer(),
+    )
 
 
 def examples(count: int) -> list[tuple[str, ...]]:
@@ -40,7 +50,7 @@ def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: 
     dev = table(tmp_path / "dev.csv", examples(2))
     out = tmp_path / "run"
     line = ("finetune", "classification", "--model", model, "--train", train, "--dev", dev, "--out", out, "--json")
-    assert run(*line, "--optimizer.rate", "1e-2", "--training.batch-sequences", 16, "--epochs", 10) == 0
+    assert run(*line, "--optimizer.rate", "1e-2", "--training.batch-sequences", 16, "--epochs", 4) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["finished"] and result["accuracy"] == 1.0
     assert json.loads((out / "evaluation.json").read_text())["accuracy"] == 1.0
@@ -55,7 +65,7 @@ def test_a_number_is_learned(tmp_path: Path, model: Path, capsys: pytest.Capture
     rows = [(text, str({"animal": 2.0, "place": -1.0}[name])) for text, name in examples(20)]
     train = table(tmp_path / "train.csv", rows, ("text", "score"))
     line = ("finetune", "regression", "--model", model, "--train", train, "--label", "score", "--out", tmp_path / "r")
-    assert run(*line, "--json", "--optimizer.rate", "1e-2", "--epochs", 10) == 0
+    assert run(*line, "--json", "--optimizer.rate", "1e-2", "--epochs", 5) == 0
     assert json.loads(capsys.readouterr().out)["pearson"] > 0.9
     assert run("predict", tmp_path / "r" / "model", "a cat sat") == 0
     told = json.loads(capsys.readouterr().out)
@@ -85,6 +95,21 @@ def test_bad_tables_are_refused_in_a_line(
     assert run(*line, *more) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert message in said[-1] and not (tmp_path / "run").exists()
+
+
+def test_words_are_tagged(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = {"cat": "B-ANIMAL", "paris": "B-PLACE", "france": "B-PLACE"}
+    lines = [f"{word} {kinds.get(word, 'O')}" for text, _ in examples(20) for word in [*text.split(), ""]]
+    train = tmp_path / "train.txt"
+    train.write_text("\n".join(line if line != " O" else "" for line in lines) + "\n", encoding="utf-8")
+    line = ("finetune", "tagging", "--model", model, "--train", train, "--out", tmp_path / "run", "--json")
+    assert run(*line, "--optimizer.rate", "1e-2", "--epochs", 4, "--training.batch-sequences", 16) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["f1"], result["accuracy"]) == (1.0, 1.0)
+    assert "ForTokenClassification" in (tmp_path / "run" / "model" / "config.json").read_text()
+    assert run("predict", tmp_path / "run" / "model", "the cat sat on a mat word1") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"words": "the cat sat on a mat word1".split(), "tags": ["O", "B-ANIMAL", "O", "O", "O", "O", "O"]}
 
 
 def test_a_published_data_set_is_read_as_it_is_distributed(

@@ -35,12 +35,12 @@ def finetune(
     transformers has it, and what it is worth in evaluation.json.
 
     Args:
-        task: classification or regression, of tables; or a data set: glue:sst2,
-            glue:stsb, clue:tnews, chinese:chnsenticorp ...
+        task: classification, regression or tagging; or a data set: glue:sst2,
+            glue:stsb, clue:tnews, conll:2003, chinese:msra ...
         model: The encoder's folder: one of ours, or a Hugging Face one.
-        train: The table to learn from.
+        train: The table to learn from; for tagging it may be a word and a tag a line.
         dev: The table to judge by. Default: a tenth of the first is put aside.
-        text: The column of the text.
+        text: The column of the text; of tagged words, that of the list of words.
         pair: The column of a second text, for pairs.
         label: The column of the class or the number.
         several: A text may have several classes, parted by |.
@@ -68,14 +68,14 @@ def finetune(
         shape = suite(task).shape
         if train or dev:
             raise BadInput(f"{task} has files of its own: leave --train and --dev off, and name their folder by --data")
-    if shape not in ("classification", "regression"):
+    if shape not in ("classification", "regression", "tagging"):
         raise BadInput(
-            f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are classification and "
-            "regression so far, and data sets of these shapes"
+            f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are classification, regression "
+            "and tagging so far, and data sets of these shapes"
         )
     if ":" not in task and not train:
         raise BadInput(f"which texts? give --train FILE, a table with the columns {text} and {label}")
-    asks = "number" if shape == "regression" else "classes" if several else "class"
+    asks = {"regression": "number", "tagging": "tags"}.get(shape, "classes" if several else "class")
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "asks": asks, "skip_bad": skip_bad}
     of_texts = {key: value for key, value in of_texts.items() if value is not None}

@@ -14,7 +14,8 @@ LINES = 1024  # texts held at a time
 def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
     """Say what a fine-tuned model predicts for texts.
 
-    A line of JSON for each text, in their order. Without a text, each line of
+    A line of JSON for each text, in their order; a model that tags words takes them
+    parted by spaces. Without a text, each line of
     standard input is one, or a pair with a tab between; memory does not grow with
     their number.
 
@@ -35,6 +36,11 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
         raise BadInput(f"{model} is {encoder.config.model_type}, which was not fine-tuned: it predicts nothing")
     lines: Iterator[str] = iter(texts) if texts else (line.rstrip("\r\n") for line in sys.stdin)
     while part := list(islice(lines, LINES)):
+        if encoder.task is not None and encoder.task.part.asks == "tags":
+            sentences = [text.split() for text in part]
+            for words, tags in zip(sentences, encoder.tag(sentences), strict=True):
+                sys.stdout.write(dumps({"words": words, "tags": tags}, ensure_ascii=False) + "\n")
+            continue
         for text, found in zip(part, encoder.predict(list(_pairs(part)), truncate=truncate), strict=True):
             told = {"text": text, "label": found.label, **({"shares": found.shares} if found.shares else {})}
             sys.stdout.write(dumps(told, ensure_ascii=False) + "\n")

@@ -211,6 +211,8 @@ class Encoder:
                 f"{self._where} was not fine-tuned, so it predicts no labels: `maskwright finetune` makes a model that "
                 "does; this one encodes texts"
             )
+        if self.task.part.asks == "tags":
+            raise BadInput(f"{self._where} tags words: give it sentences of words (tag)")
         encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
         answers: list[Prediction] = [Prediction(0.0, {})] * len(encoded)
         for which, batch in self._batches(encoded):
@@ -219,6 +221,32 @@ class Encoder:
             for i, one in zip(which, found, strict=True):
                 answers[i] = one
         return answers
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> list[list[str]]:
+        """The tag of each word of each sentence. BadInput for a model that was not fine-tuned to tag.
+
+        joined   nothing stands between words, as between Chinese characters; else a space does
+
+        A sentence that is too long is read in several windows of whole words.
+        """
+        from maskwright.tasks.examples import Tagged
+        from maskwright.tasks.tagging import tags_of, windows
+
+        if self.task is None or self.task.part.asks != "tags":
+            raise BadInput(f"{self._where} was not fine-tuned to tag words: `maskwright finetune tagging` makes one")
+        examples = [Tagged(tuple(words), None, f"sentence {n}", joined=joined) for n, words in enumerate(sentences)]
+        made = windows(examples, self.tokenizer, self.config.longest)
+        found: list[list[str]] = [[] for _ in made]
+        names = self.task.part.labels
+        for which, batch in self._batches([window.encoded for window in made]):
+            starts, rows = batch.cu_seqlens.tolist(), [made[i].rows for i in which]
+            at = torch.from_numpy(np.concatenate([start + row for start, row in zip(starts, rows, strict=False)]))
+            with torch.inference_mode():
+                scores = self.task.model.scores(replace(batch, predict_rows=at.to(self._device)))
+            best = iter(scores.argmax(-1).tolist())
+            for i, row in zip(which, rows, strict=True):
+                found[i] = [names[next(best)] for _ in row]
+        return tags_of(examples, made, found)
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.
