@@ -29,14 +29,15 @@ WSC = {"target": {"span2_index": 9, "span1_index": 2, "span1_text": "曹操", "s
 @pytest.mark.parametrize(
     ("name", "row", "expected"),
     [
-        ("afqmc", {"sentence1": "怎么还款", "sentence2": "如何还钱", "label": "1"}, ("怎么还款", "如何还钱", "1", None)),
-        ("afqmc", {"sentence1": "怎么还款", "sentence2": "如何还钱", "label": "0"}, ("怎么还款", "如何还钱", "0", None)),
+        ("afqmc", {"sentence1": "怎么还款", "sentence2": "如何还钱", "label": "0"},
+         ("怎么还款", "如何还钱", "0", None)),
         ("tnews", {"label": "102", "label_desc": "news_entertainment", "sentence": "戏\"剧", "keywords": "戏,剧"},
          ('戏"剧', None, "102", None)),
         ("iflytek", {"label": "118", "label_des": "其他", "sentence": "记账"}, ("记账", None, "118", None)),
         ("cmnli", {"sentence1": "下雨", "sentence2": "没有下", "label": "contradiction"},
          ("下雨", "没有下", "contradiction", None)),
-        ("csl", {"id": 4, "abst": "摘要。", "keyword": ["语言", "模型"], "label": "1"}, ("语言 模型", "摘要。", "1", "4")),
+        ("csl", {"id": 4, "abst": "摘要。", "keyword": ["语言", "模型"], "label": "1"},
+         ("语言 模型", "摘要。", "1", "4")),
         ("cluewsc", WSC, ("却说_曹操_败走，人说[他]走了。", None, "true", "1")),
     ],
 )  # fmt: skip

@@ -19,7 +19,7 @@ QQP = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
 
 def read(folder: Path, name: str, split: str, faults: Faults | None = None) -> list[tuple[object, ...]]:
     """(text, pair, label, id) of each example."""
-    found = [example for example in read_split(f"glue:{name}", folder, split, faults or Faults())]
+    found = read_split(f"glue:{name}", folder, split, faults or Faults())
     return [(it.text, it.pair, it.label, it.id) for it in found if isinstance(it, Labelled)]
 
 
