@@ -74,6 +74,10 @@ def test_the_best_threshold_is_the_best_of_all(examples: list[tuple[list[str], s
         assert at(threshold) == pytest.approx(best)
 
 
+def test_a_prediction_of_nothing_stays_right_below_the_threshold() -> None:
+    assert questions.best_threshold([1.0, 1.0], [0.2, 0.6], [[], ["dog"]], ["", "dog"]) == (1.0, 0.6)
+
+
 @pytest.mark.parametrize(
     ("answers", "said", "exact", "f1"),
     [
