@@ -20,6 +20,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -29,9 +30,9 @@ from comparison.report import write_report
 from comparison.rows import GROUPS, RUNS, runs_of
 from comparison.runs import prepare, run
 from comparison.terms import Job, Terms
-from maskwright.models.bert import SIZES
 from maskwright.durable import write_file
 from maskwright.errors import MaskwrightError
+from maskwright.models.bert import SIZES
 from maskwright.progress import Progress, rich_progress
 
 Answers = dict[Job, dict[str, Any]]
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs side by side, a core each")
     parser.add_argument("--report", action="store_true", help="only tables and pictures of what is in the record")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no run is left behind
     record, progress = given.record or given.out / "bake-off.json", rich_progress()
     terms = Terms(given.corpora, given.out, given.tokens, given.size, given.batch)
     # Seeds outermost: whatever is stopped early has all rows, with fewer runs.
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, progress: Progress) -> None:
-    """The runs that are not in the record; the first error ends it when those under way are done."""
+    """The runs that are not in the record; the first error ends it, and runs under way are saved."""
     answers = read(record)
     ours = terms.tokens, terms.size
     for told in answers.values():
@@ -98,6 +100,8 @@ def train_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, pro
                 write(record, answers)
                 bar.advance(1, _line(answers[waiting[done]]))
         except BaseException:
+            for child in multiprocessing.active_children():
+                child.terminate()  # it saves, and goes on from there another time
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -116,9 +120,8 @@ def write(record: Path, answers: Answers) -> None:
 
 def _line(told: dict[str, Any]) -> str:
     loss = f"held-out loss {told['held_out']['loss']:.3f}, " if "held_out" in told else ""
-    return (
-        f"{told['language']} {told['name']} {told['seed']}: {loss}{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %, {told['seconds']:.0f} s"
-    )
+    probed = f"{told['probe']['task']} {100 * told['probe']['accuracy']:.1f} %"
+    return f"{told['language']} {told['name']} {told['seed']}: {loss}{probed}, {told['seconds']:.0f} s"
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def paces(terms: Terms, language: str, corpus: Corpus, part: Corpus, progress: P
         for name, run in trained.items()
     }
     vectors = unlimited(terms, language, "word2vec", {}, part)
-    turns["word2vec"] = lambda: _timed(lambda: word_vectors(part.train, terms.width, vectors.training)) / (
-        part.train.num_tokens
+    turns["word2vec"] = lambda: (
+        _timed(lambda: word_vectors(part.train, terms.width, vectors.training)) / (part.train.num_tokens)
     )
     found: dict[str, list[float]] = {name: [] for name in turns}
     with progress.stage(f"{language}: seconds a token", ROUNDS * len(turns), "turns") as bar:

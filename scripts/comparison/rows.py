@@ -20,7 +20,6 @@ ALBERT: Changes = {
 }
 
 
-
 class Run(NamedTuple):
     """A recipe, what is changed in it, and how long it learns.
 

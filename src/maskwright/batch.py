@@ -57,7 +57,7 @@ class Sequences:
 
 
 READ_BY_HEADS = frozenset(
-    "predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
+    "labels predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
 )
 
 
@@ -81,6 +81,8 @@ class Batch:
         char_ids         (U, W) int64, the characters of the batch's U different words, see `layers.word_characters`
         char_rows        (T,) int64, which of these words each token is
     What heads read:
+        labels           what is right, of a task: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and
+                         zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there
         pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not
@@ -102,6 +104,7 @@ class Batch:
     backward: Tensor | None = None
     char_ids: Tensor | None = None
     char_rows: Tensor | None = None
+    labels: Tensor | None = None
     predict_rows: Tensor | None = None
     predict_ids: Tensor | None = None
     pair_labels: Tensor | None = None

@@ -39,6 +39,31 @@ def test_each_kind_is_trained_and_shown(
     assert capsys.readouterr().out.startswith("token ")
 
 
+@pytest.mark.parametrize(
+    ("kind", "style", "ends"),
+    [
+        ("byte_bpe", "gpt2", ["<|endoftext|>"]),
+        ("unigram", "xlnet", ["<sep>", "<cls>"]),
+        ("byte_bpe", "roberta", ["</s>"]),
+    ],
+)
+def test_a_vocabulary_has_the_special_tokens_of_its_style(
+    kind: str, style: str, ends: list[str], text: Path, tmp_path: Path
+) -> None:
+    given = ("--kind", kind, "--style", style, "--vocab-size", 2000, "--out", tmp_path / "t")
+    assert run("tokenizer", "train", text, *given) == 0
+    made = load_tokenizer(tmp_path / "t")
+    assert made.id_to_token(made.sep_id or 0) in ends
+    assert style == "gpt2" or list(made.encode_pair("My dear").tokens)[-len(ends) :] == ends
+
+
+def test_a_style_of_another_kind_is_refused(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("tokenizer", "train", text, "--style", "xlnet", "--out", tmp_path / "t") == 2
+    assert "wordpiece has none of that name (its special tokens are always the same)" in capsys.readouterr().err
+    assert run("tokenizer", "train", text, "--kind", "unigram", "--style", "gpt2", "--out", tmp_path / "t") == 2
+    assert "(there are albert, xlnet, xlm-roberta)" in capsys.readouterr().err
+
+
 def test_words_of_chinese_are_shown_and_trained_by_the_segmenter(
     text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from maskwright.models import ModelConfig, module_of
 from maskwright.training.pretraining import Pretraining
@@ -12,13 +13,18 @@ from maskwright.training.pretraining import network as build
 def network(config: ModelConfig, heads: tuple[str, ...] = ("mlm", "nsp"), seed: int = 0) -> Pretraining:
     """A network with the named heads, every weight drawn, biases and gains too; fixed positions stay."""
     model = build(config, heads)
-    noise = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            drawn = torch.randn(parameter.shape, generator=noise) * 0.3 + (parameter.ndim == 1) * 0.5
-            if parameter.requires_grad:
-                parameter.copy_(drawn)
+    draw_weights(model, seed)
     return model
+
+
+@torch.no_grad()
+def draw_weights(model: nn.Module, seed: int) -> None:
+    """Every weight that is trained."""
+    noise = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        drawn = torch.randn(parameter.shape, generator=noise) * 0.3 + (parameter.ndim == 1) * 0.5
+        if parameter.requires_grad:
+            parameter.copy_(drawn)
 
 
 def small(model_type: str = "bert", **changes: Any) -> Any:

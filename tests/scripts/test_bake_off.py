@@ -12,8 +12,8 @@ from scipy import stats
 import bake_off
 import comparison.pace
 import comparison.runs
-from comparison.report import GROUPS, Spread, write_report
 from comparison.recipes import recipe_of
+from comparison.report import GROUPS, Spread, write_report
 from comparison.rows import RUNS, runs_of
 from comparison.terms import Job, Terms
 from maskwright.corpus.build import build_corpus

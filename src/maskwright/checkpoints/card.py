@@ -13,6 +13,8 @@ USES = {
     "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
     "WithLMHeadModel": ("fill-mask", "AutoModelForMaskedLM"),
     "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
+    "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
     "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
     "Model": ("feature-extraction", "AutoModel"),
 }
@@ -54,6 +56,7 @@ def model_card(
         'encoder = mw.load("this/folder")',
         'vectors = encoder.encode(["a text", "another"])',
         *([f'guesses = encoder.fill("a text with a {mask} in it")'] if task == "fill-mask" else []),
+        *(['answers = encoder.predict(["a text", "another"])'] if loader.endswith("SequenceClassification") else []),
         "```",
         "",
         "```python",

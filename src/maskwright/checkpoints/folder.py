@@ -8,6 +8,7 @@ with nothing assumed: each tensor the config asks for is there in the right shap
 and none is there that the network has no place for.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from maskwright.checkpoints.published_weights import (
     copy_values,
     find_weights,
 )
+from maskwright.checkpoints.task_part import TaskPart, head_class
 from maskwright.checkpoints.tensor_file import num_bytes, write_tensors
 from maskwright.checkpoints.tensor_names import with_article
 from maskwright.durable import check_space, staged_folder
@@ -47,6 +49,7 @@ def write_folder(
     config: ModelConfig,
     tokenizer: Tokenizer,
     facts: Mapping[str, Any] | None = None,
+    task: TaskPart | None = None,
     replace: bool = False,
     before_done: Callable[[Path], None] | None = None,
 ) -> Path:
@@ -55,6 +58,7 @@ def write_folder(
     names        the network's table of names, heads included (`Pretraining.weight_names()`)
     parameters   by our names; cast to float32
     facts        what the model card tells of the training: headings -> values or tables
+    task         what a fine-tuned model answers; the names are then `Finetuning.weight_names()`
     replace      exchange what is at `path` for the new folder, in one step
     before_done  is given the finished folder before it is at `path`; may write more into it, or raise and undo it
 
@@ -63,15 +67,18 @@ def write_folder(
     A head that no class has beside the others is left out.
     """
     there = published(config.model_type)
-    architecture, kept = class_of(there, [name for entry in names for name in entry.published])
-    names = [entry for entry in names if kept(entry.published[0])]
+    if task is None:
+        architecture, kept = class_of(there, [name for entry in names for name in entry.published])
+        names = [entry for entry in names if kept(entry.published[0])]
+    else:
+        architecture = head_class(there, task.asks)
     tensors = {name: tensor.float() for name, tensor in publish(names, parameters).items()}
     for copy in _copies(names):
         tensors[copy] = tensors[copy].clone()  # a file holds no tensor twice
     check_tokenizer(tokenizer, config)
     path = Path(path)
     check_space(path.parent, num_bytes(tensors) + 2**22)
-    settings = _settings(architecture, config, names, tokenizer)
+    settings = _settings(architecture, config, names, tokenizer) | (task.settings() if task else {})
     with staged_folder(path, replace=replace) as folder:
         (folder / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
@@ -178,6 +185,12 @@ class ModelFolder:
     @property
     def _published(self) -> Published:
         return published(self.config.model_type)
+
+    def of_encoder(self) -> "ModelFolder":
+        """The same without the weights of pretraining heads."""
+        heads = tuple(self._published.heads)
+        kept = {name: stored for name, stored in self.weights.items() if not heads or not name.startswith(heads)}
+        return dataclasses.replace(self, weights=kept)
 
     def has(self, prefix: str) -> bool:
         """Whether a tensor's canonical name begins so."""

@@ -11,7 +11,8 @@ from maskwright.models import names as module_names
 BUFFERS = re.compile(r"(.*\.)?(position_ids|token_type_ids|attn\.(masked_)?bias)")
 # of fine-tuned models; the encoder below them is read
 OTHER_HEADS = (
-    "classifier.", "qa_outputs.", "sequence_summary.", "logits_proj.", "start_logits.", "end_logits.", "answer_class."
+    "classifier.", "qa_outputs.", "sequence_summary.", "logits_proj.", "start_logits.", "end_logits.", "answer_class.",
+    "score."
 )  # fmt: skip
 
 

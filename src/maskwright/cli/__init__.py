@@ -86,6 +86,10 @@ VERBS: dict[str, dict[str, str]] = {
         "pretrain": "Train an encoder from a corpus, by a recipe.",
         "show": "Show what a recipe hides: decoded training examples, and measured rates.",
     },
+    "Fine-tune": {
+        "finetune": "Teach an encoder a task from labelled texts.",
+        "predict": "Say what a fine-tuned model predicts for texts.",
+    },
     "Use": {
         "fill": "Guess the masked words of a text.",
         "generate": "Let a model write on from a prompt.",

@@ -18,6 +18,7 @@ def tokenizer(
     /,
     *given: str,
     kind: Literal["wordpiece", "byte_bpe", "bpe", "unigram", "characters", "words"] = "wordpiece",
+    style: str | None = None,
     out: Path | None = None,
     language: Literal["en", "zh"] = "en",
     vocab_size: int = 8000,
@@ -38,6 +39,8 @@ def tokenizer(
             texts. To compare, two tokenizers or more, then files and folders.
         kind: Of the vocabulary to train: wordpiece (BERT), byte_bpe (RoBERTa),
             bpe (GPT), unigram (ALBERT), characters (ELMo), words (word2vec).
+        style: Whose special tokens it gets: roberta or gpt2 for byte_bpe; albert, xlnet
+            or xlm-roberta for unigram. Default: the first.
         out: The folder to make, in the Hugging Face layout.
         language: Of the text to train on or to compare on: en or zh.
         vocab_size: The most tokens there may be.
@@ -51,11 +54,12 @@ def tokenizer(
     Examples:
         maskwright tokenizer train books/ --out tokenizers/books
         maskwright tokenizer train zh/ --kind unigram --language zh --out t
+        maskwright tokenizer train books/ --kind unigram --style xlnet --out t
         maskwright tokenizer show tokenizers/books "It is a truth"
         maskwright tokenizer compare t1 t2 books/ --report tokenizers.html
     """
     if action == "train":
-        show(_train(given, out, kind, language, vocab_size, cased, segmenter, dictionary), json=json)
+        show(_train(given, out, kind, style, language, vocab_size, cased, segmenter, dictionary), json=json)
     elif action == "show":
         if len(given) < 2:
             raise BadInput("tokenizer show takes a tokenizer and a text: maskwright tokenizer show FOLDER TEXT")
@@ -99,6 +103,7 @@ def _train(
     inputs: Sequence[str],
     out: Path | None,
     kind: "Kind",
+    style: str | None,
     language: Literal["en", "zh"],
     vocab_size: int,
     cased: bool,
@@ -118,7 +123,7 @@ def _train(
     if kind != "characters":
         sentences = _Sentences(inputs, language)
         sentences.check_repeatable()
-    made = train(kind, sentences, vocab_size, lowercase=False if cased else None, segmenter=found)
+    made = train(kind, sentences, vocab_size, lowercase=False if cased else None, segmenter=found, style=style)
     made.save(out)
     return {"tokenizer": str(out), "kind": kind, "vocabulary": made.vocab_size, "fingerprint": made.fingerprint}
 

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from maskwright.batch import Batch, Integers, flat_batch
-from maskwright.checkpoints.folder import read_folder
+from maskwright.checkpoints.folder import ModelFolder, read_folder
+from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
+from maskwright.inference.predictions import Prediction, Task
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
@@ -28,6 +30,7 @@ from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.finetuning import finetuning
 from maskwright.training.pretraining import Pretraining, network
 
 Pooling = Literal["mean", "cls", "pooler"]
@@ -52,8 +55,19 @@ class Encoder:
     stock tokenizers.
     """
 
-    def __init__(self, model: Pretraining, tokenizer: Tokenizer, *, has_pooler: bool = True, where: str = "") -> None:
+    def __init__(
+        self,
+        model: Pretraining,
+        tokenizer: Tokenizer,
+        *,
+        has_pooler: bool = True,
+        where: str = "",
+        task: Task | None = None,
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.task = task
+        if task is not None:
+            task.model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.has_pooler = has_pooler
         self._where = where or "this model"
@@ -190,6 +204,22 @@ class Encoder:
             vectors[which] = pooled.cpu().numpy()
         return vectors
 
+    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
+        """What a fine-tuned model answers for each text or pair. BadInput for a model without a task."""
+        if self.task is None:
+            raise BadInput(
+                f"{self._where} was not fine-tuned, so it predicts no labels: `maskwright finetune` makes a model that "
+                "does; this one encodes texts"
+            )
+        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        answers: list[Prediction] = [Prediction(0.0, {})] * len(encoded)
+        for which, batch in self._batches(encoded):
+            with torch.inference_mode():
+                found = self.task.predict(batch)
+            for i, one in zip(which, found, strict=True):
+                answers[i] = one
+        return answers
+
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.
 
@@ -279,11 +309,27 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "
             "they do not belong together"
         )
+    if (part := read_task(found.path)) is not None:
+        return _load_task(found, part, tokenizer, dtype, device)
     model = network(found.config, found.heads, "meta")
     found.check(model.weight_names(), model)  # before there is memory for what config.json claims
     model = model.to_empty(device=device_of(device))
     found.fill(model.weight_names(), model)
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder))
+
+
+def _load_task(found: ModelFolder, part: TaskPart, tokenizer: Tokenizer, dtype: str, device: str) -> Encoder:
+    """An encoder that was fine-tuned, with its task."""
+    found = found.of_encoder()
+    model = finetuning(found.config, part, 0, "meta")
+    found.check(model.encoder_names(), model)
+    model = model.to_empty(device=device_of(device))
+    found.fill(model.encoder_names(), model)
+    fill_head(found.path, model.head.weight_names, model.head)
+    model = model.to(DTYPES[dtype])
+    encoder = Pretraining(model.encoder, {})
+    task = Task(part, model)
+    return Encoder(encoder, tokenizer, has_pooler=found.has_pooler, where=str(found.path), task=task)
 
 
 def device_of(name: str) -> torch.device:

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from maskwright.layers.summary import Summary
+
 
 @dataclass(frozen=True, slots=True)
 class WeightName:
@@ -48,6 +50,8 @@ class Published:
     keys            our field of the configuration -> the key in config.json, where they differ
     old_keys        our field -> a key that older files have for it
     absent          what `transformers` takes for a key that config.json lacks, where our field's default is another
+    summary         how a sequence becomes one vector for a task
+    tasks           the beginning of a class's name that ends in ForSequenceClassification or the like: "Bert"
     wanted          keys of config.json that must have this value, or be absent, for it to be this network
     """
 
@@ -61,6 +65,8 @@ class Published:
     has_pooler: bool = True
     without_pooler: frozenset[str] = frozenset()
     tied: Mapping[str, str]
+    summary: Summary
+    tasks: str
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
     old_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     absent: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -17,6 +17,7 @@ from maskwright.layers.activations import ActivationName, published_activation
 from maskwright.layers.embeddings import Embeddings
 from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
+from maskwright.layers.summary import Summary
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 from maskwright.models.bert import embedding_names
@@ -188,6 +189,8 @@ PUBLISHED = {
             (): "AlbertModel",
         },
         without_pooler=frozenset({"AlbertForMaskedLM"}),
+        summary=Summary("pooled", "classifier"),
+        tasks="Albert",
         tied={
             "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
             "predictions.decoder.bias": "predictions.bias",

@@ -16,6 +16,7 @@ from maskwright.layers.activations import ActivationName, published_activation
 from maskwright.layers.embeddings import Embeddings
 from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
+from maskwright.layers.summary import Summary
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 
@@ -123,6 +124,8 @@ PUBLISHED = {
             (): "BertModel",
         },
         without_pooler=frozenset({"BertForMaskedLM"}),
+        summary=Summary("pooled", "classifier"),
+        tasks="Bert",
         tied={
             "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
             "cls.predictions.decoder.bias": "cls.predictions.bias",

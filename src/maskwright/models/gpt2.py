@@ -17,6 +17,7 @@ from maskwright.layers.network import Network
 from maskwright.layers.norm import Norm
 from maskwright.layers.positions import LearnedPositions
 from maskwright.layers.pre_norm_layer import PreNormLayer
+from maskwright.layers.summary import Summary
 from maskwright.layers.token_embeddings import TokenEmbeddings
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 from maskwright.models.openai_gpt import KEYS, layer_names
@@ -117,6 +118,8 @@ PUBLISHED = {
         always=("lm",),
         has_pooler=False,
         classes={("lm",): "GPT2LMHeadModel", (): "GPT2Model"},
+        summary=Summary("last", "score", bias=False),
+        tasks="GPT2",
         tied={"lm_head.weight": "transformer.wte.weight"},
         keys={**KEYS, "hidden_act": "activation_function"},
         wanted={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},

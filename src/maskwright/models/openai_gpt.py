@@ -14,6 +14,7 @@ from torch import nn
 from maskwright.config import Config as Configuration
 from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
+from maskwright.layers.summary import Summary
 from maskwright.layers.token_embeddings import TokenEmbeddings
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
@@ -115,6 +116,8 @@ PUBLISHED = {
         always=("lm",),
         has_pooler=False,
         classes={("lm",): "OpenAIGPTLMHeadModel", (): "OpenAIGPTModel"},
+        summary=Summary("last", "score", bias=False),
+        tasks="OpenAIGPT",
         tied={"lm_head.weight": "transformer.tokens_embed.weight"},
         keys={**KEYS, "hidden_act": "afn"},
     )

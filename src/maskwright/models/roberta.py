@@ -17,6 +17,7 @@ from maskwright.layers.activations import ActivationName, published_activation
 from maskwright.layers.embeddings import Embeddings
 from maskwright.layers.network import Network
 from maskwright.layers.positions import LearnedPositions
+from maskwright.layers.summary import Summary
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 from maskwright.models.bert import embedding_names, layer_names
@@ -126,6 +127,8 @@ def _published(beginning: str, absent: dict[str, Any]) -> Published:
         },
         classes={("mlm",): f"{beginning}RobertaForMaskedLM", (): f"{beginning}RobertaModel"},
         without_pooler=frozenset({f"{beginning}RobertaForMaskedLM"}),
+        summary=Summary("dense", "classifier.out_proj", "classifier.dense"),
+        tasks=f"{beginning}Roberta",
         tied={
             "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
             "lm_head.decoder.bias": "lm_head.bias",

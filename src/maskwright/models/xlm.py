@@ -21,6 +21,7 @@ from maskwright.layers.lookup import lookup
 from maskwright.layers.network import Network
 from maskwright.layers.norm import Norm
 from maskwright.layers.positions import LearnedPositions, SinusoidalPositions
+from maskwright.layers.summary import Summary
 from maskwright.layers.transformer_layer import Layer
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 
@@ -150,6 +151,8 @@ PUBLISHED = {
         head_names={"cls.predictions.bias": "pred_layer.proj.bias"},
         has_pooler=False,
         classes={("mlm",): "XLMWithLMHeadModel", (): "XLMModel"},
+        summary=Summary("first", "sequence_summary.summary"),
+        tasks="XLM",
         tied={"pred_layer.proj.weight": "transformer.embeddings.weight"},
         keys={
             "hidden_size": "emb_dim",

@@ -16,6 +16,7 @@ from maskwright.config import Config as Configuration
 from maskwright.errors import BadInput
 from maskwright.layers.activations import ActivationName, published_activation
 from maskwright.layers.sight import FirstTarget
+from maskwright.layers.summary import Summary
 from maskwright.layers.two_stream_network import TwoStreamNetwork
 from maskwright.layers.weight_names import Published, WeightName, weight_and_bias
 
@@ -132,6 +133,8 @@ PUBLISHED = {
         head_names={"cls.predictions.bias": "lm_loss.bias"},
         has_pooler=False,
         classes={("plm",): "XLNetLMHeadModel", (): "XLNetModel"},
+        summary=Summary("last_dense", "logits_proj", "sequence_summary.summary"),
+        tasks="XLNet",
         tied={"lm_loss.weight": "transformer.word_embedding.weight"},
         keys={"first_target": "maskwright_first_target"},
     )

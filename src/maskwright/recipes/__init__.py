@@ -114,7 +114,7 @@ def train(
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
     from maskwright.report.runs import write_report
-    from maskwright.training.run import run
+    from maskwright.training.run import Fingerprints, run
 
     module = module_of(recipe.recipe)
     if hasattr(module, "train"):  # what is not learned by the loop
@@ -130,7 +130,7 @@ def train(
 
     return run(
         recipe,
-        corpus,
+        Fingerprints(corpus.fingerprint, corpus.tokenizer.fingerprint),
         folder,
         build,
         finish,

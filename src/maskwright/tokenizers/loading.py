@@ -90,6 +90,10 @@ def _kind_of_json(path: Path) -> Kind:
             raise BadInput(f"{path}: model {other!r} is not known; there are WordPiece, BPE, Unigram and WordLevel")
 
 
+STYLES = {"byte_bpe": ("roberta", "gpt2"), "unigram": ("albert", "xlnet", "xlm-roberta")}
+"""Whose special tokens and normalization a vocabulary of a kind may have."""
+
+
 def train(
     kind: Kind,
     sentences: Iterable[str],
@@ -98,6 +102,7 @@ def train(
     lowercase: bool | None = None,
     min_count: int = 2,
     segmenter: Segmenter | None = None,
+    style: str | None = None,
 ) -> Tokenizer:
     """A tokenizer of that kind with at most `vocab_size` tokens; the same text gives the same one everywhere.
 
@@ -105,21 +110,28 @@ def train(
     lowercase  None does what the kind does: all lower-case but byte_bpe and characters, which keep text as it is
     min_count  what occurs less often gets no token (unigram: the rarest characters, by SentencePiece's own rule)
     segmenter  of Chinese, for kind words; with the others it has no say in the vocabulary
+    style      whose special tokens it gets, see `STYLES`; None: the first of its kind
     """
+    there = STYLES.get(kind, ())
+    if style is not None and style not in there:
+        known = f"there are {', '.join(there)}" if there else "its special tokens are always the same"
+        raise BadInput(f"style {style!r}: {kind} has none of that name ({known})")
     if kind in ("byte_bpe", "characters") and lowercase:
         raise BadInput(f"{kind} keeps text as it is: lower-case it beforehand, or take another kind")
-    lowercase = lowercase is not False
+    as_said, lowercase = lowercase, lowercase is not False
     if kind not in KINDS:  # from a command line, or a caller without types
         raise BadInput(f"kind {kind!r} is not known: there are {', '.join(KINDS)}")
     match kind:
         case "wordpiece":
             return WordPiece.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count)
         case "byte_bpe":
-            return ByteBPE.train(sentences, vocab_size, min_count=min_count)
+            return ByteBPE.train(sentences, vocab_size, style=style or "roberta", min_count=min_count)  # pyright: ignore[reportArgumentType]
         case "bpe":
             return BPE.train(sentences, vocab_size, lowercase=lowercase, min_count=min_count)
         case "unigram":
-            return Unigram.train(sentences, vocab_size, lowercase=lowercase)
+            if style is None:
+                return Unigram.train(sentences, vocab_size, lowercase=lowercase)
+            return Unigram.train(sentences, vocab_size, style=style, lowercase=as_said)  # pyright: ignore[reportArgumentType]
         case "characters":
             return Characters()
         case "words":

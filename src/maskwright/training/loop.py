@@ -78,6 +78,7 @@ def train(
     config: TrainingConfig,
     folder: RunFolder,
     *,
+    name: str = "pretrain",
     progress: Progress = silent,
     tensorboard: bool = True,
 ) -> Signals | None:
@@ -95,7 +96,7 @@ def train(
         MetricsLog(folder.path, at_step=folder.step - owed, tensorboard=tensorboard) as log,
         stop_signals() as stop,
         hurried(work.module, stop),
-        progress.stage("pretrain", config.steps - folder.step, "steps") as bar,
+        progress.stage(name, config.steps - folder.step, "steps") as bar,
     ):
         course.start_clock(log)
         try:

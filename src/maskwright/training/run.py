@@ -4,11 +4,11 @@ import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from signal import Signals
+from typing import NamedTuple
 
 import torch
 
 from maskwright.config import Config, plain
-from maskwright.corpus.read import Corpus
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig, train
@@ -52,15 +52,23 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+class Fingerprints(NamedTuple):
+    """Of what a run learns from: a corpus or the examples of a task, and the tokenizer that made tokens of it."""
+
+    corpus: str
+    tokenizer: str
+
+
 def run(
     recipe: Config,
-    corpus: Corpus,
+    data: Fingerprints,
     out: Path,
     build: Callable[[bool], Work],
     finish: Callable[[Work, Optimizer, RunFolder], None],
     *,
     optimizer: OptimizerConfig,
     training: TrainingConfig,
+    name: str = "pretrain",
     allocator: str = "default",
     progress: Progress = silent,
 ) -> Signals | None:
@@ -69,12 +77,13 @@ def run(
     Returns None when all is done, else the signal that asked to stop before.
 
     build     makes the network and its data; told whether the network needs its first weights
+    name      what is done, for the bar
     finish    writes what a finished run leaves: its report, and last its model
     """
     device = device_for()
     terms = environment(
-        corpus=corpus.fingerprint,
-        tokenizer=corpus.tokenizer.fingerprint,
+        corpus=data.corpus,
+        tokenizer=data.tokenizer,
         device=device_name(device),
         allocator=allocator,
     )
@@ -85,7 +94,7 @@ def run(
         work = build(folder.resumed is None)
         work.module.to(device)
         moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision])
-        if stopped := train(work, moved, training, folder, progress=progress):
+        if stopped := train(work, moved, training, folder, name=name, progress=progress):
             return stopped
         with moved.flat.full_precision():
             finish(work, moved, folder)

@@ -1,0 +1,99 @@
+"""What a folder of a fine-tuned model says of its task: in config.json, and in the tensors of its head.
+
+`transformers` tells the task by the class's name, the labels by `id2label`, and what the scores mean by
+`problem_type`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from torch import nn
+
+from maskwright.checkpoints.config_file import CONFIG, read_json
+from maskwright.checkpoints.published_weights import all_tensors, check_shape, copy_values
+from maskwright.errors import BadInput
+from maskwright.layers.weight_names import Published, WeightName
+from maskwright.objectives.sequence_scores import Asks
+
+SEQUENCES, TOKENS = "ForSequenceClassification", "ForTokenClassification"
+PROBLEMS: dict[Asks, str] = {
+    "class": "single_label_classification",
+    "classes": "multi_label_classification",
+    "number": "regression",
+}
+MOST_LABELS = 65_536
+
+
+class TaskPart(NamedTuple):
+    """What a fine-tuned model answers.
+
+    asks     one class of several, any number of several, a number, or a tag for each word
+    labels   their names, in the order of the scores; of a number its name
+    """
+
+    asks: Asks
+    labels: tuple[str, ...]
+
+    def settings(self) -> dict[str, Any]:
+        """What config.json says of it."""
+        problem = {} if self.asks == "tags" else {"problem_type": PROBLEMS[self.asks]}
+        return {
+            "id2label": {str(i): label for i, label in enumerate(self.labels)},
+            "label2id": {label: i for i, label in enumerate(self.labels)},
+            **problem,
+        }
+
+
+def read_task(folder: Path) -> TaskPart | None:
+    """The task of a folder's model; None for one that was not fine-tuned. BadInput names a key that is wrong."""
+    said = read_json(folder / CONFIG)
+    architectures: object = said.get("architectures") or []
+    first = architectures[0] if isinstance(architectures, list) and architectures else ""
+    if not (isinstance(first, str) and first.endswith((SEQUENCES, TOKENS))):
+        return None
+    where = folder / CONFIG
+    labels = _labels(said.get("id2label"), where)
+    if first.endswith(TOKENS):
+        return TaskPart("tags", labels)
+    problem = said.get("problem_type")
+    if problem is None:  # what transformers takes then
+        return TaskPart("number" if len(labels) == 1 else "class", labels)
+    asks: Asks | None = next((asks for asks, name in PROBLEMS.items() if name == problem), None)
+    if asks is None:
+        raise BadInput(f"{where}: problem_type is {json.dumps(problem):.60}: there are {', '.join(PROBLEMS.values())}")
+    return TaskPart(asks, labels)
+
+
+def _labels(value: object, where: Path) -> tuple[str, ...]:
+    """Names in the order of their numbers; two of them where nothing is said, as in transformers."""
+    if value is None:
+        return ("LABEL_0", "LABEL_1")
+    table = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    names = [table.get(str(i)) for i in range(min(len(table), MOST_LABELS))]
+    if not names or len(table) > MOST_LABELS or not all(isinstance(name, str) for name in names):
+        raise BadInput(f"{where}: id2label numbers 1 to {MOST_LABELS:,} names from 0 on, and this one does not")
+    return tuple(cast("list[str]", names))
+
+
+def head_class(there: Published, asks: Asks) -> str:
+    """The class of `transformers` with such a head on a network. BadInput where there is none."""
+    if asks == "tags" and there.tasks == "OpenAIGPT":
+        raise BadInput("transformers has no class of GPT that tags words: take another encoder")
+    return there.tasks + (TOKENS if asks == "tags" else SEQUENCES)
+
+
+def fill_head(folder: Path, names: Sequence[WeightName], head: nn.Module) -> None:
+    """Read the weights of a head into it; BadInput names a tensor that is missing or has another shape.
+
+    names   the head's own table, published names without any prefix
+    """
+    there = {stored.name: stored for stored in all_tensors(folder)}
+    parameters = dict(head.named_parameters())
+    for name in names:
+        for published, part in name.parts(parameters[name.ours].detach()).items():
+            if published not in there:
+                raise BadInput(f"{folder}: the tensor {published} is missing: its config.json promises a head for it")
+            check_shape(there[published], part)
+            copy_values(there[published], part)

@@ -1,0 +1,88 @@
+"""`maskwright finetune`: teach an encoder a task from labelled texts."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from maskwright.cli.overrides import Overrides
+from maskwright.cli.results import AsJson, show
+
+
+def finetune(
+    task: str,
+    /,
+    *,
+    model: str,
+    train: str | None = None,
+    dev: str | None = None,
+    text: str = "text",
+    pair: str | None = None,
+    label: str = "label",
+    several: bool = False,
+    epochs: float = 3,
+    data: Annotated[str | None, Parameter(name="--data")] = None,
+    out: Path = Path("runs/finetuned"),
+    skip_bad: Annotated[bool, Parameter(name="--skip-bad")] = False,
+    json: AsJson = False,
+    overrides: Overrides,
+) -> int:
+    """Teach an encoder a task from labelled texts.
+
+    Tables are .csv, .tsv, .jsonl or .parquet with named columns; published data sets
+    are read as they are distributed, from a folder (--data). The same line goes
+    on where it was stopped. The model lies in the run's model/, as stock
+    transformers has it, and what it is worth in evaluation.json.
+
+    Args:
+        task: classification or regression, of tables; or a data set: glue:sst2,
+            glue:stsb, clue:tnews, chinese:chnsenticorp ...
+        model: The encoder's folder: one of ours, or a Hugging Face one.
+        train: The table to learn from.
+        dev: The table to judge by. Default: a tenth of the first is put aside.
+        text: The column of the text.
+        pair: The column of a second text, for pairs.
+        label: The column of the class or the number.
+        several: A text may have several classes, parted by |.
+        epochs: Passes over the texts.
+        data: The folder with the files of a data set.
+        out: The run's folder.
+        skip_bad: Pass over bad rows and count them; else the first ends it.
+
+    Examples:
+        maskwright finetune classification --model runs/mine/model --train a.csv
+        maskwright finetune regression --model m --train a.tsv --label score
+        maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
+    """
+    from maskwright.config import checked, override
+    from maskwright.errors import BadInput
+    from maskwright.progress import rich_progress
+    from maskwright.tasks.finetune import Recipe, evaluation
+    from maskwright.tasks.finetune import finetune as learn
+    from maskwright.training.run import keep_memory
+
+    shape = task
+    if ":" in task:
+        from maskwright.tasks.suites import suite
+
+        shape = suite(task).shape
+        if train or dev:
+            raise BadInput(f"{task} has files of its own: leave --train and --dev off, and name their folder by --data")
+    if shape not in ("classification", "regression"):
+        raise BadInput(
+            f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are classification and "
+            "regression so far, and data sets of these shapes"
+        )
+    if ":" not in task and not train:
+        raise BadInput(f"which texts? give --train FILE, a table with the columns {text} and {label}")
+    asks = "number" if shape == "regression" else "classes" if several else "class"
+    of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
+    of_texts |= {"suite": task if ":" in task else None, "folder": data, "asks": asks, "skip_bad": skip_bad}
+    of_texts = {key: value for key, value in of_texts.items() if value is not None}
+    given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
+    recipe = checked(Recipe, override(given, dict(overrides)), "the recipe")
+    allocator = "kept" if keep_memory() else "default"
+    stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
+    result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
+    show({**result, **({} if stopped else evaluation(out))}, json=json)
+    return 128 + stopped if stopped else 0

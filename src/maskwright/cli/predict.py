@@ -1,0 +1,46 @@
+"""`maskwright predict`: what a fine-tuned model says of texts."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from json import dumps
+from pathlib import Path
+
+from maskwright.errors import BadInput
+
+LINES = 1024  # texts held at a time
+
+
+def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
+    """Say what a fine-tuned model predicts for texts.
+
+    A line of JSON for each text, in their order. Without a text, each line of
+    standard input is one, or a pair with a tab between; memory does not grow with
+    their number.
+
+    Args:
+        model: A fine-tuned model's folder: one of ours, or a Hugging Face one.
+        texts: The texts.
+        truncate: Cut texts that are longer than the model's positions.
+
+    Examples:
+        maskwright predict runs/finetuned/model "A fine film."
+        maskwright predict runs/finetuned/model < texts.txt > predictions.jsonl
+    """
+    from maskwright.inference.encoder import Encoder
+    from maskwright.inference.loading import load
+
+    encoder = load(model)
+    if not isinstance(encoder, Encoder):
+        raise BadInput(f"{model} is {encoder.config.model_type}, which was not fine-tuned: it predicts nothing")
+    lines: Iterator[str] = iter(texts) if texts else (line.rstrip("\r\n") for line in sys.stdin)
+    while part := list(islice(lines, LINES)):
+        for text, found in zip(part, encoder.predict(list(_pairs(part)), truncate=truncate), strict=True):
+            told = {"text": text, "label": found.label, **({"shares": found.shares} if found.shares else {})}
+            sys.stdout.write(dumps(told, ensure_ascii=False) + "\n")
+
+
+def _pairs(lines: Iterable[str]) -> Iterator[str | tuple[str, str]]:
+    for line in lines:
+        first, tab, second = line.partition("\t")
+        yield (first, second) if tab else line

@@ -1,0 +1,68 @@
+"""An encoder with the head of one task: what fine-tuning trains, saves and loads."""
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.batch import Batch
+from maskwright.checkpoints.task_part import TaskPart
+from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.initial import start
+from maskwright.layers.network import Network
+from maskwright.layers.weight_names import WeightName, prefixed
+from maskwright.models import ModelConfig, network_of, published
+from maskwright.objectives.sequence_scores import SequenceScores
+from maskwright.objectives.tag_scores import TagScores
+from maskwright.objectives.tally import Tally
+
+TASK = "task"
+"""What the one objective is called in metrics.jsonl."""
+
+
+class Finetuning(nn.Module):
+    """One pass through the encoder, then the head on the rows that it reads."""
+
+    def __init__(self, encoder: Network, head: SequenceScores | TagScores) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def initialise_head(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
+        """Start the head's weights, and the pooler's where the encoder came without; the encoder keeps its own."""
+        start(self.head, deviation, seed)
+        if pooler and self.encoder.pooler is not None:
+            start(self.encoder.pooler, deviation, seed)
+
+    def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
+        """(N, C) or (M, C), see the head. Without a `stream` nothing is dropped."""
+        rows, places = torch.unique(self.head.reads(batch), return_inverse=True)  # sorted: what the encoder takes
+        seen = self.encoder(batch, stream, rows)
+        return self.head.scores(seen.index_select(0, places), batch, self.encoder, stream)
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Answers that the batch asks for."""
+        return {TASK: self.head.count(batch)}
+
+    def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:
+        """The loss and hits of the batch's labels."""
+        return {TASK: self.head.tally(self.scores(batch, stream), batch)}
+
+    def weight_names(self) -> list[WeightName]:
+        """Every parameter beside the name that others publish it under; a pooler that the class lacks is left out."""
+        pools = self.head.pools
+        kept = [name for name in self.encoder_names() if pools or not name.ours.startswith("encoder.pooler.")]
+        return [*kept, *prefixed(self.head.weight_names, "head.", "")]
+
+    def encoder_names(self) -> list[WeightName]:
+        """The encoder's part of it, pooler included."""
+        return prefixed(self.encoder.weight_names(), "encoder.", published(self.encoder.config.model_type).prefix)
+
+
+def finetuning(config: ModelConfig, task: TaskPart, rate: float, device: torch.device | str = "cpu") -> Finetuning:
+    """An encoder of that shape with the head of a task, its weights not yet set.
+
+    rate   what is dropped out of the head's input in training
+    """
+    hidden, outputs, summary = config.hidden_size, len(task.labels), published(config.model_type).summary
+    with torch.device(device):
+        if task.asks == "tags":
+            return Finetuning(network_of(config), TagScores(hidden, outputs, rate))
+        return Finetuning(network_of(config), SequenceScores(summary, hidden, outputs, task.asks, rate))

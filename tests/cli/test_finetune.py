@@ -1,0 +1,110 @@
+"""`maskwright finetune` and `predict`: from a table to a model that tells."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from maskwright.cli import main
+from tests.checkpoints import made_up
+
+TEXTS = (
+    ("animal", ("the cat sat on a mat", "a cat and a cat", "cat on cat")),
+    ("place", ("the river of paris", "paris , france", "a long river")),
+)
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def table(path: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    made_up.folder(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def examples(count: int) -> list[tuple[str, ...]]:
+    return [(f"{text} word{i % 5}", name) for i in range(count) for name, texts in TEXTS for text in texts]
+
+
+def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = table(tmp_path / "train.csv", examples(20))
+    dev = table(tmp_path / "dev.csv", examples(2))
+    out = tmp_path / "run"
+    line = ("finetune", "classification", "--model", model, "--train", train, "--dev", dev, "--out", out, "--json")
+    assert run(*line, "--optimizer.rate", "1e-2", "--training.batch-sequences", 16, "--epochs", 10) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["finished"] and result["accuracy"] == 1.0
+    assert json.loads((out / "evaluation.json").read_text())["accuracy"] == 1.0
+    assert "ForSequenceClassification" in (out / "model" / "config.json").read_text()
+    assert run("predict", out / "model", "a cat and a cat word1", "the river of paris word3") == 0
+    told = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert [row["label"] for row in told] == ["animal", "place"]
+    assert all(sum(row["shares"].values()) == pytest.approx(1, abs=1e-5) for row in told)
+
+
+def test_a_number_is_learned(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(text, str({"animal": 2.0, "place": -1.0}[name])) for text, name in examples(20)]
+    train = table(tmp_path / "train.csv", rows, ("text", "score"))
+    line = ("finetune", "regression", "--model", model, "--train", train, "--label", "score", "--out", tmp_path / "r")
+    assert run(*line, "--json", "--optimizer.rate", "1e-2", "--epochs", 10) == 0
+    assert json.loads(capsys.readouterr().out)["pearson"] > 0.9
+    assert run("predict", tmp_path / "r" / "model", "a cat sat") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["label"] == pytest.approx(2, abs=1) and "shares" not in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "dev", "message"),
+    [
+        ([("a cat", "x"), ("a mat", "x")] * 9, None, "all training examples are of the class 'x'"),
+        ([("a cat", "x"), ("a mat", "y")] * 9, [("a", "z")], "line 2 is of the class 'z', which no training example"),
+        ([("a cat", "x"), ("", "y")] * 9, None, "line 3"),
+        ([("a cat", "x")], None, "too few to put some aside"),
+    ],
+)
+def test_bad_tables_are_refused_in_a_line(
+    rows: list[tuple[str, ...]],
+    dev: list[tuple[str, ...]] | None,
+    message: str,
+    tmp_path: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train = table(tmp_path / "train.csv", rows)
+    more = ["--dev", table(tmp_path / "dev.csv", dev)] if dev else []
+    line = ("finetune", "classification", "--model", model, "--train", train, "--out", tmp_path / "run")
+    assert run(*line, *more) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert message in said[-1] and not (tmp_path / "run").exists()
+
+
+def test_a_published_data_set_is_read_as_it_is_distributed(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "SST-2"
+    folder.mkdir()
+    rows = [f"{text}\t{int(name == 'place')}\n" for text, name in examples(4)]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("".join(["sentence\tlabel\n", *rows]), encoding="utf-8")
+    line = ("finetune", "glue:sst2", "--data", folder, "--model", model, "--out", tmp_path / "run", "--json")
+    assert run(*line, "--epochs", 1) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] >= 0.5
+    assert json.loads((tmp_path / "run" / "model" / "config.json").read_text())["id2label"] == {"0": "0", "1": "1"}
+    assert run("finetune", "glue:sst-2", "--model", model) == 2
+    assert "did you mean glue:sst2?" in capsys.readouterr().err
+    assert run("finetune", "squad:1.1", "--model", model) == 2
+    assert "squad:1.1 is of the shape questions" in capsys.readouterr().err
+
+
+def test_a_model_without_a_task_predicts_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predict", model, "a cat") == 2
+    assert "was not fine-tuned" in capsys.readouterr().err
