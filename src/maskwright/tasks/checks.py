@@ -5,11 +5,10 @@ nothing. Nothing is refused here, and nothing printed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from maskwright.tasks.examples import Example, Labelled, Tagged, texts_of
 from maskwright.text.cleaning.duplicates import digest
@@ -156,24 +155,26 @@ def _digest(example: Example) -> bytes:
     return digest([text + "\0" for text in texts_of(example)])
 
 
-def _near(training: Sequence[Example], others: Sequence[Example]) -> Iterator[tuple[int, int]]:
-    """Places in `others`, each with that in `training` of the example that it is nearest to, if there is one near."""
+def _near(training: Sequence[Example], others: Sequence[Example]) -> list[tuple[int, int]]:
+    """Places in `others`, each with that in `training` of an example that it is nearest to, if there is one near.
+
+    In each band of the signatures an example is compared with the first that has the same.
+    """
     hasher = MinHash(ngram=_NGRAM, permutations=BANDS * ROWS)
     known, asked = _signatures(hasher, training), _signatures(hasher, others)
-    buckets: list[dict[bytes, int]] = []
-    for band in range(BANDS):
-        rows = known[:, band * ROWS : (band + 1) * ROWS]
-        buckets.append({row.tobytes(): place for place, row in reversed(list(enumerate(rows)))})
-    for at, signature in enumerate(asked):
-        if signature[0] == EMPTY:
-            continue
-        bands = signature.reshape(BANDS, ROWS)
-        places = {bucket.get(row.tobytes()) for bucket, row in zip(buckets, bands, strict=True)} - {None}
-        candidates = np.array(sorted(place for place in places if place is not None), dtype=np.int64)
-        if len(candidates):
-            alike: npt.NDArray[np.float64] = (known[candidates] == signature).mean(axis=1)
-            if alike.max() >= NEAR:
-                yield at, int(candidates[int(alike.argmax())])
+    nearest: dict[int, tuple[float, int]] = {}
+    for begin in range(0, BANDS * ROWS, ROWS):
+        first: dict[bytes, int] = {}
+        for place, signature in enumerate(known):
+            first.setdefault(signature[begin : begin + ROWS].tobytes(), place)
+        for at, signature in enumerate(asked):
+            place = first.get(signature[begin : begin + ROWS].tobytes())
+            if place is None or signature[0] == EMPTY:
+                continue
+            share = float((known[place] == signature).mean())
+            if share >= max(NEAR, nearest.get(at, (0.0, 0))[0]):
+                nearest[at] = share, place
+    return [(at, place) for at, (_, place) in nearest.items()]
 
 
 def _signatures(hasher: MinHash, examples: Sequence[Example]) -> Signature:

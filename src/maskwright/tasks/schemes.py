@@ -181,23 +181,40 @@ def detected(sentences: Iterable[Sequence[str]], where: str) -> Scheme | None:
     >>> detected([("B", "E", "S")], "a.txt"), detected([("NOUN", "VERB")], "a.txt")
     ('BMES', None)
     """
-    letters: set[str] = set()
-    pairs: dict[tuple[str | None, str | None], None] = {}  # in order: the message names the first
-    for tags in sentences:
-        letters.update(parts(tag)[0] for tag in tags)
-        pairs.update(dict.fromkeys(pairwise((None, *tags, None))))
-    if not letters or letters == {OUTSIDE} or not letters <= set("BIMESO"):
-        return None
-    fitting: tuple[Scheme, ...] = ("BIO", "IOB1") if letters <= set("BIO") else ("BMES", "BMESO")
-    fitting = tuple(scheme for scheme in fitting if letters <= set(_LETTERS[scheme]))
-    if not fitting:
-        raise BadInput(f"{where} has tags with {', '.join(sorted(letters))}, of no scheme known: {', '.join(SCHEMES)}")
+    sentences = list(sentences)
+    fitting = _fitting(sentences, where)
+    pairs = dict.fromkeys(pair for tags in sentences for pair in pairwise((None, *tags, None)))
     for scheme in fitting:
         if all(may_follow(*pair, scheme) for pair in pairs):
             return scheme
+    if not fitting:
+        return None
     bad = next(pair for pair in pairs if not may_follow(*pair, fitting[0]))
     shown = " then ".join(tag or "the sentence's edge" for tag in bad)
     raise BadInput(f"{where} has tags of {fitting[0]} in an order that it does not allow: {shown}")
+
+
+def likeliest(sentences: Iterable[Sequence[str]], where: str) -> Scheme | None:
+    """As `detected`, of tags some of which may be in an order of no scheme: that in which most sentences are legal.
+
+    >>> likeliest([("I-ORG", "O"), ("I-PER", "B-PER"), ("O", "B-PER")], "eng.train")
+    'IOB1'
+    """
+    sentences = list(sentences)
+    fitting = _fitting(sentences, where)
+    return max(fitting, key=lambda scheme: sum(is_legal(tags, scheme) for tags in sentences), default=None)
+
+
+def _fitting(sentences: Sequence[Sequence[str]], where: str) -> tuple[Scheme, ...]:
+    """The schemes that have all letters of the tags; none where the tags mark no spans."""
+    letters = {parts(tag)[0] for tags in sentences for tag in tags}
+    if not letters or letters == {OUTSIDE} or not letters <= set("BIMESO"):
+        return ()
+    found: tuple[Scheme, ...] = ("BIO", "IOB1") if letters <= set("BIO") else ("BMES", "BMESO")
+    found = tuple(scheme for scheme in found if letters <= set(_LETTERS[scheme]))
+    if not found:
+        raise BadInput(f"{where} has tags with {', '.join(sorted(letters))}, of no scheme known: {', '.join(SCHEMES)}")
+    return found
 
 
 def tags_of_words(words: Iterable[str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def scores(gold: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
     sklearn = _sklearn()
     found = {
         "accuracy": float(sklearn.accuracy_score(gold, predicted)),
-        "matthews": float(sklearn.matthews_corrcoef(gold, predicted)),
+        "matthews": float(sklearn.matthews_corrcoef(gold, predicted)) if len({*gold, *predicted}) > 1 else 0.0,
         "macro_f1": _f1(sklearn, gold, predicted, classes, "macro"),
     }
     if len(classes) == 2:

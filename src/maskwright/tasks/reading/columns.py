@@ -19,6 +19,7 @@ from maskwright.tasks.schemes import (
     detected,
     is_legal,
     lenient_spans,
+    likeliest,
     refuse_foreign,
     refuse_illegal,
     tags_of,
@@ -60,8 +61,9 @@ def tagged_lines(
     if scheme is None and tag is not None:
         head = list(islice(sentences, _LOOKED_AT))
         sentences = chain(head, sentences)
-        tags = [[line[tag] for line in one.lines if -len(line) <= tag < len(line)] for one in head]
-        scheme = detected(tags, str(path)) if not (faults.skip or mend) else _detected_leniently(tags, str(path))
+        whole = [one.lines for one in head if min(map(len, one.lines)) >= _needed(word, tag)]
+        tags = [[line[tag] for line in lines] for lines in whole]
+        scheme = (likeliest if faults.skip or mend else detected)(tags, str(path))
     if into is not None and scheme is None and tag is not None:
         raise BadInput(f"{path} has tags of no scheme known: B, I and O, or B, M, E, S and O, with -TYPE behind them")
 
@@ -88,8 +90,7 @@ def conll2003(path: str | Path, faults: Faults) -> Iterator[Tagged]:
 
 
 def _tagged(sentence: _Sentence, word: int, tag: int | None, joined: bool) -> Tagged:
-    places = [word] if tag is None else [word, tag]
-    needed = max(len(places), *(place + 1 if place >= 0 else -place for place in places))
+    needed = _needed(word, tag)
     for number, line in enumerate(sentence.lines, 1):
         if len(line) < needed:
             raise BadInput(
@@ -99,6 +100,12 @@ def _tagged(sentence: _Sentence, word: int, tag: int | None, joined: bool) -> Ta
     words = tuple(line[word] for line in sentence.lines)
     tags = None if tag is None else tuple(line[tag] for line in sentence.lines)
     return Tagged(words, tags, sentence.where, joined=joined)
+
+
+def _needed(word: int, tag: int | None) -> int:
+    """How many columns a line must have."""
+    places = [word] if tag is None else [word, tag]
+    return max(len(places), *(place + 1 if place >= 0 else -place for place in places))
 
 
 def _sentences(path: str | Path) -> Iterator[_Sentence]:
@@ -114,16 +121,3 @@ def _sentences(path: str | Path) -> Iterator[_Sentence]:
             lines = []
     if lines:
         yield _Sentence(lines, begun)
-
-
-def _detected_leniently(tags: list[list[str]], name: str) -> Scheme | None:
-    """The scheme of most sentences that have one."""
-    found: dict[Scheme, int] = {}
-    for one in tags:
-        try:
-            scheme = detected([one], name)
-        except BadInput:
-            continue
-        if scheme is not None:
-            found[scheme] = found.get(scheme, 0) + 1
-    return max(found, key=lambda scheme: found[scheme], default=None)

@@ -40,6 +40,20 @@ class Faults:
         if len(self.listed) < LISTED:
             self.listed.append(str(error))
 
+    def described(self) -> str | None:
+        """What was passed over and what was odd, in a line; None for nothing.
+
+        >>> faults = Faults(skip=True)
+        >>> faults.found(BadInput("a.csv line 2 has nothing in its column 'text'"))
+        >>> faults.quirks["texts that are empty"] += 3
+        >>> faults.described()
+        "1 bad rows passed over, the first: a.csv line 2 has nothing in its column 'text'; 3 texts that are empty"
+        """
+        said = [f"{count:,} {quirk}" for quirk, count in self.quirks.items()]
+        if self.skipped:
+            said.insert(0, f"{self.skipped:,} bad rows passed over, the first: {self.listed[0]}")
+        return "; ".join(said) or None
+
 
 def kept(rows: Iterable[Row], make: Callable[[Row], Made | None], faults: Faults) -> Iterator[Made]:
     """The examples that `make` makes of rows, without those that it refuses by `BadInput` or gives None for."""

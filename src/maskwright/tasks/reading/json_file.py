@@ -1,4 +1,4 @@
-"""A file that is one JSON value, packed or not: it has to be in memory whole, and is so once."""
+"""A file that is one JSON value, packed or not: it has to be in memory whole."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,9 @@ def read_json(path: str | Path) -> Any:
         if len(content) > LARGEST:
             raise BadInput(f"{file.name} is one JSON value of more than {LARGEST >> 20} MiB: write an object a line")
     try:
-        return json.loads(content)
+        text = content.decode("utf-8-sig")
+        content.clear()
+        return json.loads(text)
     except UnicodeDecodeError as error:
         raise BadInput(f"{file.name} is not UTF-8: byte {error.start}") from None
     except json.JSONDecodeError as error:
