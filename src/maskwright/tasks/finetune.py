@@ -26,6 +26,7 @@ from maskwright.tasks.reading import columns, tables
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.suites import read_split, suite
 from maskwright.tasks.text_data import TextData, part_of
+from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tasks.word_data import WordData, part_of_words
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
@@ -169,8 +170,12 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
     progress.say(
         f"{len(split.train):,} examples to learn from, {len(split.dev):,} to judge by, {len(part.labels)} answers; "
-        f"{train.cut + dev.cut:,} cut at {length} tokens; {faults.skipped:,} rows skipped"
+        f"{train.cut + dev.cut:,} cut at {length} tokens"
     )
+    if said := faults.described():
+        progress.say(said)
+    for warning in of_data(split.train, split.dev, train.cut + dev.cut, length):
+        progress.say(f"warning: {warning}")
 
     def build(fresh: bool) -> FinetuneWork:
         network = finetuning(folder.config, part, recipe.dropout)
@@ -182,7 +187,10 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         return FinetuneWork(network, epochs, dev)
 
     def finish(work: Any, optimizer: Optimizer, run_folder: RunFolder) -> None:
-        measures = _chief_first(dev.judge(work.module), recipe.data)
+        judged, last = dev.judge(work.module), last_metrics(run_folder.path)
+        for warning in of_outcome(judged, last):
+            progress.say(f"warning: {warning}")
+        measures = _chief_first(judged.measures, recipe.data)
         write_file(run_folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
         write_folder(
             run_folder.path / "model",
@@ -191,7 +199,7 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
             config=folder.config,
             tokenizer=tokenizer,
             task=part,
-            facts={**measures, "steps": last_metrics(run_folder.path)["step"], "Recipe": plain(recipe)},
+            facts={**measures, "steps": last["step"], "Recipe": plain(recipe)},
             replace=True,
         )
 

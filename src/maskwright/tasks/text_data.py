@@ -12,6 +12,7 @@ from maskwright.errors import BadInput
 from maskwright.objectives.sequence_scores import Asks
 from maskwright.tasks.examples import Labelled
 from maskwright.tasks.metrics import classes, numbers
+from maskwright.tasks.warnings import Judged
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning
 from maskwright.training.labelled_sequences import LabelledSequences
@@ -42,13 +43,16 @@ class TextData:
         return (batch for _, batch in self.sequences.in_order(TOKENS_AT_ONCE))
 
     @torch.inference_mode()
-    def judge(self, network: Finetuning) -> dict[str, float]:
-        """What the network's answers are worth, by name."""
+    def judge(self, network: Finetuning) -> Judged:
+        """What the network's answers are worth."""
         device = next(network.parameters()).device
         scores = torch.empty(len(self.sequences), len(self.part.labels))
         for which, batch in self.sequences.in_order(TOKENS_AT_ONCE):
             scores[torch.from_numpy(which)] = network.scores(batch.to(device)).float().cpu()
-        return measures(scores, self.examples, self.part)
+        different = len(scores.unique()) if self.part.asks == "number" else len((scores > 0).unique(dim=0))
+        if self.part.asks == "class":
+            different = len(scores.argmax(-1).unique())
+        return Judged(measures(scores, self.examples, self.part), different)
 
 
 def part_of(train: Sequence[Labelled], dev: Sequence[Labelled], asks: Asks) -> TaskPart:

@@ -13,6 +13,7 @@ from maskwright.tasks.metrics import entities
 from maskwright.tasks.schemes import OUTSIDE
 from maskwright.tasks.tagging import tags_of, windows
 from maskwright.tasks.text_data import TOKENS_AT_ONCE
+from maskwright.tasks.warnings import Judged
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning
 from maskwright.training.labelled_sequences import LabelledSequences
@@ -49,7 +50,7 @@ class WordData:
         return (batch for _, batch in self.sequences.in_order(TOKENS_AT_ONCE))
 
     @torch.inference_mode()
-    def judge(self, network: Finetuning) -> dict[str, float]:
+    def judge(self, network: Finetuning) -> Judged:
         """F1 of spans, as conlleval has it, with its parts and the share of tags that are right."""
         device = next(network.parameters()).device
         best = np.zeros(len(self.sequences.labels), np.int64)
@@ -59,7 +60,8 @@ class WordData:
         names = self.part.labels
         said = [[names[i] for i in best[self.sequences.labels_of(n)].tolist()] for n in range(len(self.windows))]
         gold = [one.tags or () for one in self.examples]
-        return dict(entities.scores(gold, tags_of(self.examples, self.windows, said)))
+        measures = dict(entities.scores(gold, tags_of(self.examples, self.windows, said)))
+        return Judged(measures, len(np.unique(best)))
 
 
 def part_of_words(train: Sequence[Tagged], dev: Sequence[Tagged]) -> TaskPart:

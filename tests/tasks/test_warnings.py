@@ -1,0 +1,40 @@
+"""Sentences about a fine-tuning that is not to be trusted, and none about one that is."""
+
+import pytest
+
+from maskwright.tasks.examples import Labelled
+from maskwright.tasks.warnings import Judged, of_data, of_outcome
+
+
+def labelled(texts: list[str], file: str) -> list[Labelled]:
+    return [Labelled(text, None, "x", f"{file} line {n}") for n, text in enumerate(texts, 2)]
+
+
+TRAIN = labelled([f"sentence number {n} of a training file that is long enough" for n in range(20)], "train.csv")
+
+
+def test_leaked_examples_and_cut_texts_are_told() -> None:
+    dev = labelled(["something else altogether stands here", TRAIN[3].text], "dev.csv")
+    (leaked,) = of_data(TRAIN, dev, cut=1, length=128)
+    assert leaked.startswith("1 of the 2 examples to judge by are in training too (0 of them nearly)")
+    assert "dev.csv line 3 and train.csv line 5" in leaked
+    assert list(of_data(TRAIN, dev[:1], cut=9, length=128)) == [
+        "9 of 21 texts were cut at 128 tokens: what stands behind is never read"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("different", "learned", "judged_by", "said"),
+    [
+        (1, 0.9, 0.9, "it gives one answer for all examples"),
+        (2, 0.99, 0.8, "99% of the last training examples are answered right and 80% of the others"),
+        (2, 0.9, 0.85, None),
+        (2, 0.0, 0.0, None),
+    ],
+)
+def test_degenerate_runs_and_learning_by_heart_are_told(
+    different: int, learned: float, judged_by: float, said: str | None
+) -> None:
+    last = {"accuracy": {"task": learned}, "held_out": {"accuracy": {"task": judged_by}}}
+    found = list(of_outcome(Judged({}, different), last))
+    assert len(found) == (said is not None) and (said or "") in "".join(found)
