@@ -154,6 +154,10 @@ def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: s
     encoder = load_encoder(folder)
     texts = ["one text", ("a pair", "of them")] if kind != "openai-gpt" else ["one text", "another one"]
     answers = encoder.predict(texts)
+    theirs.save_pretrained(tmp_path / "theirs")  # and one that they wrote
+    tokenizer.save_into(tmp_path / "theirs")
+    assert read_task(tmp_path / "theirs") == part
+    assert load_encoder(tmp_path / "theirs").predict(texts) == answers
     for text, answer in zip(texts, answers, strict=True):
         one = tokenizer.encode_pairs([text])[0]
         inputs = {"input_ids": torch.from_numpy(one.ids)[None]}
