@@ -130,6 +130,14 @@ def test_a_published_data_set_is_read_as_it_is_distributed(
     assert "squad:1.1 is of the shape questions" in capsys.readouterr().err
 
 
+def test_an_xlm_is_fine_tuned_in_its_first_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up.folder(tmp_path / "xlm", ("mlm",), model_type="xlm")
+    train = table(tmp_path / "train.csv", examples(4))
+    line = ("finetune", "classification", "--model", tmp_path / "xlm", "--train", train, "--out", tmp_path / "run")
+    assert run(*line, "--epochs", 1) == 0
+    assert "XLMForSequenceClassification" in (tmp_path / "run" / "model" / "config.json").read_text()
+
+
 def test_a_model_without_a_task_predicts_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("predict", model, "a cat") == 2
     assert "was not fine-tuned" in capsys.readouterr().err

@@ -14,12 +14,14 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from maskwright.checkpoints.folder import read_folder, write_folder
+from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.draws import generator
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.models import segments_of
+from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.sequence_scores import Asks
 from maskwright.progress import Progress, silent
 from maskwright.tasks.reading import columns, tables
@@ -42,6 +44,7 @@ HELD_OUT = 0.1
 """Share of the examples that is put aside to judge by where no file for that is named."""
 SPLITS = ("train", "dev")
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 CHIEF: dict[Asks, str] = {"class": "accuracy", "classes": "micro_f1", "number": "pearson", "tags": "f1"}
@@ -155,15 +158,19 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
     """
     faults, asks = Faults(recipe.data.skip_bad), recipe.data.asks
+    if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
+        raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
     folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
-    longest, segments = folder.config.longest, segments_of(folder.config)
+    longest = folder.config.longest
     length = recipe.data.max_length or min(longest, LONGEST)
     if length > longest:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(recipe.data, recipe.training.seed, faults)
     part = _part(recipe.data, split)
-    kind: Any = WordData if asks == "tags" else TextData
-    train, dev = (kind(part_of_it, tokenizer, part, length=length, segments=segments) for part_of_it in split)
+    made: Any = WordData if asks == "tags" else TextData
+    languages = isinstance(folder.config, XlmConfig) and folder.config.knows_languages
+    reads = {"segments": segments_of(folder.config), "languages": languages}
+    train, dev = (made(examples, tokenizer, part, length=length, **reads) for examples in split)
     training = recipe.training
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))

@@ -27,16 +27,16 @@ class TextData:
     """
 
     def __init__(
-        self, examples: Sequence[Labelled], tokenizer: Tokenizer, part: TaskPart, *, length: int, segments: int
+        self, examples: Sequence[Labelled], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
     ) -> None:
         """length     the most tokens of a text or pair
-        segments   how many the network tells apart; 0: it reads none
+        reads      what the network reads beside tokens, see `LabelledSequences`
         """
         texts = [one.text if one.pair is None else (one.text, one.pair) for one in examples]
         found = tokenizer.encode_pairs(texts, max_length=length, truncate=True, special_in_text=False)
         self.examples, self.part = examples, part
         self.cut = sum(len(one.ids) == length for one in found)
-        self.sequences = LabelledSequences(found, labels(examples, part), segments=segments)
+        self.sequences = LabelledSequences(found, labels(examples, part), **reads)
 
     def batches(self) -> Iterator[Batch]:
         """All of them."""

@@ -1,6 +1,7 @@
 """Tagged words as data of a fine-tuning: entities, parts of speech, word boundaries."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +29,10 @@ class WordData:
     cut = 0
 
     def __init__(
-        self, examples: Sequence[Tagged], tokenizer: Tokenizer, part: TaskPart, *, length: int, segments: int
+        self, examples: Sequence[Tagged], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
     ) -> None:
         """length     the most tokens of a window
-        segments   how many the network tells apart; 0: it reads none
+        reads      what the network reads beside tokens, see `LabelledSequences`
         """
         self.examples, self.part = examples, part
         self.windows = windows(examples, tokenizer, length)
@@ -41,7 +42,7 @@ class WordData:
         self.sequences = LabelledSequences(
             [window.encoded for window in self.windows],
             np.concatenate([np.zeros(0, np.int64), *labels]),
-            segments=segments,
+            **reads,
             rows=[window.rows for window in self.windows],
         )
 

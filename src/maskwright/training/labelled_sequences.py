@@ -29,9 +29,11 @@ class LabelledSequences:
         labels: Labels,
         *,
         segments: int,
+        languages: bool = False,
         rows: Sequence[Integers] | None = None,
     ) -> None:
         """segments   how many the network tells apart; 0: it reads none
+        languages  it is told a language, which is its first
         rows       of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
         """
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
@@ -40,6 +42,7 @@ class LabelledSequences:
         self._ids = np.concatenate([np.zeros(0, np.int64), *(one.ids for one in encoded)])
         types = np.concatenate([np.zeros(0, np.int64), *(one.type_ids for one in encoded)])
         self._types = types if segments else None
+        self._languages = languages
         self._rows = None if rows is None else Ragged(rows)
 
     def __len__(self) -> int:
@@ -53,7 +56,12 @@ class LabelledSequences:
     def batch(self, which: Integers) -> Batch:
         """Some of them in one flat batch, in this order."""
         ends, rows = stretches(self.cu_seqlens, which)
-        made = flat_batch(self._ids[rows], ends, None if self._types is None else self._types[rows])
+        made = flat_batch(
+            self._ids[rows],
+            ends,
+            None if self._types is None else self._types[rows],
+            language_ids=np.zeros(len(rows), np.int64) if self._languages else None,
+        )
         if self._rows is None:
             return replace(made, labels=torch.from_numpy(self.labels[which]))
         asked_ends, asked = stretches(self._rows.ends, which)
