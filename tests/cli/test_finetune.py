@@ -65,7 +65,7 @@ def test_a_number_is_learned(tmp_path: Path, model: Path, capsys: pytest.Capture
     rows = [(text, str({"animal": 2.0, "place": -1.0}[name])) for text, name in examples(20)]
     train = table(tmp_path / "train.csv", rows, ("text", "score"))
     line = ("finetune", "regression", "--model", model, "--train", train, "--label", "score", "--out", tmp_path / "r")
-    assert run(*line, "--json", "--optimizer.rate", "1e-2", "--epochs", 5) == 0
+    assert run(*line, "--json", "--optimizer.rate", "1e-2", "--epochs", 12) == 0
     assert json.loads(capsys.readouterr().out)["pearson"] > 0.9
     assert run("predict", tmp_path / "r" / "model", "a cat sat") == 0
     told = json.loads(capsys.readouterr().out)
