@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,9 @@ def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: 
     assert run(*line, "--optimizer.rate", "1e-2", "--training.batch-sequences", 16, "--epochs", 4) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["finished"] and result["accuracy"] == 1.0
+    training = tomllib.loads((out / "recipe.toml").read_text())["training"]
+    # a key changes nothing of the others in its table
+    assert (training["batch_sequences"], training["warmup_share"], training["log_every"]) == (16, 0.1, 10)
     assert json.loads((out / "evaluation.json").read_text())["accuracy"] == 1.0
     assert "ForSequenceClassification" in (out / "model" / "config.json").read_text()
     assert run("predict", out / "model", "a cat and a cat word1", "the river of paris word3") == 0

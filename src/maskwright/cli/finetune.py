@@ -54,7 +54,7 @@ def finetune(
         maskwright finetune regression --model m --train a.tsv --label score
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
     """
-    from maskwright.config import checked, override
+    from maskwright.config import checked, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
     from maskwright.tasks.finetune import Recipe, evaluation
@@ -80,7 +80,8 @@ def finetune(
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "asks": asks, "skip_bad": skip_bad}
     of_texts = {key: value for key, value in of_texts.items() if value is not None}
     given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
-    recipe = checked(Recipe, override(given, dict(overrides)), "the recipe")
+    whole = plain(checked(Recipe, given, "the recipe"))  # a key changes nothing of the others in its table
+    recipe = checked(Recipe, override(whole, dict(overrides)), "the recipe")
     allocator = "kept" if keep_memory() else "default"
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
