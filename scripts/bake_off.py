@@ -7,13 +7,19 @@
 Needs the corpora that `make corpora` makes. Answers are kept in the record, and a run that stands there is not made
 again; one that was stopped goes on. As many runs go side by side as there are cores, one core each.
 
-All runs of a language begin with the same word2vec embeddings and differ from `quick` at 15 % masks, DOC-SENTENCES
-of 128 tokens and no sentence task in what their row says. Afterwards each is asked the same:
+Runs of a language begin with the same word2vec embeddings and differ from `quick` at 15 % masks, DOC-SENTENCES of 128
+tokens and no sentence task in what their row says; those of the groups tokens and time are of other kinds, and begin at
+random. Afterwards each is asked the same:
 
     held out   loss and accuracy of masked tokens (15 %, 80/10/10) on the same held-out sequences, DOC-SENTENCES of 128
     words      the same where whole words are hidden
     probe      logistic regression on mean token vectors: BBC topics, or sentiment of Chinese reviews; learned from a
                fifth of the texts and judged by the rest, five times over
+
+and those of other kinds, beside the probe,
+
+    context    which part of speech a word is, of words with several: logistic regression on the word's own vector
+    senses     whether two uses of a word in one sense of WordNet are nearer than two in different ones (English)
 """
 
 import argparse

@@ -63,7 +63,7 @@ def unlimited(terms: Terms, language: str, name: str, changes: Changes, corpus: 
         return recipe
     # Fewer and larger steps want a higher rate, by the root of their size, up to what still converges.
     scale = min(3.0, math.sqrt(recipe.training.batch_sequences / BATCH))
-    rates = {f"optimizer.{name}": getattr(recipe.optimizer, name) * scale for name in ("rate", "matrix_rate")}
+    rates = {f"optimizer.{key}": getattr(recipe.optimizer, key) * scale for key in ("rate", "matrix_rate")}
     return checked(module.Recipe, override(plain(recipe), rates), name)
 
 
@@ -83,7 +83,7 @@ def _shape(name: str, size: str) -> Changes:
 def _regime(name: str, terms: Terms) -> Changes:
     """`quick`'s; ELMo's matrices, which Muon does not take, are moved by AdamW like all else of it.
 
-    Its own regime (Adagrad at 0.2, constant) was behind at equal tokens, see docs/bake-off.md.
+    Its own regime (Adagrad at 0.2, constant) was behind at equal tokens, see docs/decisions.md.
     """
     regime = {
         "training.batch_sequences": terms.batch, "training.micro_sequences": terms.batch,

@@ -10,7 +10,7 @@ import maskwright as mw
 from comparison.answers import held_out, in_context, probe, senses
 from comparison.pace import paces
 from comparison.recipes import recipe_of, times_read
-from comparison.rows import OTHERS, RUNS
+from comparison.rows import RUNS, runs_of
 from comparison.terms import PASSES, Job, Terms
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.rearrange import split
@@ -22,7 +22,7 @@ from maskwright.training.run import device_for, keep_memory
 from maskwright.training.start import StartConfig
 from maskwright.training.word2vec import word_vectors
 
-KINDS = {"bert", "bert-started", *OTHERS, *(f"{name}-time" for name in OTHERS)}
+KINDS = runs_of(["tokens", "time"])
 """Runs of models that are not all asked for masked tokens; they are asked what all of them can answer."""
 
 
