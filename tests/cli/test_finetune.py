@@ -111,8 +111,9 @@ def test_words_are_tagged(tmp_path: Path, model: Path, capsys: pytest.CaptureFix
     result = json.loads(capsys.readouterr().out)
     assert (result["f1"], result["accuracy"]) == (1.0, 1.0)
     assert "ForTokenClassification" in (tmp_path / "run" / "model" / "config.json").read_text()
-    assert run("predict", tmp_path / "run" / "model", "the cat sat on a mat word1") == 0
-    told = json.loads(capsys.readouterr().out)
+    assert run("predict", tmp_path / "run" / "model", "中国人", "the cat sat on a mat word1") == 0
+    chinese, told = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert chinese["words"] == ["中", "国", "人"] and len(chinese["tags"]) == 3
     assert told == {"words": "the cat sat on a mat word1".split(), "tags": ["O", "B-ANIMAL", "O", "O", "O", "O", "O"]}
 
 
@@ -140,6 +141,22 @@ def test_an_xlm_is_fine_tuned_in_its_first_language(tmp_path: Path, capsys: pyte
     line = ("finetune", "classification", "--model", tmp_path / "xlm", "--train", train, "--out", tmp_path / "run")
     assert run(*line, "--epochs", 1) == 0
     assert "XLMForSequenceClassification" in (tmp_path / "run" / "model" / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "said"),
+    [
+        ("regression", "--several", "--several goes with classification"),
+        ("tagging", "--pair=b", "--pair goes with texts"),
+        ("classification", "--data=folder", "--data names the folder of a published data set"),
+        ("sentiment", "--epochs=1", "sentiment is no task"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    task: str, option: str, said: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("finetune", task, "--model", model, "--train", "a.csv", option) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_model_without_a_task_predicts_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from maskwright.checkpoints.task_part import PROBLEMS, Asks, TaskPart, head_clas
 from maskwright.draws import generator
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import load as load_encoder
+from maskwright.inference.exporting import export_model
 from maskwright.models import module_of, published
 from maskwright.training.finetuning import Finetuning, finetuning
 from tests.checkpoints import made_up
@@ -158,6 +159,8 @@ def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: s
     tokenizer.save_into(tmp_path / "theirs")
     assert read_task(tmp_path / "theirs") == part
     assert load_encoder(tmp_path / "theirs").predict(texts) == answers
+    export_model(folder, tmp_path / "out")  # keeps its task
+    assert load_encoder(tmp_path / "out").predict(texts) == answers
     for text, answer in zip(texts, answers, strict=True):
         one = tokenizer.encode_pairs([text])[0]
         inputs = {"input_ids": torch.from_numpy(one.ids)[None]}
@@ -174,6 +177,29 @@ def test_a_folder_loads_there_and_here_with_equal_scores(tmp_path: Path, kind: s
                 assert answer.shares == pytest.approx(dict(zip(part.labels, logits.sigmoid().tolist())), abs=1e-5)
             case "number":
                 assert answer.label == pytest.approx(logits.item(), abs=1e-5) and answer.shares == {}
+
+
+def test_a_head_is_not_read_for_what_it_is_not(tmp_path: Path) -> None:
+    model = finetuning(made_up.config("bert"), PARTS["class"], 0)
+    model.encoder.initialise(0)
+    folder = write_folder(
+        tmp_path / "bert",
+        names=model.weight_names(),
+        parameters=dict(model.named_parameters()),
+        config=made_up.config("bert"),
+        tokenizer=made_up.tokenizer_for("bert"),
+        task=PARTS["class"],
+    )
+    with pytest.raises(BadInput, match="Google's form has no head of a task"):
+        export_model(folder, tmp_path / "google", "tf1")
+    made_up.change_tensors(folder, lambda tensors: [tensors.pop(name) for name in list(tensors) if "pooler" in name])
+    with pytest.raises(BadInput, match="the pooler's tensors are missing, and its head reads through them"):
+        load_encoder(folder)
+    made_up.change_config(
+        folder, model_type="xlnet", architectures=["XLNetForSequenceClassification"], summary_type="mean"
+    )
+    with pytest.raises(BadInput, match='summary_type is "mean": only "last" is read'):
+        read_task(folder)
 
 
 def test_a_model_without_a_task_predicts_nothing(tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ PROBLEMS: dict[Asks, str] = {
     "classes": "multi_label_classification",
     "number": "regression",
 }
+SUMMARIES: dict[str, dict[str, object]] = {
+    "xlm": {
+        "summary_type": "first", "summary_use_proj": True, "summary_activation": None, "summary_proj_to_labels": True,
+    },
+    "xlnet": {"summary_type": "last", "summary_use_proj": True, "summary_activation": "tanh"},
+}  # fmt: skip
+"""How a sequence becomes one vector in the classes whose configuration could say otherwise (`layers.summary`)."""
 MOST_LABELS = 65_536
 
 
@@ -57,6 +64,9 @@ def read_task(folder: Path) -> TaskPart | None:
     labels = _labels(said.get("id2label"), where)
     if first.endswith(TOKENS):
         return TaskPart("tags", labels)
+    for key, wanted in SUMMARIES.get(str(said.get("model_type")), {}).items():
+        if (value := said.get(key, wanted)) != wanted:
+            raise BadInput(f"{where}: {key} is {json.dumps(value):.60}: only {json.dumps(wanted)} is read")
     problem = said.get("problem_type")
     if problem is None:  # what transformers takes then
         return TaskPart("number" if len(labels) == 1 else "class", labels)

@@ -73,6 +73,12 @@ def finetune(
             f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are classification, regression "
             "and tagging so far, and data sets of these shapes"
         )
+    if several and shape != "classification":
+        raise BadInput(f"--several goes with classification: {task} has one answer for each text or word")
+    if pair and shape == "tagging":
+        raise BadInput("--pair goes with texts: words are tagged in one sentence")
+    if data and ":" not in task:
+        raise BadInput(f"--data names the folder of a published data set: give --train FILE for {task}")
     if ":" not in task and not train:
         raise BadInput(f"which texts? give --train FILE, a table with the columns {text} and {label}")
     asks = {"regression": "number", "tagging": "tags"}.get(shape, "classes" if several else "class")

@@ -1,12 +1,16 @@
 """`maskwright predict`: what a fine-tuned model says of texts."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from json import dumps
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskwright.errors import BadInput
+
+if TYPE_CHECKING:
+    from maskwright.inference.encoder import Encoder
 
 LINES = 1024  # texts held at a time
 
@@ -15,7 +19,7 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
     """Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
-    parted by spaces. Without a text, each line of
+    parted by spaces, and Chinese character by character. Without a text, each line of
     standard input is one, or a pair with a tab between; memory does not grow with
     their number.
 
@@ -37,13 +41,29 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
     lines: Iterator[str] = iter(texts) if texts else (line.rstrip("\r\n") for line in sys.stdin)
     while part := list(islice(lines, LINES)):
         if encoder.task is not None and encoder.task.part.asks == "tags":
-            sentences = [text.split() for text in part]
-            for words, tags in zip(sentences, encoder.tag(sentences), strict=True):
+            for words, tags in _tagged(encoder, part):
                 sys.stdout.write(dumps({"words": words, "tags": tags}, ensure_ascii=False) + "\n")
             continue
         for text, found in zip(part, encoder.predict(list(_pairs(part)), truncate=truncate), strict=True):
             told = {"text": text, "label": found.label, **({"shares": found.shares} if found.shares else {})}
             sys.stdout.write(dumps(told, ensure_ascii=False) + "\n")
+
+
+def _tagged(encoder: "Encoder", lines: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Words and tags of each line, in order."""
+    from maskwright.lab.senses import is_chinese
+
+    chinese = [is_chinese(line) for line in lines]
+    words = [
+        [c for c in line if not c.isspace()] if joined else line.split()
+        for line, joined in zip(lines, chinese, strict=True)
+    ]
+    tags: list[list[str]] = [[] for _ in lines]
+    for joined in (False, True):
+        which = [i for i, one in enumerate(chinese) if one == joined]
+        for i, found in zip(which, encoder.tag([words[i] for i in which], joined=joined), strict=True):
+            tags[i] = found
+    yield from zip(words, tags, strict=True)
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[str | tuple[str, str]]:

@@ -350,6 +350,8 @@ def _load_task(found: ModelFolder, part: TaskPart, tokenizer: Tokenizer, dtype: 
     """An encoder that was fine-tuned, with its task."""
     found = found.of_encoder()
     model = finetuning(found.config, part, 0, "meta")
+    if model.head.pools and not found.has_pooler:
+        raise BadInput(f"{found.path}: the pooler's tensors are missing, and its head reads through them")
     found.check(model.encoder_names(), model)
     model = model.to_empty(device=device_of(device))
     found.fill(model.encoder_names(), model)

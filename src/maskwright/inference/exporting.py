@@ -46,7 +46,11 @@ def export_model(
     if form == "tf1":
         return _google(encoder, out)
     if form == "hf":
-        names, parameters = published_parts(network, pooler=encoder.has_pooler)
+        task = encoder.task
+        if task is None:
+            names, parameters = published_parts(network, pooler=encoder.has_pooler)
+        else:
+            names, parameters = task.model.weight_names(), dict(task.model.named_parameters())
         return write_folder(
             out,
             names=names,
@@ -54,6 +58,7 @@ def export_model(
             config=encoder.config,
             tokenizer=encoder.tokenizer,
             facts={"exported from": Path(model).name},
+            task=None if task is None else task.part,
         )
     names, parameters = published_parts(Pretraining(network.encoder, {}), pooler=encoder.has_pooler)
     return write_folder(
@@ -70,6 +75,8 @@ def export_model(
 def _google(encoder: Encoder, out: Path) -> Path:
     """Google's form; vocab.txt goes into the folder as well."""
     config, tokenizer = encoder.config, encoder.tokenizer
+    if encoder.task is not None:
+        raise BadInput("Google's form has no head of a task: export it as hf, or the encoder that it was made from")
     if not isinstance(config, BertConfig) or not isinstance(tokenizer, WordPiece):
         raise BadInput(
             f"Google's TensorFlow code has a BERT with WordPiece; this is {config.model_type} with {tokenizer.kind}: "

@@ -33,9 +33,12 @@ class TextData:
         reads      what the network reads beside tokens, see `LabelledSequences`
         """
         texts = [one.text if one.pair is None else (one.text, one.pair) for one in examples]
-        found = tokenizer.encode_pairs(texts, max_length=length, truncate=True, special_in_text=False)
-        self.examples, self.part = examples, part
-        self.cut = sum(len(one.ids) == length for one in found)
+        found = tokenizer.encode_pairs(texts)
+        long = [i for i, one in enumerate(found) if len(one.ids) > length]
+        shorter = tokenizer.encode_pairs([texts[i] for i in long], max_length=length, truncate=True)
+        for i, one in zip(long, shorter, strict=True):
+            found[i] = one
+        self.examples, self.part, self.cut = examples, part, len(long)
         self.sequences = LabelledSequences(found, labels(examples, part), **reads)
 
     def batches(self) -> Iterator[Batch]:
