@@ -3,7 +3,7 @@
 import pytest
 
 from maskwright.tasks.examples import Labelled
-from maskwright.tasks.warnings import Judged, of_data, of_outcome
+from maskwright.tasks.warnings import of_data, of_outcome
 
 
 def labelled(texts: list[str], file: str) -> list[Labelled]:
@@ -36,5 +36,5 @@ def test_degenerate_runs_and_learning_by_heart_are_told(
     different: int, learned: float, judged_by: float, said: str | None
 ) -> None:
     last = {"accuracy": {"task": learned}, "held_out": {"accuracy": {"task": judged_by}}}
-    found = list(of_outcome(Judged({}, different), last))
+    found = list(of_outcome(different, last))
     assert len(found) == (said is not None) and (said or "") in "".join(found)

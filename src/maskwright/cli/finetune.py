@@ -16,9 +16,9 @@ def finetune(
     model: str,
     train: str | None = None,
     dev: str | None = None,
-    text: str = "text",
+    text: str | None = None,
     pair: str | None = None,
-    label: str = "label",
+    label: str | None = None,
     several: bool = False,
     epochs: float = 3,
     data: Annotated[str | None, Parameter(name="--data")] = None,
@@ -40,9 +40,9 @@ def finetune(
         model: The encoder's folder: one of ours, or a Hugging Face one.
         train: The table to learn from; for tagging it may be a word and a tag a line.
         dev: The table to judge by. Default: a tenth of the first is put aside.
-        text: The column of the text; of tagged words, that of the list of words.
+        text: The column of the text. Default: text; of tagged words, words.
         pair: The column of a second text, for pairs.
-        label: The column of the class or the number.
+        label: The column of what is right. Default: label; of tagged words, tags.
         several: A text may have several classes, parted by |.
         epochs: Passes over the texts.
         data: The folder with the files of a data set.
@@ -59,6 +59,7 @@ def finetune(
     from maskwright.progress import rich_progress
     from maskwright.tasks.finetune import Recipe, evaluation
     from maskwright.tasks.finetune import finetune as learn
+    from maskwright.tasks.shapes import names
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -68,10 +69,10 @@ def finetune(
         shape = suite(task).shape
         if train or dev:
             raise BadInput(f"{task} has files of its own: leave --train and --dev off, and name their folder by --data")
-    if shape not in ("classification", "regression", "tagging"):
+    if shape not in names():
         raise BadInput(
-            f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are classification, regression "
-            "and tagging so far, and data sets of these shapes"
+            f"{task} is {'of the shape ' + shape if ':' in task else 'no task'}: there are {', '.join(names())} so "
+            "far, and data sets of these shapes"
         )
     if several and shape != "classification":
         raise BadInput(f"--several goes with classification: {task} has one answer for each text or word")
@@ -80,11 +81,12 @@ def finetune(
     if data and ":" not in task:
         raise BadInput(f"--data names the folder of a published data set: give --train FILE for {task}")
     if ":" not in task and not train:
-        raise BadInput(f"which texts? give --train FILE, a table with the columns {text} and {label}")
-    asks = {"regression": "number", "tagging": "tags"}.get(shape, "classes" if several else "class")
+        raise BadInput(
+            f"which texts? give --train FILE, a table with the columns {text or 'text'} and {label or 'label'}"
+        )
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
-    of_texts |= {"suite": task if ":" in task else None, "folder": data, "asks": asks, "skip_bad": skip_bad}
-    of_texts = {key: value for key, value in of_texts.items() if value is not None}
+    of_texts |= {"suite": task if ":" in task else None, "folder": data, "shape": shape, "skip_bad": skip_bad}
+    of_texts = {key: value for key, value in of_texts.items() if value is not None} | {"several": several}
     given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
     whole = plain(checked(Recipe, given, "the recipe"))  # a key changes nothing of the others in its table
     recipe = checked(Recipe, override(whole, dict(overrides)), "the recipe")

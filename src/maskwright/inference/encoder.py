@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,16 @@ from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
-from maskwright.inference.predictions import Prediction, Task
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.masked_lm_head import MaskedLMHead
+from maskwright.tasks.answering import Task
+from maskwright.tasks.data import SplitData
+from maskwright.tasks.examples import Labelled, Tagged
+from maskwright.tasks.predictions import Prediction
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -213,14 +216,12 @@ class Encoder:
             )
         if self.task.part.asks == "tags":
             raise BadInput(f"{self._where} tags words: give it sentences of words (tag)")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
-        answers: list[Prediction] = [Prediction(0.0, {})] * len(encoded)
-        for which, batch in self._batches(encoded):
-            with torch.inference_mode():
-                found = self.task.predict(batch)
-            for i, one in zip(which, found, strict=True):
-                answers[i] = one
-        return answers
+        texts = checked_texts([texts] if isinstance(texts, str) else texts)
+        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
+        data = self._task_data(self.task, [Labelled(*pair, None, f"text {n}") for n, pair in enumerate(pairs)])
+        if data.cut and not truncate:
+            self._encoded(texts, truncate)  # says which is too long
+        return data.answers(self.task.model)
 
     def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> list[list[str]]:
         """The tag of each word of each sentence. BadInput for a model that was not fine-tuned to tag.
@@ -229,24 +230,16 @@ class Encoder:
 
         A sentence that is too long is read in several windows of whole words.
         """
-        from maskwright.tasks.examples import Tagged
-        from maskwright.tasks.tagging import tags_of, windows
-
         if self.task is None or self.task.part.asks != "tags":
             raise BadInput(f"{self._where} was not fine-tuned to tag words: `maskwright finetune tagging` makes one")
         examples = [Tagged(tuple(words), None, f"sentence {n}", joined=joined) for n, words in enumerate(sentences)]
-        made = windows(examples, self.tokenizer, self.config.longest)
-        found: list[list[str]] = [[] for _ in made]
-        names = self.task.part.labels
-        for which, batch in self._batches([window.encoded for window in made]):
-            starts, rows = batch.cu_seqlens.tolist(), [made[i].rows for i in which]
-            at = torch.from_numpy(np.concatenate([start + row for start, row in zip(starts, rows, strict=False)]))
-            with torch.inference_mode():
-                scores = self.task.model.scores(replace(batch, predict_rows=at.to(self._device)))
-            best = iter(scores.argmax(-1).tolist())
-            for i, row in zip(which, rows, strict=True):
-                found[i] = [names[next(best)] for _ in row]
-        return tags_of(examples, made, found)
+        return self._task_data(self.task, examples).answers(self.task.model)
+
+    def _task_data(self, task: Task, examples: Sequence[Any]) -> SplitData:
+        reads = self.model.encoder.reads
+        language = self._language if "language_ids" in reads else None
+        segments = segments_of(self.config) if "token_type_ids" in reads else 0
+        return task.encoded(examples, self.tokenizer, length=self.config.longest, segments=segments, language=language)
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.

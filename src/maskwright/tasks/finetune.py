@@ -6,6 +6,7 @@ at a peak rate of 2e-5 to 5e-5 with a tenth of the steps to warm up. Small encod
 
 import hashlib
 import json
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from signal import Signals
@@ -22,14 +23,12 @@ from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.models import segments_of
 from maskwright.models.xlm import XlmConfig
-from maskwright.objectives.sequence_scores import Asks
 from maskwright.progress import Progress, silent
-from maskwright.tasks.reading import columns, tables
+from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.shapes import shape
 from maskwright.tasks.suites import read_split, suite
-from maskwright.tasks.text_data import TextData, part_of
 from maskwright.tasks.warnings import of_data, of_outcome
-from maskwright.tasks.word_data import WordData, part_of_words
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.labelled_sequences import Epochs
@@ -43,37 +42,9 @@ EVALUATION = "evaluation.json"
 HELD_OUT = 0.1
 """Share of the examples that is put aside to judge by where no file for that is named."""
 SPLITS = ("train", "dev")
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
-CHIEF: dict[Asks, str] = {"class": "accuracy", "classes": "micro_f1", "number": "pearson", "tags": "f1"}
-"""The measure that is told first."""
-
-
-class DataConfig(Config):
-    """Which texts, and what is asked of them."""
-
-    suite: str | None = None
-    """A published data set, such as glue:sst2; its files are in `folder`. none: tables of one's own."""
-    folder: str = "."
-    """Where the files of a published data set are."""
-    train: str = ""
-    """A table of labelled texts: csv, tsv, jsonl or parquet. Of tagged words it may be a word and its tag a line."""
-    dev: str | None = None
-    """Another to judge by; none: a tenth of the first is put aside."""
-    text: str = "text"
-    """The column of the text."""
-    pair: str | None = None
-    """The column of a second text."""
-    label: str = "label"
-    """The column of what is right; of tags too."""
-    asks: Asks = "class"
-    """class, classes (several of them, parted by |), number or tags."""
-    max_length: int | None = Field(default=None, ge=3)
-    """Tokens of a text or pair; longer ones are cut, and counted. none: the model's positions, 512 at most."""
-    skip_bad: bool = False
-    """Pass over bad rows and count them, instead of ending at the first."""
 
 
 class Recipe(Config):
@@ -115,7 +86,7 @@ class Split(NamedTuple):
 class FinetuneWork:
     """Network and data, as the loop takes them (`training.work.Work`)."""
 
-    def __init__(self, network: Finetuning, train: Epochs, dev: TextData | WordData) -> None:
+    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData) -> None:
         self.module = network
         self.batches, self.held_out = train.batches, dev.batches
         self.counts, self.tallies = network.counts, network.tallies
@@ -139,17 +110,12 @@ def read(data: DataConfig, seed: int, faults: Faults) -> Split:
 
 
 def _read(data: DataConfig, path: str, faults: Faults) -> list[Any]:
-    found: list[Any]
-    if data.asks == "tags" and path.endswith(TABLES):
-        found = list(tables.tagged(path, faults, words=data.text, tags=data.label))
-    elif data.asks == "tags":
-        found = list(columns.tagged_lines(path, faults))
-    else:
-        given: Any = {"text": data.text, "pair": data.pair, "label": data.label, "kind": data.asks}
-        found = list(tables.labelled(path, faults, **given))
-    if not found:
-        raise BadInput(f"{path} has no example: it needs rows of {data.text} and {data.label}")
-    return found
+    made = shape(data.shape)
+    if found := made.examples(data, path, faults):
+        return found
+    raise BadInput(
+        f"{path} has no example: it needs rows of {data.text or made.COLUMNS.text} and what is asked of them"
+    )
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -157,7 +123,7 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
 
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
     """
-    faults, asks = Faults(recipe.data.skip_bad), recipe.data.asks
+    faults, of_shape = Faults(recipe.data.skip_bad), shape(recipe.data.shape)
     if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
         raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
     folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
@@ -167,10 +133,9 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(recipe.data, recipe.training.seed, faults)
     part = _part(recipe.data, split)
-    made: Any = WordData if asks == "tags" else TextData
     languages = isinstance(folder.config, XlmConfig) and folder.config.knows_languages
-    reads = {"segments": segments_of(folder.config), "languages": languages}
-    train, dev = (made(examples, tokenizer, part, length=length, **reads) for examples in split)
+    reads = {"segments": segments_of(folder.config), "language": 0 if languages else None}
+    train, dev = (of_shape.encoded(examples, tokenizer, part, length=length, **reads) for examples in split)
     training = recipe.training
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
@@ -194,10 +159,10 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         return FinetuneWork(network, epochs, dev)
 
     def finish(work: Any, optimizer: Optimizer, run_folder: RunFolder) -> None:
-        judged, last = dev.judge(work.module), last_metrics(run_folder.path)
-        for warning in of_outcome(judged, last):
+        answers, last = dev.answers(work.module), last_metrics(run_folder.path)
+        for warning in of_outcome(dev.different(answers), last):
             progress.say(f"warning: {warning}")
-        measures = _chief_first(judged.measures, recipe.data)
+        measures = _chief_first(dev.measures(answers), part, recipe.data)
         write_file(run_folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
         write_folder(
             run_folder.path / "model",
@@ -222,13 +187,11 @@ def evaluation(out: Path) -> dict[str, float]:
 
 
 def _part(data: DataConfig, split: Split) -> TaskPart:
-    if data.asks == "tags":
-        return part_of_words(split.train, split.dev)
     if data.suite is not None and (known := suite(data.suite).classes):
-        return TaskPart(data.asks, known)
-    return part_of(split.train, split.dev, data.asks)
+        return TaskPart("class", known)
+    return shape(data.shape).part_of(split.train, split.dev, data)
 
 
-def _chief_first(measures: dict[str, float], data: DataConfig) -> dict[str, float]:
-    chief = suite(data.suite).metrics[0] if data.suite else CHIEF[data.asks]
+def _chief_first(measures: Mapping[str, float], part: TaskPart, data: DataConfig) -> dict[str, float]:
+    chief = suite(data.suite).metrics[0] if data.suite else shape(data.shape).CHIEF[part.asks]
     return {chief: measures[chief], **measures}

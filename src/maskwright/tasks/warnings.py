@@ -1,7 +1,7 @@
 """What a person should know of a fine-tuning before they trust its number, as sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from maskwright.tasks.checks import leaks
 from maskwright.tasks.examples import Example
@@ -11,13 +11,6 @@ MANY_CUT = 0.05
 """From this share of cut texts on, it is worth a word."""
 GAP = 0.1
 """How much better training examples may be answered before it is called learning by heart."""
-
-
-class Judged(NamedTuple):
-    """What a model's answers are worth, by name, and how many different ones it gave."""
-
-    measures: dict[str, float]
-    different: int
 
 
 def of_data(train: Sequence[Example], dev: Sequence[Example], cut: int, length: int) -> Iterator[str]:
@@ -34,12 +27,13 @@ def of_data(train: Sequence[Example], dev: Sequence[Example], cut: int, length: 
         )
 
 
-def of_outcome(judged: Judged, last: Mapping[str, Any]) -> Iterator[str]:
+def of_outcome(different: int, last: Mapping[str, Any]) -> Iterator[str]:
     """One answer for all, and answers that are much better where they were learned.
 
-    last   the run's last line of metrics
+    different   how many different answers were given
+    last        the run's last line of metrics
     """
-    if judged.different == 1:
+    if different == 1:
         yield "it gives one answer for all examples: it has learned nothing; try another rate, or more epochs"
         return
     learned, judged_by = last["accuracy"].get(TASK), last.get("held_out", {}).get("accuracy", {}).get(TASK)

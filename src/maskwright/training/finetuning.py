@@ -25,6 +25,11 @@ class Finetuning(nn.Module):
         super().__init__()
         self.encoder, self.head = encoder, head
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
+
     def initialise_head(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
         """Start the head's weights, and the pooler's where the encoder came without; the encoder keeps its own."""
         start(self.head, deviation, seed)

@@ -26,14 +26,15 @@ class LabelledSequences:
     def __init__(
         self,
         encoded: Sequence[EncodedPair],
-        labels: Labels,
+        labels: Labels | None,
         *,
         segments: int,
-        languages: bool = False,
+        language: int | None = None,
         rows: Sequence[Integers] | None = None,
     ) -> None:
-        """segments   how many the network tells apart; 0: it reads none
-        languages  it is told a language, which is its first
+        """labels     None: nothing is known to be right, and batches have none
+        segments   how many the network tells apart; 0: it reads none
+        language   the number of the one that it is told; None: it is told none
         rows       of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
         """
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
@@ -42,7 +43,7 @@ class LabelledSequences:
         self._ids = np.concatenate([np.zeros(0, np.int64), *(one.ids for one in encoded)])
         types = np.concatenate([np.zeros(0, np.int64), *(one.type_ids for one in encoded)])
         self._types = types if segments else None
-        self._languages = languages
+        self._language = language
         self._rows = None if rows is None else Ragged(rows)
 
     def __len__(self) -> int:
@@ -60,18 +61,14 @@ class LabelledSequences:
             self._ids[rows],
             ends,
             None if self._types is None else self._types[rows],
-            language_ids=np.zeros(len(rows), np.int64) if self._languages else None,
+            language_ids=None if self._language is None else np.full(len(rows), self._language, np.int64),
         )
-        if self._rows is None:
-            return replace(made, labels=torch.from_numpy(self.labels[which]))
-        asked_ends, asked = stretches(self._rows.ends, which)
-        at = self._rows.values[asked] + np.repeat(ends[:-1], np.diff(asked_ends))
-        return replace(made, predict_rows=torch.from_numpy(at), labels=torch.from_numpy(self.labels[asked]))
-
-    def labels_of(self, which: int) -> slice:
-        """Where a sequence's labels are, if they are of rows."""
-        assert self._rows is not None
-        return slice(int(self._rows.ends[which]), int(self._rows.ends[which + 1]))
+        asked = which
+        if self._rows is not None:
+            asked_ends, asked = stretches(self._rows.ends, which)
+            at = self._rows.values[asked] + np.repeat(ends[:-1], np.diff(asked_ends))
+            made = replace(made, predict_rows=torch.from_numpy(at))
+        return made if self.labels is None else replace(made, labels=torch.from_numpy(self.labels[asked]))
 
     def in_order(self, tokens: int) -> Iterator[tuple[Integers, Batch]]:
         """All of them, long ones first, in batches of about so many tokens: which, and their batch."""

@@ -18,6 +18,8 @@ from maskwright.text.lines import text_lines
 from maskwright.text.opening import InputFile, open_input, seekable
 from maskwright.text.shapes import bare_name
 
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+"""Of the names of tables, packed or not."""
 _BATCH = 64  # rows of Parquet unpacked at a time
 
 
@@ -49,6 +51,15 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     file = input_file(path)
     for number, line in text_lines(open_input(file), file.name):
         yield f"{file.name} line {number}", line
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file is a table by its name.
+
+    >>> is_table("a.csv.gz"), is_table("eng.train")
+    (True, False)
+    """
+    return bare_name(os.fspath(path)).endswith(ENDINGS)
 
 
 def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[Row]:

@@ -1,12 +1,10 @@
-"""What a fine-tuned model says of texts: a class, some classes, or a number, with probabilities."""
+"""What a fine-tuned model says of a text: a class, some classes, or a number, with probabilities."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
-from maskwright.training.finetuning import Finetuning
 
 
 class Prediction(NamedTuple):
@@ -18,17 +16,6 @@ class Prediction(NamedTuple):
 
     label: str | tuple[str, ...] | float
     shares: dict[str, float]
-
-
-class Task(NamedTuple):
-    """A fine-tuned model with the names of its answers."""
-
-    part: TaskPart
-    model: Finetuning
-
-    def predict(self, batch: Batch) -> list[Prediction]:
-        """One for each sequence of the batch."""
-        return read(self.model.scores(batch).float(), self.part)
 
 
 def read(scores: Tensor, part: TaskPart) -> list[Prediction]:

@@ -2,7 +2,7 @@
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.tasks.examples import Labelled
-from maskwright.tasks.text_data import TextData
+from maskwright.tasks.texts import TextData
 from tests.checkpoints import made_up
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from maskwright.errors import BadInput
 from maskwright.tasks.examples import Tagged
-from maskwright.tasks.tagging import tags_of, windows
+from maskwright.tasks.windows import tags_of, windows
 from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.tokenizers.unigram import Unigram

@@ -1,0 +1,26 @@
+"""A fine-tuned network with the names of its answers: what it says of examples of any shape."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from maskwright.checkpoints.task_part import TaskPart
+from maskwright.tasks.data import Shape, SplitData
+from maskwright.tasks.shapes import names, shape
+from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.finetuning import Finetuning
+
+
+class Task(NamedTuple):
+    """A fine-tuned model and what it answers."""
+
+    part: TaskPart
+    model: Finetuning
+
+    def encoded(self, examples: Sequence[Any], tokenizer: Tokenizer, *, length: int, **reads: Any) -> SplitData:
+        """Examples of its shape as it reads them; its answers are `encoded(...).answers(model)`."""
+        return shape_of(self.part).encoded(examples, tokenizer, self.part, length=length, **reads)
+
+
+def shape_of(part: TaskPart) -> Shape:
+    """The shape of task that asks this."""
+    return next(made for name in names() if part.asks in (made := shape(name)).CHIEF)

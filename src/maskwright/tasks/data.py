@@ -1,0 +1,121 @@
+"""Which examples a fine-tuning learns from, and what a shape of task makes of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from pydantic import Field
+from torch import Tensor, device
+
+from maskwright.batch import Batch
+from maskwright.checkpoints.task_part import TaskPart
+from maskwright.config import Config
+from maskwright.tasks.reading.faults import Faults
+from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.labelled_sequences import LabelledSequences
+
+ShapeName = Literal["classification", "regression", "tagging"]
+TOKENS_AT_ONCE = 4096
+"""Of a batch that is only looked at."""
+
+
+class DataConfig(Config):
+    """Which examples, and what is asked of them."""
+
+    shape: ShapeName = "classification"
+    """What is asked: classification, regression, tagging."""
+    suite: str | None = None
+    """A published data set, such as glue:sst2; its files are in `folder`. none: tables of one's own."""
+    folder: str = "."
+    """Where the files of a published data set are."""
+    train: str = ""
+    """A table to learn from: csv, tsv, jsonl or parquet; of tagged words it may be a word and its tag a line."""
+    dev: str | None = None
+    """Another to judge by; none: a tenth of the first is put aside."""
+    text: str | None = None
+    """The column of the text; none: what the shape calls it."""
+    pair: str | None = None
+    """The column of a second text."""
+    label: str | None = None
+    """The column of what is right; none: what the shape calls it."""
+    several: bool = False
+    """A text may be of several classes, parted by |."""
+    max_length: int | None = Field(default=None, ge=3)
+    """Tokens of a sequence; longer ones are cut or parted, and counted. none: the model's positions, 512 at most."""
+    skip_bad: bool = False
+    """Pass over bad rows and count them, instead of ending at the first."""
+
+
+class Columns(NamedTuple):
+    """What the columns of a table are called, where nobody says; None: there need not be one."""
+
+    text: str
+    pair: str | None
+    label: str | None
+
+
+class Scorer(Protocol):
+    """A network with the head of a task, such as `training.finetuning.Finetuning`."""
+
+    @property
+    def device(self) -> device:
+        """Where it computes."""
+        ...
+
+    def scores(self, batch: Batch) -> Tensor:
+        """What its head makes of a batch."""
+        ...
+
+
+class SplitData(Protocol):
+    """The examples of one split, encoded: what is learned from, or judged by, or answered.
+
+    sequences  of tokens, with labels where the examples have them
+    cut        how many examples lost a part of what they say
+    """
+
+    examples: Sequence[Any]
+    part: TaskPart
+    sequences: LabelledSequences
+    cut: int
+
+    def batches(self) -> Iterator[Batch]:
+        """All of them, the same every time."""
+        ...
+
+    def answers(self, network: Scorer) -> list[Any]:
+        """What a network answers, one for each example, in order."""
+        ...
+
+    def measures(self, answers: Sequence[Any]) -> Mapping[str, float]:
+        """What answers are worth, by name. Every example must say what is right."""
+        ...
+
+    def different(self, answers: Sequence[Any]) -> int:
+        """How many different answers these are: of one that is always given nothing was learned."""
+        ...
+
+
+class Shape(Protocol):
+    """A module of `tasks.shapes`: all that is particular to one shape of task."""
+
+    CHIEF: Mapping[str, str]
+    """What a task of it asks (`TaskPart.asks`) -> the measure that is told first."""
+    COLUMNS: Columns
+
+    def examples(self, data: DataConfig, path: str, faults: Faults, *, labelled: bool = True) -> list[Any]:
+        """The examples of a table of one's own; those to predict for, whose table need not say what is right."""
+        ...
+
+    def part_of(self, train: Sequence[Any], dev: Sequence[Any], data: DataConfig) -> TaskPart:
+        """What a model of these examples answers. BadInput where they do not allow a task."""
+        ...
+
+    def encoded(
+        self, examples: Sequence[Any], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
+    ) -> SplitData:
+        """Examples as a network reads them.
+
+        length   the most tokens of a sequence
+        reads    what the network reads beside tokens, see `LabelledSequences`
+        """
+        ...

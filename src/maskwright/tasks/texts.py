@@ -1,0 +1,81 @@
+"""Labelled texts as data of a fine-tuning: classes, several classes, numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright.batch import Batch
+from maskwright.checkpoints.task_part import TaskPart
+from maskwright.tasks.data import TOKENS_AT_ONCE, Scorer
+from maskwright.tasks.examples import Labelled
+from maskwright.tasks.metrics import classes, numbers
+from maskwright.tasks.predictions import Prediction, read
+from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.labelled_sequences import LabelledSequences
+
+
+class TextData:
+    """Texts of one split, encoded; see `SplitData`.
+
+    cut   how many texts lost their end
+    """
+
+    def __init__(
+        self, examples: Sequence[Labelled], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
+    ) -> None:
+        texts = [one.text if one.pair is None else (one.text, one.pair) for one in examples]
+        found = tokenizer.encode_pairs(texts)
+        long = [i for i, one in enumerate(found) if len(one.ids) > length]
+        shorter = tokenizer.encode_pairs([texts[i] for i in long], max_length=length, truncate=True)
+        for i, one in zip(long, shorter, strict=True):
+            found[i] = one
+        self.examples, self.part, self.cut = examples, part, len(long)
+        labelled = all(one.label is not None for one in examples)
+        self.sequences = LabelledSequences(found, labels(examples, part) if labelled else None, **reads)
+
+    def batches(self) -> Iterator[Batch]:
+        """All of them."""
+        return (batch for _, batch in self.sequences.in_order(TOKENS_AT_ONCE))
+
+    @torch.inference_mode()
+    def answers(self, network: Scorer) -> list[Prediction]:
+        """A class, classes or a number for each, with the probabilities of all classes."""
+        scores = torch.empty(len(self.sequences), len(self.part.labels))
+        for which, batch in self.sequences.in_order(TOKENS_AT_ONCE):
+            scores[torch.from_numpy(which)] = network.scores(batch.to(network.device)).float().cpu()
+        return read(scores, self.part)
+
+    def measures(self, answers: Sequence[Prediction]) -> Mapping[str, float]:
+        """As `metrics.classes` and `metrics.numbers` have them."""
+        said: list[Any] = [answer.label for answer in answers]
+        match self.part.asks:
+            case "class":
+                return classes.scores([names_of(one)[0] for one in self.examples], said, self.part.labels)
+            case "classes":
+                return classes.several_scores([names_of(one) for one in self.examples], said, self.part.labels)
+            case _:
+                return numbers.scores([one.label for one in self.examples], said)  # type: ignore[list-item]
+
+    def different(self, answers: Sequence[Prediction]) -> int:
+        """How many different labels there are."""
+        return len({answer.label for answer in answers})
+
+
+def names_of(example: Labelled) -> tuple[str, ...]:
+    """The classes of an example."""
+    return example.label if isinstance(example.label, tuple) else (str(example.label),)
+
+
+def labels(examples: Sequence[Labelled], part: TaskPart) -> Any:
+    """What is right, as heads take it: see `Batch.labels`."""
+    if part.asks == "number":
+        return np.array([one.label for one in examples], np.float32)
+    places = {name: i for i, name in enumerate(part.labels)}
+    if part.asks == "class":
+        return np.array([places[names_of(one)[0]] for one in examples], np.int64)
+    rows = np.zeros((len(examples), len(part.labels)), np.float32)
+    for row, one in zip(rows, examples, strict=True):
+        row[[places[name] for name in names_of(one)]] = 1
+    return rows
