@@ -117,6 +117,22 @@ def test_words_are_tagged(tmp_path: Path, model: Path, capsys: pytest.CaptureFix
     assert told == {"words": "the cat sat on a mat word1".split(), "tags": ["O", "B-ANIMAL", "O", "O", "O", "O", "O"]}
 
 
+def test_chinese_is_segmented(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """中国 is a word, 人 another, and x with what follows a third: as SIGHAN's files have it, which have no dev."""
+    lines = ["中国  人", "人  中国  人", "中国  中国", "人  人  中国"] * 10
+    (tmp_path / "pku_training.utf8").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    line = ("finetune", "sighan:pku", "--data", tmp_path, "--model", model, "--out", tmp_path / "run", "--json")
+    assert run(*line, "--optimizer.rate", "1e-2", "--epochs", 6, "--training.batch-sequences", 8) == 0
+    assert json.loads(capsys.readouterr().out)["f1"] == 1.0
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert config["architectures"] == ["BertForTokenClassification"] and len(config["id2label"]) == 4
+    assert run("predict", tmp_path / "run" / "model", "人中国人 中国") == 0
+    assert json.loads(capsys.readouterr().out)["words"] == ["人", "中国", "人", "中国"]
+    (tmp_path / "single.txt").write_text("中 国 人\n" * 20, encoding="utf-8")
+    assert run("finetune", "segmentation", "--train", tmp_path / "single.txt", "--model", model) == 2
+    assert "has no word of two characters" in capsys.readouterr().err
+
+
 def test_a_published_data_set_is_read_as_it_is_distributed(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,3 +50,10 @@ def test_a_word_without_a_piece_is_outside_and_one_too_long_is_refused() -> None
     assert tags_of([odd], [window], [["B", "B"]]) == [["B", "O", "B"]]
     with pytest.raises(BadInput, match="a.txt line 5 has a word of 12 pieces, and a sequence has room for 6"):
         windows([Tagged(("zzzzzzzzzzzz", "a"), None, "a.txt line 5")], tokenizer, 8)
+
+
+def test_each_chinese_character_has_a_row_of_its_own_in_wordpiece() -> None:
+    tokenizer = made_up.tokenizer()
+    text = "中12人cat"  # `12` and `cat` would be pieces of several characters
+    (window,) = windows([Tagged(tuple(text), None, "a.txt line 1", joined=True)], tokenizer, 32)
+    assert len(set(window.rows.tolist())) == len(window.words) == len(text)

@@ -31,12 +31,16 @@ SUMMARIES: dict[str, dict[str, object]] = {
 }  # fmt: skip
 """How a sequence becomes one vector in the classes whose configuration could say otherwise (`layers.summary`)."""
 MOST_LABELS = 65_536
+SEGMENTS = ("B", "E", "M", "S")
+"""The tags of characters that make words: begin, end, middle, single."""
+OF_TOKENS: tuple[Asks, ...] = ("tags", "words")
+"""What classes ForTokenClassification are asked."""
 
 
 class TaskPart(NamedTuple):
     """What a fine-tuned model answers.
 
-    asks     one class of several, any number of several, a number, or a tag for each word
+    asks     one class of several, any number of several, a number, a tag for each word, or the words of characters
     labels   their names, in the order of the scores; of a number its name
     """
 
@@ -45,7 +49,7 @@ class TaskPart(NamedTuple):
 
     def settings(self) -> dict[str, Any]:
         """What config.json says of it."""
-        problem = {} if self.asks == "tags" else {"problem_type": PROBLEMS[self.asks]}
+        problem = {} if self.asks in OF_TOKENS else {"problem_type": PROBLEMS[self.asks]}
         return {
             "id2label": {str(i): label for i, label in enumerate(self.labels)},
             "label2id": {label: i for i, label in enumerate(self.labels)},
@@ -63,7 +67,7 @@ def read_task(folder: Path) -> TaskPart | None:
     where = folder / CONFIG
     labels = _labels(said.get("id2label"), where)
     if first.endswith(TOKENS):
-        return TaskPart("tags", labels)
+        return TaskPart("words" if set(labels) == set(SEGMENTS) else "tags", labels)
     for key, wanted in SUMMARIES.get(str(said.get("model_type")), {}).items():
         if (value := said.get(key, wanted)) != wanted:
             raise BadInput(f"{where}: {key} is {json.dumps(value):.60}: only {json.dumps(wanted)} is read")
@@ -89,9 +93,9 @@ def _labels(value: object, where: Path) -> tuple[str, ...]:
 
 def head_class(there: Published, asks: Asks) -> str:
     """The class of `transformers` with such a head on a network. BadInput where there is none."""
-    if asks == "tags" and there.tasks == "OpenAIGPT":
+    if asks in OF_TOKENS and there.tasks == "OpenAIGPT":
         raise BadInput("transformers has no class of GPT that tags words: take another encoder")
-    return there.tasks + (TOKENS if asks == "tags" else SEQUENCES)
+    return there.tasks + (TOKENS if asks in OF_TOKENS else SEQUENCES)
 
 
 def fill_head(folder: Path, names: Sequence[WeightName], head: nn.Module) -> None:

@@ -19,7 +19,8 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
     """Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
-    parted by spaces, and Chinese character by character. Without a text, each line of
+    parted by spaces, and Chinese character by character; one that segments Chinese
+    gives words. Without a text, each line of
     standard input is one, or a pair with a tab between; memory does not grow with
     their number.
 
@@ -43,6 +44,10 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
         if encoder.task is not None and encoder.task.part.asks == "tags":
             for words, tags in _tagged(encoder, part):
                 sys.stdout.write(dumps({"words": words, "tags": tags}, ensure_ascii=False) + "\n")
+            continue
+        if encoder.task is not None and encoder.task.part.asks == "words":
+            for text, words in zip(part, encoder.segment(part), strict=True):
+                sys.stdout.write(dumps({"text": text, "words": words}, ensure_ascii=False) + "\n")
             continue
         for text, found in zip(part, encoder.predict(list(_pairs(part)), truncate=truncate), strict=True):
             told = {"text": text, "label": found.label, **({"shares": found.shares} if found.shares else {})}

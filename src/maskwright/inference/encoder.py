@@ -17,7 +17,7 @@ from torch import Tensor
 
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import ModelFolder, read_folder
-from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
+from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
@@ -214,8 +214,9 @@ class Encoder:
                 f"{self._where} was not fine-tuned, so it predicts no labels: `maskwright finetune` makes a model that "
                 "does; this one encodes texts"
             )
-        if self.task.part.asks == "tags":
-            raise BadInput(f"{self._where} tags words: give it sentences of words (tag)")
+        if self.task.part.asks in OF_TOKENS:
+            face = "sentences of words (tag)" if self.task.part.asks == "tags" else "Chinese to segment (segment)"
+            raise BadInput(f"{self._where} tags words: give it {face}")
         texts = checked_texts([texts] if isinstance(texts, str) else texts)
         pairs = [(text, None) if isinstance(text, str) else text for text in texts]
         data = self._task_data(self.task, [Labelled(*pair, None, f"text {n}") for n, pair in enumerate(pairs)])
@@ -233,6 +234,19 @@ class Encoder:
         if self.task is None or self.task.part.asks != "tags":
             raise BadInput(f"{self._where} was not fine-tuned to tag words: `maskwright finetune tagging` makes one")
         examples = [Tagged(tuple(words), None, f"sentence {n}", joined=joined) for n, words in enumerate(sentences)]
+        return self._task_data(self.task, examples).answers(self.task.model)
+
+    def segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each Chinese text, without white space. BadInput for a model that was not fine-tuned to segment.
+
+        A text that is too long is read in several windows of characters.
+        """
+        if self.task is None or self.task.part.asks != "words":
+            raise BadInput(
+                f"{self._where} was not fine-tuned to segment Chinese: `maskwright finetune segmentation` makes one"
+            )
+        whole = ["".join(text.split()) for text in checked_texts(texts) if isinstance(text, str)]
+        examples = [Tagged(tuple(text), None, f"text {n}", joined=True) for n, text in enumerate(whole)]
         return self._task_data(self.task, examples).answers(self.task.model)
 
     def _task_data(self, task: Task, examples: Sequence[Any]) -> SplitData:

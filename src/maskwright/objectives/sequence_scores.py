@@ -18,8 +18,9 @@ from maskwright.layers.weight_names import WeightName, weight_and_bias
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
-Asks = Literal["class", "classes", "number", "tags"]
-"""One class of several, any number of several, or a number; or a tag for each word (`tag_scores`)."""
+Asks = Literal["class", "classes", "number", "tags", "words"]
+"""One class of several, any number of several, or a number; a tag for each word (`tag_scores`), or for each character,
+which makes words of them."""
 
 
 class SequenceScores(nn.Module):
@@ -77,7 +78,7 @@ class SequenceScores(nn.Module):
             case "number":
                 loss = mse_loss(precise.squeeze(-1), labels.to(precise.dtype), reduction="sum")
                 hits = torch.zeros((), device=scores.device)
-            case "tags":
+            case "tags" | "words":
                 raise ValueError("tags are of words, and these scores of sequences: take TagScores")
         return Tally(loss, self.count(batch), hits.sum())
 

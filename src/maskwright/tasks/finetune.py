@@ -27,7 +27,7 @@ from maskwright.progress import Progress, silent
 from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
-from maskwright.tasks.suites import read_split, suite
+from maskwright.tasks.suites import read_split, splits_there, suite
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
@@ -95,16 +95,21 @@ class FinetuneWork:
 def read(data: DataConfig, seed: int, faults: Faults) -> Split:
     """The examples of a recipe's files."""
     if data.suite is not None:
-        train, dev = (list(read_split(data.suite, data.folder, name, faults)) for name in SPLITS)
-        if not train or not dev:
+        train, *dev = (
+            list(read_split(data.suite, data.folder, name, faults))
+            for name in SPLITS
+            if name == "train" or name in splits_there(data.suite, data.folder)
+        )
+    else:
+        train, *dev = (_read(data, path, faults) for path in (data.train, data.dev) if path is not None)
+    if dev:
+        if not train or not dev[0]:
             raise BadInput(f"{data.folder} has no example of {data.suite} to {'judge by' if train else 'learn from'}")
-        return Split(train, dev)
-    train = _read(data, data.train, faults)
-    if data.dev is not None:
-        return Split(train, _read(data, data.dev, faults))
+        return Split(train, dev[0])
     aside = round(HELD_OUT * len(train))
     if not aside:
-        raise BadInput(f"{data.train} has {len(train)} examples, too few to put some aside: name a file with --dev")
+        where = data.train or data.folder
+        raise BadInput(f"{where} has {len(train)} examples, too few to put some aside: name a file with --dev")
     order = generator(seed, "put aside").permutation(len(train))
     return Split([train[i] for i in sorted(order[aside:])], [train[i] for i in sorted(order[:aside])])
 

@@ -2,6 +2,10 @@
 
 A sentence that has more pieces than fit goes into several windows of whole words, one behind another; each word is in
 exactly one of them. A word without a piece (a lone control character) has no row, and gets the tag `OUTSIDE`.
+
+Chinese characters stand side by side. WordPiece is given them one by one, as BERT's taggers do, since it would make one
+piece of 2005 and have one answer for four characters; other tokenizers read the text as they learned to, and characters
+that share a piece share its row.
 """
 
 from collections.abc import Sequence
@@ -34,7 +38,8 @@ class Window(NamedTuple):
 
 def windows(examples: Sequence[Tagged], tokenizer: Tokenizer, length: int) -> list[Window]:
     """All sentences in windows of at most `length` tokens. BadInput for a word that has more pieces than fit."""
-    whole = [_text(one.words, joined=one.joined) for one in examples]
+    alone = tokenizer.kind == "wordpiece"
+    whole = [_text(one.words, joined=one.joined and not alone) for one in examples]
     encoded = tokenizer.encode_pairs([text for text, _ in whole], special_in_text=False)
     found: list[Window] = []
     for number, (example, (text, starts), one) in enumerate(zip(examples, whole, encoded, strict=True)):
@@ -43,7 +48,7 @@ def windows(examples: Sequence[Tagged], tokenizer: Tokenizer, length: int) -> li
             continue
         room = length - int((one.word_ids < 0).sum())
         for first, end in _cuts(_pieces(one, starts), room, example.where):
-            part, within = _text(example.words[first:end], joined=example.joined)
+            part, within = _text(example.words[first:end], joined=example.joined and not alone)
             found.append(_window(tokenizer.encode_pair(part, special_in_text=False), within, part, first, number))
     return found
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.batch import Batch
-from maskwright.checkpoints.task_part import TaskPart
+from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.initial import start
 from maskwright.layers.network import Network
@@ -68,6 +68,6 @@ def finetuning(config: ModelConfig, task: TaskPart, rate: float, device: torch.d
     """
     hidden, outputs, summary = config.hidden_size, len(task.labels), published(config.model_type).summary
     with torch.device(device):
-        if task.asks == "tags":
+        if task.asks in OF_TOKENS:
             return Finetuning(network_of(config), TagScores(hidden, outputs, rate))
         return Finetuning(network_of(config), SequenceScores(summary, hidden, outputs, task.asks, rate))
