@@ -178,3 +178,24 @@ def test_an_option_that_would_be_passed_over_is_refused(
 def test_a_model_without_a_task_predicts_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("predict", model, "a cat") == 2
     assert "was not fine-tuned" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.txt"])
+def test_tags_of_another_scheme_are_refused_or_passed_over(
+    name: str, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, sentences = ["the", "cat", "sat"], [["B-X", "I-X", "O"]] * 11 + [["O", "I-X", "B-X"], ["O", "O", "B-X"]]
+    if name.endswith("jsonl"):
+        text = "\n".join(json.dumps({"words": words, "tags": tags}) for tags in sentences)
+    else:
+        text = "\n\n".join("\n".join(map(" ".join, zip(words, tags, strict=True))) for tags in sentences)
+    (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+    line = ("finetune", "tagging", "--train", tmp_path / name, "--model", model, "--out", tmp_path / "run", "--json")
+    assert run(*line, "--epochs", 1, "--skip-bad") == 0
+    assert "1 bad rows passed over" in capsys.readouterr().err
+    sentences[12] = ["B-X", "E-X", "O"]
+    (tmp_path / "bad.jsonl").write_text(
+        "\n".join(json.dumps({"words": words, "tags": tags}) for tags in sentences), encoding="utf-8"
+    )
+    assert run("finetune", "tagging", "--train", tmp_path / "bad.jsonl", "--model", model) == 2
+    assert "of no scheme known" in capsys.readouterr().err

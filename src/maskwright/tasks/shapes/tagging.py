@@ -10,9 +10,9 @@ from maskwright.errors import BadInput
 from maskwright.tasks.data import Columns, DataConfig
 from maskwright.tasks.examples import Tagged
 from maskwright.tasks.reading import columns, tables
-from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.reading.faults import Faults, kept
 from maskwright.tasks.reading.rows import is_table
-from maskwright.tasks.schemes import OUTSIDE
+from maskwright.tasks.schemes import OUTSIDE, detected, likeliest, refuse_illegal
 from maskwright.tasks.words import WordData
 
 CHIEF = {"tags": "f1"}
@@ -21,11 +21,22 @@ encoded = WordData
 
 
 def examples(data: DataConfig, path: str, faults: Faults, *, labelled: bool = True) -> list[Tagged]:
-    """See `Shape.examples`; a file that is no table has a word and its tag in each line."""
+    """See `Shape.examples`; a file that is no table has a word and its tag in each line.
+
+    Tags that mark spans are held to their scheme, which the file itself tells.
+    """
     if not is_table(path):
-        return list(columns.tagged_lines(path, faults))
+        return list(columns.tagged_lines(path, faults, tag=-1 if labelled else None))
     tags = (data.label or COLUMNS.label) if labelled else None
-    return list(tables.tagged(path, faults, words=data.text or COLUMNS.text, tags=tags))
+    found = list(tables.tagged(path, faults, words=data.text or COLUMNS.text, tags=tags))
+    scheme = (likeliest if faults.skip else detected)([one.tags or () for one in found], path)
+
+    def checked(example: Tagged) -> Tagged:
+        if scheme is not None:
+            refuse_illegal(example.tags or (), scheme, example.where)
+        return example
+
+    return list(kept(found, checked, faults))
 
 
 def part_of(train: Sequence[Tagged], dev: Sequence[Tagged], data: DataConfig) -> TaskPart:
