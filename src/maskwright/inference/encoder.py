@@ -29,6 +29,7 @@ from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.tasks.answering import Task
 from maskwright.tasks.data import SplitData
 from maskwright.tasks.examples import Labelled, Tagged
+from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.predictions import Prediction
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
@@ -250,10 +251,8 @@ class Encoder:
         return self._task_data(self.task, examples).answers(self.task.model)
 
     def _task_data(self, task: Task, examples: Sequence[Any]) -> SplitData:
-        reads = self.model.encoder.reads
-        language = self._language if "language_ids" in reads else None
-        segments = segments_of(self.config) if "token_type_ids" in reads else 0
-        return task.encoded(examples, self.tokenizer, length=self.config.longest, segments=segments, language=language)
+        inputs = transformer_inputs(self.config, self.tokenizer, self._language)
+        return task.encoded(examples, inputs, length=self.config.longest)
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.

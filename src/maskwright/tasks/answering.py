@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.tasks.data import Shape, SplitData
+from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.shapes import names, shape
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning
 
 
@@ -16,9 +16,9 @@ class Task(NamedTuple):
     part: TaskPart
     model: Finetuning
 
-    def encoded(self, examples: Sequence[Any], tokenizer: Tokenizer, *, length: int, **reads: Any) -> SplitData:
+    def encoded(self, examples: Sequence[Any], inputs: Inputs, *, length: int) -> SplitData:
         """Examples of its shape as it reads them; its answers are `encoded(...).answers(model)`."""
-        return shape_of(self.part).encoded(examples, tokenizer, self.part, length=length, **reads)
+        return shape_of(self.part).encoded(examples, inputs, self.part, length=length)
 
 
 def shape_of(part: TaskPart) -> Shape:

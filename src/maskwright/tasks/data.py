@@ -9,8 +9,8 @@ from torch import Tensor, device
 from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config
+from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.reading.faults import Faults
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.labelled_sequences import LabelledSequences
 
 ShapeName = Literal["classification", "regression", "tagging", "segmentation"]
@@ -110,12 +110,10 @@ class Shape(Protocol):
         """What a model of these examples answers. BadInput where they do not allow a task."""
         ...
 
-    def encoded(
-        self, examples: Sequence[Any], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
-    ) -> SplitData:
+    def encoded(self, examples: Sequence[Any], inputs: Inputs, part: TaskPart, *, length: int) -> SplitData:
         """Examples as a network reads them.
 
+        inputs   how it reads
         length   the most tokens of a sequence
-        reads    what the network reads beside tokens, see `LabelledSequences`
         """
         ...

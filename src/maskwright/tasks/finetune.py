@@ -21,10 +21,9 @@ from maskwright.config import Config, checked, override, plain
 from maskwright.draws import generator
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
-from maskwright.models import segments_of
-from maskwright.models.xlm import XlmConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks.data import DataConfig, SplitData
+from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.suites import read_split, splits_there, suite
@@ -138,9 +137,8 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(recipe.data, recipe.training.seed, faults)
     part = _part(recipe.data, split)
-    languages = isinstance(folder.config, XlmConfig) and folder.config.knows_languages
-    reads = {"segments": segments_of(folder.config), "language": 0 if languages else None}
-    train, dev = (of_shape.encoded(examples, tokenizer, part, length=length, **reads) for examples in split)
+    inputs = transformer_inputs(folder.config, tokenizer)
+    train, dev = (of_shape.encoded(examples, inputs, part, length=length) for examples in split)
     training = recipe.training
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))

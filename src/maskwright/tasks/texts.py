@@ -10,9 +10,9 @@ from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.tasks.data import TOKENS_AT_ONCE, Scorer
 from maskwright.tasks.examples import Labelled
+from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.metrics import classes, numbers
 from maskwright.tasks.predictions import Prediction, read
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.labelled_sequences import LabelledSequences
 
 
@@ -22,18 +22,12 @@ class TextData:
     cut   how many texts lost their end
     """
 
-    def __init__(
-        self, examples: Sequence[Labelled], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
-    ) -> None:
+    def __init__(self, examples: Sequence[Labelled], inputs: Inputs, part: TaskPart, *, length: int) -> None:
         texts = [one.text if one.pair is None else (one.text, one.pair) for one in examples]
-        found = tokenizer.encode_pairs(texts)
-        long = [i for i, one in enumerate(found) if len(one.ids) > length]
-        shorter = tokenizer.encode_pairs([texts[i] for i in long], max_length=length, truncate=True)
-        for i, one in zip(long, shorter, strict=True):
-            found[i] = one
-        self.examples, self.part, self.cut = examples, part, len(long)
+        encoded, self.cut = inputs.texts(texts, length)
+        self.examples, self.part = examples, part
         labelled = all(one.label is not None for one in examples)
-        self.sequences = LabelledSequences(found, labels(examples, part) if labelled else None, **reads)
+        self.sequences = LabelledSequences(encoded, labels(examples, part) if labelled else None, inputs)
 
     def batches(self) -> Iterator[Batch]:
         """All of them."""

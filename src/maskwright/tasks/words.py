@@ -1,7 +1,6 @@
 """Tagged words as data of a fine-tuning: entities, parts of speech, word boundaries."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +9,9 @@ from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.tasks.data import TOKENS_AT_ONCE, Scorer
 from maskwright.tasks.examples import Tagged
+from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.metrics import entities
-from maskwright.tasks.windows import tags_of, windows
-from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.tasks.windows import tags_of
 from maskwright.training.labelled_sequences import LabelledSequences
 
 
@@ -24,11 +23,9 @@ class WordData:
 
     cut = 0
 
-    def __init__(
-        self, examples: Sequence[Tagged], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
-    ) -> None:
+    def __init__(self, examples: Sequence[Tagged], inputs: Inputs, part: TaskPart, *, length: int) -> None:
         self.examples, self.part = examples, part
-        self.windows = windows(examples, tokenizer, length)
+        self.windows = inputs.windows(examples, length)
         labels = None
         if all(one.tags is not None for one in examples):
             places = {tag: i for i, tag in enumerate(part.labels)}
@@ -36,7 +33,7 @@ class WordData:
             of_windows = [np.array(tags[window.sentence], np.int64)[window.words] for window in self.windows]
             labels = np.concatenate([np.zeros(0, np.int64), *of_windows])
         encoded, rows = [window.encoded for window in self.windows], [window.rows for window in self.windows]
-        self.sequences = LabelledSequences(encoded, labels, **reads, rows=rows)
+        self.sequences = LabelledSequences(encoded, labels, inputs, rows=rows)
 
     def batches(self) -> Iterator[Batch]:
         """All of them."""

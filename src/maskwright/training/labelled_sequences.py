@@ -6,18 +6,34 @@ so that micro-batches hold sequences of like length; the gradient is that of all
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskwright.batch import Batch, Integers, flat_batch
+from maskwright.batch import Batch, Integers
 from maskwright.draws import generator
 from maskwright.tokenizers.pairs import EncodedPair
 
 Labels = npt.NDArray[Any]
 """(N,) int64 classes, (N,) float32 numbers, or (N, C) float32 ones and zeros; with rows (M,) int64 tags of them."""
+
+
+class Flat(Protocol):
+    """The tokens of all sequences behind each other, T in all, as one kind of model reads them."""
+
+    def batch(self, rows: Integers, cu_seqlens: Integers) -> Batch:
+        """These tokens, in sequences that begin and end there."""
+        ...
+
+
+class Reads(Protocol):
+    """How one kind of model reads."""
+
+    def flat(self, encoded: Sequence[EncodedPair]) -> Flat:
+        """Sequences behind each other."""
+        ...
 
 
 class LabelledSequences:
@@ -27,23 +43,18 @@ class LabelledSequences:
         self,
         encoded: Sequence[EncodedPair],
         labels: Labels | None,
+        reads: Reads,
         *,
-        segments: int,
-        language: int | None = None,
         rows: Sequence[Integers] | None = None,
     ) -> None:
-        """labels     None: nothing is known to be right, and batches have none
-        segments   how many the network tells apart; 0: it reads none
-        language   the number of the one that it is told; None: it is told none
-        rows       of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
+        """labels   None: nothing is known to be right, and batches have none
+        reads    how the model reads them
+        rows     of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
         """
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
         self.cu_seqlens = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         self.labels = labels
-        self._ids = np.concatenate([np.zeros(0, np.int64), *(one.ids for one in encoded)])
-        types = np.concatenate([np.zeros(0, np.int64), *(one.type_ids for one in encoded)])
-        self._types = types if segments else None
-        self._language = language
+        self._flat = reads.flat(encoded)
         self._rows = None if rows is None else Ragged(rows)
 
     def __len__(self) -> int:
@@ -57,12 +68,7 @@ class LabelledSequences:
     def batch(self, which: Integers) -> Batch:
         """Some of them in one flat batch, in this order."""
         ends, rows = stretches(self.cu_seqlens, which)
-        made = flat_batch(
-            self._ids[rows],
-            ends,
-            None if self._types is None else self._types[rows],
-            language_ids=None if self._language is None else np.full(len(rows), self._language, np.int64),
-        )
+        made = self._flat.batch(rows, ends)
         asked = which
         if self._rows is not None:
             asked_ends, asked = stretches(self._rows.ends, which)

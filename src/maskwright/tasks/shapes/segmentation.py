@@ -5,12 +5,12 @@ four tags and no other is one of segmentation.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from maskwright.checkpoints.task_part import SEGMENTS, TaskPart
 from maskwright.errors import BadInput
 from maskwright.tasks.data import Columns, DataConfig, Scorer
 from maskwright.tasks.examples import Tagged
+from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.metrics import segmentation
 from maskwright.tasks.reading import tables
 from maskwright.tasks.reading.faults import Faults
@@ -18,7 +18,6 @@ from maskwright.tasks.reading.rows import is_table
 from maskwright.tasks.reading.segmented import segmented
 from maskwright.tasks.schemes import tags_of_words, words_of_tags
 from maskwright.tasks.words import WordData
-from maskwright.tokenizers.tokenizer import Tokenizer
 
 CHIEF = {"words": "f1"}
 COLUMNS = Columns("words", None, None)
@@ -29,10 +28,8 @@ class SegmentedData:
 
     cut = 0
 
-    def __init__(
-        self, examples: Sequence[Tagged], tokenizer: Tokenizer, part: TaskPart, *, length: int, **reads: Any
-    ) -> None:
-        self._characters = WordData(examples, tokenizer, part, length=length, **reads)
+    def __init__(self, examples: Sequence[Tagged], inputs: Inputs, part: TaskPart, *, length: int) -> None:
+        self._characters = WordData(examples, inputs, part, length=length)
         self.examples, self.part, self.sequences = examples, part, self._characters.sequences
         self.batches = self._characters.batches
 
