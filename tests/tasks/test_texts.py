@@ -30,7 +30,7 @@ def test_answers_do_not_depend_on_what_is_computed_at_once(asks: Asks, monkeypat
     texts = ["the cat sat on a mat", "paris", "the river of france is long", "a cat"] * 5
     right = {"class": "x", "classes": ("x", "z"), "number": 1.5}[asks]
     examples = [Labelled(text, None, right, f"a.csv line {n}") for n, text in enumerate(texts)]
-    data = TextData(examples, made_up.tokenizer(), part, length=64, segments=2)
+    data = TextData(examples, TransformerInputs(made_up.tokenizer(), segments=2), part, length=64)
     found: list[list[float]] = []
     for tokens in (1, 30, 4096):
         monkeypatch.setattr("maskwright.tasks.texts.TOKENS_AT_ONCE", tokens)
