@@ -57,7 +57,7 @@ class Sequences:
 
 
 READ_BY_HEADS = frozenset(
-    "labels predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
+    "labels groups predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
 )
 
 
@@ -82,7 +82,10 @@ class Batch:
         char_rows        (T,) int64, which of these words each token is
     What heads read:
         labels           what is right, of a task: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and
-                         zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows
+                         zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows,
+                         (N, 2) int64 where an answer begins and ends, counted from its sequence's start, -1 where
+                         nobody knows; (E,) int64 which sequence of each of E examples, with `groups`
+        groups           (E+1,) int64, where the sequences of each example begin and end among the N
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there
         pair_labels      (N,) int64, 0 = the second segment follows the first, 1 = it does not
@@ -105,6 +108,7 @@ class Batch:
     char_ids: Tensor | None = None
     char_rows: Tensor | None = None
     labels: Tensor | None = None
+    groups: Tensor | None = None
     predict_rows: Tensor | None = None
     predict_ids: Tensor | None = None
     pair_labels: Tensor | None = None

@@ -15,6 +15,9 @@ USES = {
     "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
     "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
     "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
+    "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "ForQuestionAnsweringSimple": ("question-answering", "AutoModelForQuestionAnswering"),
+    "ForMultipleChoice": ("multiple-choice", "AutoModelForMultipleChoice"),
     "ForNextSentencePrediction": ("text-classification", "AutoModelForNextSentencePrediction"),
     "Model": ("feature-extraction", "AutoModel"),
 }
@@ -57,6 +60,8 @@ def model_card(
         'vectors = encoder.encode(["a text", "another"])',
         *([f'guesses = encoder.fill("a text with a {mask} in it")'] if task == "fill-mask" else []),
         *(['answers = encoder.predict(["a text", "another"])'] if loader.endswith("SequenceClassification") else []),
+        *(['answers = encoder.answer("a question?", "a context")'] if task == "question-answering" else []),
+        *(['chosen = encoder.choose("a text", ["an option", "another"])'] if task == "multiple-choice" else []),
         "```",
         "",
         "```python",

@@ -18,9 +18,9 @@ from maskwright.layers.weight_names import WeightName, weight_and_bias
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
-Asks = Literal["class", "classes", "number", "tags", "words"]
+Asks = Literal["class", "classes", "number", "tags", "words", "span", "option"]
 """One class of several, any number of several, or a number; a tag for each word (`tag_scores`), or for each character,
-which makes words of them."""
+which makes words of them; where an answer begins and ends (`span_scores`); which option is right (`option_scores`)."""
 
 
 class SequenceScores(nn.Module):
@@ -78,8 +78,8 @@ class SequenceScores(nn.Module):
             case "number":
                 loss = mse_loss(precise.squeeze(-1), labels.to(precise.dtype), reduction="sum")
                 hits = torch.zeros((), device=scores.device)
-            case "tags" | "words":
-                raise ValueError("tags are of words, and these scores of sequences: take TagScores")
+            case _:
+                raise ValueError(f"these are scores of sequences, which are not asked for {self.asks}")
         return Tally(loss, self.count(batch), hits.sum())
 
     def _dense(self, x: Tensor) -> Tensor:

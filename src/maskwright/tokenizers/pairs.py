@@ -60,7 +60,11 @@ class Side(NamedTuple):
 
     def cut(self, length: int) -> "Side":
         """The first `length` tokens."""
-        return Side(self.ids[:length], self.words[:length], self.offsets[:length], self.tokens[:length])
+        return self.part(0, length)
+
+    def part(self, first: int, end: int) -> "Side":
+        """Tokens `first` to `end`; words and offsets stay those of the whole text."""
+        return Side(self.ids[first:end], self.words[first:end], self.offsets[first:end], self.tokens[first:end])
 
 
 def encode_pairs(
@@ -91,7 +95,7 @@ def encode_pairs(
             if max_length < around:
                 raise BadInput(f"max_length {max_length} leaves no room for {_names(layout)}: raise it")
             sides = _truncated(sides, max_length - around)
-        encoded.append(_assembled(sides, slots, ids))
+        encoded.append(assembled(sides, slots, ids))
     return encoded
 
 
@@ -103,7 +107,12 @@ def _with(layout: Layout) -> str:
     return f" with {_names(layout)}" if layout.special else ""
 
 
-def _assembled(sides: Sequence[Side], slots: Sequence[Slot], ids: Mapping[str, int]) -> EncodedPair:
+def assembled(sides: Sequence[Side], slots: Sequence[Slot], ids: Mapping[str, int]) -> EncodedPair:
+    """Sides with special tokens around them.
+
+    slots   where they stand: `Layout.single` or `Layout.pair`
+    ids     of special tokens
+    """
     token_ids: list[int] = []
     type_ids: list[int] = []
     word_ids: list[int] = []

@@ -176,10 +176,14 @@ class Tokenizer(Protocol):
         """As `encode_pair`, for many texts and pairs of texts at once."""
 
         def sides(parts: list[str]) -> list[Side]:
-            return self.sides([_LONE.sub("\ufffd", part) for part in parts], special_in_text=special_in_text)
+            return self.sides_of(parts, special_in_text=special_in_text)
 
         ids = self.vocabulary.ids
         return encode_pairs(texts, sides, self.layout, ids, max_length=max_length, truncate=truncate)
+
+    def sides_of(self, texts: Sequence[str], *, special_in_text: bool = False) -> list[Side]:
+        """As `sides`, of any text: halves of surrogate pairs become U+FFFD, and offsets stay right."""
+        return self.sides([_LONE.sub("\ufffd", text) for text in texts], special_in_text=special_in_text)
 
     def save(self, folder: str | Path) -> None:
         """Write the Hugging Face files into `folder`, made when it is not there. Stock `AutoTokenizer` loads them."""

@@ -10,10 +10,13 @@ from maskwright.layers.initial import start
 from maskwright.layers.network import Network
 from maskwright.layers.weight_names import WeightName, prefixed
 from maskwright.models import ModelConfig, network_of, published
+from maskwright.objectives.option_scores import OptionScores
 from maskwright.objectives.sequence_scores import SequenceScores
+from maskwright.objectives.span_scores import SpanScores
 from maskwright.objectives.tag_scores import TagScores
 from maskwright.objectives.tally import Tally
 
+TaskHead = SequenceScores | TagScores | SpanScores | OptionScores
 TASK = "task"
 """What the one objective is called in metrics.jsonl."""
 
@@ -21,7 +24,7 @@ TASK = "task"
 class Finetuning(nn.Module):
     """One pass through the encoder, then the head on the rows that it reads."""
 
-    def __init__(self, encoder: Network, head: SequenceScores | TagScores) -> None:
+    def __init__(self, encoder: Network, head: TaskHead) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
 
@@ -37,8 +40,10 @@ class Finetuning(nn.Module):
             start(self.encoder.pooler, deviation, seed)
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
-        """(N, C) or (M, C), see the head. Without a `stream` nothing is dropped."""
-        rows, places = torch.unique(self.head.reads(batch), return_inverse=True)  # sorted: what the encoder takes
+        """(N, C), (M, C), (T, 2) or (N,), see the head. Without a `stream` nothing is dropped."""
+        if (wanted := self.head.reads(batch)) is None:
+            return self.head.scores(self.encoder(batch, stream), batch, self.encoder, stream)
+        rows, places = torch.unique(wanted, return_inverse=True)  # sorted: what the encoder takes
         seen = self.encoder(batch, stream, rows)
         return self.head.scores(seen.index_select(0, places), batch, self.encoder, stream)
 
@@ -70,4 +75,8 @@ def finetuning(config: ModelConfig, task: TaskPart, rate: float, device: torch.d
     with torch.device(device):
         if task.asks in OF_TOKENS:
             return Finetuning(network_of(config), TagScores(hidden, outputs, rate))
+        if task.asks == "span":
+            return Finetuning(network_of(config), SpanScores(hidden))
+        if task.asks == "option":
+            return Finetuning(network_of(config), OptionScores(summary, hidden, rate))
         return Finetuning(network_of(config), SequenceScores(summary, hidden, outputs, task.asks, rate))

@@ -1,7 +1,8 @@
 """Texts with what is right of them, as batches: each once an epoch, in an order that is arithmetic.
 
-Steps of an epoch are equally many sequences, its last one what is left. Within a step sequences are sorted by length,
-so that micro-batches hold sequences of like length; the gradient is that of all of them joined either way.
+Steps of an epoch are equally many examples, its last one what is left. An example is a sequence, or several that stay
+together, such as the options of a choice. Within a step they are sorted by length, so that micro-batches hold sequences
+of like length; the gradient is that of all of them joined either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,8 @@ from maskwright.draws import generator
 from maskwright.tokenizers.pairs import EncodedPair
 
 Labels = npt.NDArray[Any]
-"""(N,) int64 classes, (N,) float32 numbers, or (N, C) float32 ones and zeros; with rows (M,) int64 tags of them."""
+"""As `Batch.labels`: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and zeros, (N, 2) int64 beginnings
+and ends; with rows (M,) int64 tags of them; with sizes (E,) int64 right sequences of the examples."""
 
 
 class Flat(Protocol):
@@ -37,7 +39,10 @@ class Reads(Protocol):
 
 
 class LabelledSequences:
-    """Encoded texts, flat."""
+    """Encoded texts, flat: E examples of N sequences.
+
+    lengths   (E,) tokens of each example's longest sequence
+    """
 
     def __init__(
         self,
@@ -46,30 +51,38 @@ class LabelledSequences:
         reads: Reads,
         *,
         rows: Sequence[Integers] | None = None,
+        sizes: Sequence[int] | None = None,
     ) -> None:
         """labels   None: nothing is known to be right, and batches have none
         reads    how the model reads them
         rows     of each sequence the tokens that labels are of, ascending; None: they are of whole sequences
+        sizes    of each example how many sequences it is, one behind another; None: each is one, and is not grouped
         """
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
         self.cu_seqlens = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         self.labels = labels
         self._flat = reads.flat(encoded)
         self._rows = None if rows is None else Ragged(rows)
+        self._grouped = sizes is not None
+        self._groups = np.arange(len(encoded) + 1) if sizes is None else _ends(sizes)
+        self.lengths = _longest(lengths, self._groups)
 
     def __len__(self) -> int:
-        return len(self.cu_seqlens) - 1
+        return len(self._groups) - 1
 
     @property
-    def lengths(self) -> Integers:
-        """(N,) tokens of each."""
-        return np.diff(self.cu_seqlens)
+    def sizes(self) -> Integers:
+        """(E,) sequences of each example."""
+        return np.diff(self._groups)
 
     def batch(self, which: Integers) -> Batch:
-        """Some of them in one flat batch, in this order."""
-        ends, rows = stretches(self.cu_seqlens, which)
+        """Some of the examples in one flat batch, in this order."""
+        groups, sequences = stretches(self._groups, which)
+        ends, rows = stretches(self.cu_seqlens, sequences)
         made = self._flat.batch(rows, ends)
         asked = which
+        if self._grouped:
+            made = replace(made, groups=torch.from_numpy(groups))
         if self._rows is not None:
             asked_ends, asked = stretches(self._rows.ends, which)
             at = self._rows.values[asked] + np.repeat(ends[:-1], np.diff(asked_ends))
@@ -79,8 +92,9 @@ class LabelledSequences:
     def in_order(self, tokens: int) -> Iterator[tuple[Integers, Batch]]:
         """All of them, long ones first, in batches of about so many tokens: which, and their batch."""
         order = np.argsort(-self.lengths, kind="stable")
+        widest = int(self.sizes.max(initial=1))
         while len(order):
-            size = max(1, tokens // max(1, int(self.lengths[order[0]])))
+            size = max(1, tokens // max(1, int(self.lengths[order[0]]) * widest))
             which, order = order[:size], order[size:]
             yield which, self.batch(which)
 
@@ -94,7 +108,7 @@ class Ragged:
 
     def __init__(self, rows: Sequence[Integers]) -> None:
         self.values = np.concatenate([np.zeros(0, np.int64), *rows])
-        self.ends = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        self.ends = _ends([len(row) for row in rows])
 
 
 def stretches(ends: Integers, which: Integers) -> tuple[Integers, Integers]:
@@ -109,10 +123,22 @@ def stretches(ends: Integers, which: Integers) -> tuple[Integers, Integers]:
     return after, np.arange(after[-1]) + np.repeat(ends[which] - after[:-1], lengths)
 
 
+def _ends(lengths: Sequence[int]) -> Integers:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _longest(lengths: Integers, groups: Integers) -> Integers:
+    """(E,) tokens of the longest sequence of each example."""
+    return np.maximum.reduceat(lengths, groups[:-1]) if len(lengths) else lengths
+
+
 class Epochs:
     """The steps of a training set, a pure function of the seed."""
 
     def __init__(self, sequences: LabelledSequences, *, batch: int, micro: int, seed: int) -> None:
+        """batch   examples of a step
+        micro   sequences that are computed at once; more only where a single example has more
+        """
         self.sequences, self.size, self.micro, self.seed = sequences, batch, micro, seed
 
     @property
@@ -126,4 +152,5 @@ class Epochs:
         order = generator(self.seed, "examples", epoch).permutation(len(self.sequences))
         chosen = order[place * self.size : (place + 1) * self.size]
         chosen = chosen[np.argsort(-self.sequences.lengths[chosen], kind="stable")]
-        return [self.sequences.batch(chosen[first : first + self.micro]) for first in range(0, len(chosen), self.micro)]
+        size = max(1, self.micro // int(self.sequences.sizes[chosen].max(initial=1)))
+        return [self.sequences.batch(chosen[first : first + size]) for first in range(0, len(chosen), size)]
