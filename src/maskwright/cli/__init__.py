@@ -88,6 +88,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Fine-tune": {
         "finetune": "Teach an encoder a task from labelled texts.",
+        "evaluate": "Judge a fine-tuned model by examples of which one knows what is right.",
         "predict": "Say what a fine-tuned model predicts for texts.",
     },
     "Use": {

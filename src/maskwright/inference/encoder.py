@@ -250,9 +250,22 @@ class Encoder:
         examples = [Tagged(tuple(text), None, f"text {n}", joined=True) for n, text in enumerate(whole)]
         return self._task_data(self.task, examples).answers(self.task.model)
 
-    def _task_data(self, task: Task, examples: Sequence[Any]) -> SplitData:
+    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
+        """Examples of a fine-tuned model's shape as it reads them: `examples(...).answers(encoder.task.model)`.
+
+        length   the most tokens of a sequence; None: the model's positions
+
+        BadInput for a model without a task, and for more tokens than it has positions.
+        """
+        if self.task is None:
+            raise BadInput(f"{self._where} was not fine-tuned: `maskwright finetune` makes a model that answers")
+        if length is not None and length > self.config.longest:
+            raise BadInput(f"{length} tokens are more than the {self.config.longest} positions of {self._where}")
+        return self._task_data(self.task, examples, length)
+
+    def _task_data(self, task: Task, examples: Sequence[Any], length: int | None = None) -> SplitData:
         inputs = transformer_inputs(self.config, self.tokenizer, self._language)
-        return task.encoded(examples, inputs, length=self.config.longest)
+        return task.encoded(examples, inputs, length=self.config.longest if length is None else length)
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.

@@ -44,7 +44,7 @@ class Baseline(NamedTuple):
     y: float
 
 
-class _Axis(NamedTuple):
+class Axis(NamedTuple):
     """A range of values laid on a range of the drawing."""
 
     low: float
@@ -53,6 +53,7 @@ class _Axis(NamedTuple):
     end: float
 
     def at(self, value: float) -> float:
+        """Where a value is drawn."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
@@ -82,8 +83,8 @@ def line_chart(
         body = '<p class="none">No values.</p>'
     else:
         width = WIDTHS[size]
-        x_axis = _axis(xs, LEFT, width - RIGHT)
-        y_axis = _axis(ys, HEIGHT - BOTTOM, TOP, padded=True, from_zero=from_zero)
+        x_axis = axis_over(xs, LEFT, width - RIGHT)
+        y_axis = axis_over(ys, HEIGHT - BOTTOM, TOP, padded=True, from_zero=from_zero)
         body = _drawing(lines, baselines, x_axis, y_axis, width, x_label, title, percent, ends)
     names = [_key(line.name, _colour(line, i), line.dashed) for i, line in enumerate(lines) if line.name]
     names += [_key(baseline.name, None, True) for baseline in baselines]
@@ -125,7 +126,10 @@ def _key(name: str, colour: int | None, dashed: bool) -> str:
     return f'<span class="{kinds}"><i></i>{escaped(name)}</span>'
 
 
-def _axis(values: Sequence[float], start: float, end: float, *, padded: bool = False, from_zero: bool = False) -> _Axis:
+def axis_over(
+    values: Sequence[float], start: float, end: float, *, padded: bool = False, from_zero: bool = False
+) -> Axis:
+    """An axis that holds all values; `padded` leaves some room around them."""
     low, high = min(values), max(values)
     if from_zero:
         low = min(0.0, low)
@@ -135,7 +139,7 @@ def _axis(values: Sequence[float], start: float, end: float, *, padded: bool = F
     if padded:
         margin = 0.06 * (high - low)
         low, high = (low if from_zero and low == 0 else low - margin), high + margin
-    return _Axis(low, high, start, end)
+    return Axis(low, high, start, end)
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -172,7 +176,7 @@ def _running_mean(y: Sequence[float]) -> list[float]:
     return means
 
 
-def _path(x: Sequence[float], y: Sequence[float], x_axis: _Axis, y_axis: _Axis, kind: str) -> str:
+def _path(x: Sequence[float], y: Sequence[float], x_axis: Axis, y_axis: Axis, kind: str) -> str:
     points = "L".join(f"{x_axis.at(a):.1f} {y_axis.at(b):.1f}" for a, b in zip(x, y, strict=True))
     return f'<path class="{kind}" d="M{points}"/>'
 
@@ -180,15 +184,15 @@ def _path(x: Sequence[float], y: Sequence[float], x_axis: _Axis, y_axis: _Axis, 
 def _drawing(
     lines: Sequence[Series],
     baselines: Sequence[Baseline],
-    x_axis: _Axis,
-    y_axis: _Axis,
+    x_axis: Axis,
+    y_axis: Axis,
     width: int,
     x_label: str,
     title: str,
     percent: bool,
     with_ends: bool,
 ) -> str:
-    parts = [_grid(x_axis, y_axis, width, x_label, percent)]
+    parts = [grid(x_axis, y_axis, width, x_label, percent)]
     ends: list[tuple[float, str, str]] = []
     shown: list[dict[str, object]] = []
     for place, line in enumerate(lines):
@@ -227,7 +231,8 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _grid(x_axis: _Axis, y_axis: _Axis, width: int, x_label: str, percent: bool) -> str:
+def grid(x_axis: Axis, y_axis: Axis, width: int, x_label: str, percent: bool) -> str:
+    """Both axes with their ticks."""
     parts: list[str] = []
     for value, text in _labelled(y_axis, 5, percent=percent):
         at = y_axis.at(value)
@@ -244,7 +249,7 @@ def _grid(x_axis: _Axis, y_axis: _Axis, width: int, x_label: str, percent: bool)
     return "".join(parts)
 
 
-def _labelled(axis: _Axis, about: int, *, percent: bool = False) -> list[tuple[float, str]]:
+def _labelled(axis: Axis, about: int, *, percent: bool = False) -> list[tuple[float, str]]:
     """An axis's ticks and their labels, told apart however close they are."""
     values = ticks(axis.low, axis.high, about)
     step = (values[1] - values[0] if len(values) > 1 else abs(values[0]) or 1.0) * (100 if percent else 1)

@@ -113,6 +113,6 @@
     }
   }
 
-  document.querySelectorAll(".plot").forEach(readout);
+  document.querySelectorAll(".plot:not(.still)").forEach(readout);
   document.querySelectorAll(".switch button").forEach((button) => button.addEventListener("click", () => follow(button.dataset.way)));
 })();

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
+from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
-from maskwright.tasks.data import Shape, SplitData
+from maskwright.progress import Stage
+from maskwright.tasks.data import Scorer, Shape, SplitData
 from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.shapes import names, shape
 from maskwright.training.finetuning import Finetuning
@@ -24,3 +28,19 @@ class Task(NamedTuple):
 def shape_of(part: TaskPart) -> Shape:
     """The shape of task that asks this."""
     return next(made for name in names() if part.asks in (made := shape(name)).CHIEF)
+
+
+class Watched:
+    """A network that tells a stage how many sequences it has answered; for the rest it is the network."""
+
+    def __init__(self, network: Scorer, stage: Stage) -> None:
+        self._network, self._stage = network, stage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def scores(self, batch: Batch) -> Tensor:
+        """What its head makes of a batch."""
+        found = self._network.scores(batch)
+        self._stage.advance(batch.num_sequences)
+        return found
