@@ -57,7 +57,9 @@ class Sequences:
 
 
 READ_BY_HEADS = frozenset(
-    "labels groups predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts".split()
+    (
+        "labels groups predict_rows predict_ids pair_labels span_bounds span_of span_places candidate_ids log_counts"
+    ).split()
 )
 
 
