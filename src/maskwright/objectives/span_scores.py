@@ -31,7 +31,7 @@ class SpanScores(nn.Module):
 
     def reads(self, batch: Batch) -> None:
         """None: every token."""
-        return None
+        return
 
     def scores(self, seen: Tensor, batch: Batch, encoder: Encoder, stream: DropoutStream | None = None) -> Tensor:
         """(T, 2)."""
