@@ -10,6 +10,7 @@ know most of what was asked in pretraining.
 import re
 
 from pydantic import Field
+from torch import nn
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
