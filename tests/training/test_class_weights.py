@@ -39,7 +39,8 @@ def pieces(asks: str) -> list[Batch]:
 
 
 def network(asks: str) -> Finetuning:
-    model = finetuning(small(), TaskPart("class" if asks == "class" else "tags", NAMES), 0)
+    encoder = small(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = finetuning(encoder, TaskPart("class" if asks == "class" else "tags", NAMES), 0)
     draw_weights(model, 0)
     return model.double()
 
