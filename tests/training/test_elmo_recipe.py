@@ -23,6 +23,7 @@ from maskwright.training import checkpoint
 from maskwright.training.adagrad import Adagrad
 from maskwright.training.both_ways_lm import BothWaysWork
 from maskwright.training.elmo_recipe import LanesConfig, Recipe, SoftmaxConfig, build, check
+from maskwright.training.flat import Part
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
@@ -257,7 +258,7 @@ def test_adagrad_is_pytorchs_and_its_terms_those_of_bilm() -> None:
     ours, theirs, bilm = begins.clone(), torch.nn.Parameter(begins.clone()), torch.nn.Parameter(begins.clone())
     leaf = ours.detach()
     leaf.grad = torch.zeros(30)
-    adagrad = Adagrad([(leaf, 0.0)], rate=0.2, begin=0.01)
+    adagrad = Adagrad([Part(leaf, 0.0)], rate=0.2, begin=0.01)
     stock = torch.optim.Adagrad([theirs], lr=0.2, initial_accumulator_value=0.01, eps=0)
     tenfold = torch.optim.Adagrad([bilm], lr=0.2, initial_accumulator_value=1.0, eps=0)
     for row in rows:
@@ -269,7 +270,7 @@ def test_adagrad_is_pytorchs_and_its_terms_those_of_bilm() -> None:
         adagrad.step(1.0)
         torch.testing.assert_close(ours, theirs.detach())
         torch.testing.assert_close(ours, bilm.detach(), rtol=1e-5, atol=1e-6)
-    again = Adagrad([(torch.zeros(30), 0.0)], rate=0.2, begin=0.01)
+    again = Adagrad([Part(torch.zeros(30), 0.0)], rate=0.2, begin=0.01)
     again.load(adagrad.tensors())
     assert torch.equal(again.sums[0], adagrad.sums[0])
 

@@ -3,7 +3,7 @@
 A network is this class, given its parts; `models/` has the parts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol, cast
 
@@ -161,10 +161,13 @@ class Network(nn.Module):
         return self
 
     @torch.no_grad()
-    def scale_residuals(self) -> None:
-        """Multiply what ends a half of a layer, once after its start (GPT-2, section 2.3); 1 in most networks."""
+    def scale_residuals(self, layers: Iterable[nn.Module] | None = None) -> None:
+        """Multiply what ends a half of a layer, once after its start (GPT-2, section 2.3); 1 in most networks.
+
+        layers   those that were started; None: all
+        """
         if self._residual != 1:
-            for layer in cast("list[Layer]", self.layers):
+            for layer in cast("Iterable[Layer]", self.layers if layers is None else layers):
                 layer.attention_output.weight.mul_(self._residual)
                 layer.output.weight.mul_(self._residual)
 

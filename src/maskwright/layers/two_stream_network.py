@@ -4,7 +4,7 @@ Yang et al. (arXiv 1906.08237), section 2.3; zihangdai/xlnet `modeling.py`, `tra
 its shape and its names. Without an order it is a plain bidirectional encoder.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol, cast
 
@@ -206,7 +206,7 @@ class TwoStreamNetwork(nn.Module):
         """Every parameter beside its name in the published class, in the order of the network."""
         return list(self._weight_names)
 
-    def scale_residuals(self) -> None:
+    def scale_residuals(self, layers: Iterable[nn.Module] | None = None) -> None:
         """Nothing: what ends a half of a layer starts like the rest."""
 
     def initialise(self, seed: int) -> "TwoStreamNetwork":

@@ -9,12 +9,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream, dropout
 from maskwright.layers.summary import Summary
 from maskwright.layers.weight_names import WeightName, weight_and_bias
+from maskwright.objectives.class_weights import class_count, class_tally
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
@@ -33,6 +34,7 @@ class SequenceScores(nn.Module):
         super().__init__()
         self.summary, self.rate = summary, rate
         self.asks: Asks = asks
+        self.class_weights: Tensor | None = None
         self.dense = nn.Linear(hidden, hidden) if summary.dense else None
         self.classifier = nn.Linear(hidden, outputs, bias=summary.bias)
         self.weight_names = _names(summary)
@@ -61,17 +63,19 @@ class SequenceScores(nn.Module):
                 pass
         return self.classifier(dropout(seen, self.rate, stream))
 
-    def count(self, batch: Batch) -> int:
-        """Answers asked for: N, or where there may be several classes N C."""
+    def count(self, batch: Batch) -> float:
+        """Answers asked for: N, or where there may be several classes N C; see `class_weights` for others."""
+        if self.asks == "class":
+            return class_count(batch, self.class_weights)
         return 0 if batch.labels is None else batch.labels.numel()
 
     def tally(self, scores: Tensor, batch: Batch) -> Tally:
         """Summed loss of the batch's labels: cross-entropy in nats, or squared differences."""
         assert batch.labels is not None
+        if self.asks == "class":
+            return class_tally(scores, batch, self.class_weights)
         precise, labels = scores.to(torch.promote_types(scores.dtype, torch.float32)), batch.labels
         match self.asks:
-            case "class":
-                loss, hits = cross_entropy(precise, labels, reduction="sum"), scores.argmax(-1) == labels
             case "classes":
                 loss = binary_cross_entropy_with_logits(precise, labels.to(precise.dtype), reduction="sum")
                 hits = (scores > 0) == (labels > 0.5)

@@ -4,13 +4,12 @@ BERT (arXiv 1810.04805), section 5.3: a linear map from the last layer at each w
 asked nothing. `transformers` `*ForTokenClassification`.
 """
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream, dropout
 from maskwright.layers.weight_names import weight_and_bias
+from maskwright.objectives.class_weights import class_count, class_tally
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
@@ -26,6 +25,7 @@ class TagScores(nn.Module):
         """
         super().__init__()
         self.rate = rate
+        self.class_weights: Tensor | None = None
         self.classifier = nn.Linear(hidden, tags)
         self.weight_names = weight_and_bias("classifier", "classifier")
 
@@ -38,13 +38,10 @@ class TagScores(nn.Module):
         """(M, C). Without a `stream` nothing is dropped."""
         return self.classifier(dropout(seen, self.rate, stream))
 
-    def count(self, batch: Batch) -> int:
-        """M, words."""
-        return 0 if batch.labels is None else batch.labels.shape[0]
+    def count(self, batch: Batch) -> float:
+        """M, words; or what their tags weigh."""
+        return class_count(batch, self.class_weights)
 
     def tally(self, scores: Tensor, batch: Batch) -> Tally:
         """Summed cross-entropy of the batch's tags, in nats."""
-        assert batch.labels is not None
-        precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        loss = cross_entropy(precise, batch.labels, reduction="sum")
-        return Tally(loss, self.count(batch), (scores.argmax(-1) == batch.labels).sum())
+        return class_tally(scores, batch, self.class_weights)

@@ -11,8 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """loss_sum: scalar, summed over predictions, in nats; count: predictions; correct: scalar, arg-max hits."""
+    """loss_sum: scalar, summed over predictions, in nats; count: predictions; correct: scalar, arg-max hits.
+
+    Where predictions have weights all three are weighted, and the count is the sum of the weights.
+    """
 
     loss_sum: Tensor
-    count: int
+    count: float
     correct: Tensor

@@ -31,6 +31,8 @@ class DataConfig(Config):
     """A table to learn from: csv, tsv, jsonl or parquet; of tagged words it may be a word and its tag a line."""
     dev: str | None = None
     """Another to judge by; none: a tenth of the first is put aside."""
+    split_seed: int = Field(default=0, ge=0)
+    """Chooses what is put aside; training.seed does not, so that runs of several seeds are judged by the same."""
     text: str | None = None
     """The column of the text; none: what the shape calls it."""
     pair: str | None = None

@@ -4,21 +4,18 @@ BERT (arXiv 1810.04805), section 4.1 and appendix A.3: all weights move, from ba
 at a peak rate of 2e-5 to 5e-5 with a tenth of the steps to warm up. Small encoders take a rate ten times as high.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from signal import Signals
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from maskwright.checkpoints.folder import read_folder, write_folder
+from maskwright.checkpoints.folder import ModelFolder, read_folder, write_folder
 from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
-from maskwright.draws import generator
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
@@ -26,9 +23,11 @@ from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
-from maskwright.tasks.suites import read_split, splits_there, suite
+from maskwright.tasks.splits import Split, read
+from maskwright.tasks.suites import suite
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
+from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
@@ -38,9 +37,6 @@ from maskwright.training.run import Fingerprints, run
 from maskwright.training.run_folder import RunFolder
 
 EVALUATION = "evaluation.json"
-HELD_OUT = 0.1
-"""Share of the examples that is put aside to judge by where no file for that is named."""
-SPLITS = ("train", "dev")
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
@@ -67,21 +63,6 @@ class Recipe(Config):
     """How fast, how often."""
 
 
-class Split(NamedTuple):
-    """Examples to learn from, and to judge by."""
-
-    train: list[Any]
-    dev: list[Any]
-
-    @property
-    def fingerprint(self) -> str:
-        """Of all examples."""
-        told = hashlib.sha256()
-        for one in chain(self.train, [None], self.dev):
-            told.update(json.dumps(None if one is None else [*one._replace(where="")]).encode())
-        return told.hexdigest()
-
-
 class FinetuneWork:
     """Network and data, as the loop takes them (`training.work.Work`)."""
 
@@ -91,35 +72,22 @@ class FinetuneWork:
         self.counts, self.tallies = network.counts, network.tallies
 
 
-def read(data: DataConfig, seed: int, faults: Faults) -> Split:
-    """The examples of a recipe's files."""
-    if data.suite is not None:
-        train, *dev = (
-            list(read_split(data.suite, data.folder, name, faults))
-            for name in SPLITS
-            if name == "train" or name in splits_there(data.suite, data.folder)
-        )
-    else:
-        train, *dev = (_read(data, path, faults) for path in (data.train, data.dev) if path is not None)
-    if dev:
-        if not train or not dev[0]:
-            raise BadInput(f"{data.folder} has no example of {data.suite} to {'judge by' if train else 'learn from'}")
-        return Split(train, dev[0])
-    aside = round(HELD_OUT * len(train))
-    if not aside:
-        where = data.train or data.folder
-        raise BadInput(f"{where} has {len(train)} examples, too few to put some aside: name a file with --dev")
-    order = generator(seed, "put aside").permutation(len(train))
-    return Split([train[i] for i in sorted(order[aside:])], [train[i] for i in sorted(order[:aside])])
+class Prepared(NamedTuple):
+    """All that is known before the first step.
 
+    recipe   with training.steps as it follows from the epochs
+    length   the most tokens of a sequence
+    """
 
-def _read(data: DataConfig, path: str, faults: Faults) -> list[Any]:
-    made = shape(data.shape)
-    if found := made.examples(data, path, faults):
-        return found
-    raise BadInput(
-        f"{path} has no example: it needs rows of {data.text or made.COLUMNS.text} and what is asked of them"
-    )
+    recipe: Recipe
+    folder: ModelFolder
+    tokenizer: Tokenizer
+    length: int
+    split: Split
+    part: TaskPart
+    train: SplitData
+    dev: SplitData
+    epochs: Epochs
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -127,61 +95,85 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
 
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
     """
-    faults, of_shape = Faults(recipe.data.skip_bad), shape(recipe.data.shape)
+    faults = Faults(recipe.data.skip_bad)
+    made = prepared(recipe, faults)
+    for line in told(made, faults):
+        progress.say(line)
+    return run(
+        made.recipe,
+        Fingerprints(made.split.fingerprint, made.tokenizer.fingerprint),
+        out,
+        lambda fresh: work_of(made, fresh=fresh),
+        lambda work, optimizer, folder: finish(made, work, optimizer, folder, progress),
+        optimizer=made.recipe.optimizer,
+        training=made.recipe.training,
+        name="finetune",
+        allocator=allocator,
+        progress=progress,
+    )
+
+
+def prepared(recipe: Recipe, faults: Faults) -> Prepared:
+    """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
+    data, training = recipe.data, recipe.training
     if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
         raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
     folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
     longest = folder.config.longest
-    length = recipe.data.max_length or min(longest, LONGEST)
+    length = data.max_length or min(longest, LONGEST)
     if length > longest:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
-    split = read(recipe.data, recipe.training.seed, faults)
-    part = _part(recipe.data, split)
+    split = read(data, faults)
+    part = _part(data, split)
     inputs = transformer_inputs(folder.config, tokenizer)
-    train, dev = (of_shape.encoded(examples, inputs, part, length=length) for examples in split)
-    training = recipe.training
+    train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    progress.say(
-        f"{len(split.train):,} examples to learn from, {len(split.dev):,} to judge by, {len(part.labels)} answers; "
-        f"{train.cut + dev.cut:,} cut at {length} tokens"
+    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs)
+
+
+def told(made: Prepared, faults: Faults) -> Iterator[str]:
+    """What is said of the examples before anything is learned of them, warnings included."""
+    train, dev = made.split
+    cut = made.train.cut + made.dev.cut
+    yield (
+        f"{len(train):,} examples to learn from, {len(dev):,} to judge by, {len(made.part.labels)} answers; "
+        f"{cut:,} cut at {made.length} tokens"
     )
     if said := faults.described():
-        progress.say(said)
-    for warning in of_data(split.train, split.dev, train.cut + dev.cut, length):
+        yield said
+    yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
+
+
+def work_of(made: Prepared, *, fresh: bool) -> FinetuneWork:
+    """The network and its data; with `fresh` the encoder as it was published, and the head as it begins."""
+    network = finetuning(made.folder.config, made.part, made.recipe.dropout)
+    if fresh:
+        found = made.folder.of_encoder()
+        found.fill(network.encoder_names(), network)
+        deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
+        network.initialise_head(deviation, seed, pooler=not found.has_pooler)
+    return FinetuneWork(network, made.epochs, made.dev)
+
+
+def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, progress: Progress) -> None:
+    """What the model is worth, and the model."""
+    answers, last = made.dev.answers(work.module), last_metrics(folder.path)
+    for warning in of_outcome(made.dev.different(answers), last):
         progress.say(f"warning: {warning}")
-
-    def build(fresh: bool) -> FinetuneWork:
-        network = finetuning(folder.config, part, recipe.dropout)
-        if fresh:
-            found = folder.of_encoder()
-            found.fill(network.encoder_names(), network)
-            deviation, seed = folder.config.initializer_range, recipe.training.seed
-            network.initialise_head(deviation, seed, pooler=not found.has_pooler)
-        return FinetuneWork(network, epochs, dev)
-
-    def finish(work: Any, optimizer: Optimizer, run_folder: RunFolder) -> None:
-        answers, last = dev.answers(work.module), last_metrics(run_folder.path)
-        for warning in of_outcome(dev.different(answers), last):
-            progress.say(f"warning: {warning}")
-        measures = _chief_first(dev.measures(answers), part, recipe.data)
-        write_file(run_folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
-        write_folder(
-            run_folder.path / "model",
-            names=work.module.weight_names(),
-            parameters=optimizer.flat.tensors(),
-            config=folder.config,
-            tokenizer=tokenizer,
-            task=part,
-            facts={**measures, "steps": last["step"], "Recipe": plain(recipe)},
-            replace=True,
-        )
-
-    return run(
-        recipe, Fingerprints(split.fingerprint, tokenizer.fingerprint), out, build, finish,
-        optimizer=recipe.optimizer, training=recipe.training, name="finetune", allocator=allocator, progress=progress,
-    )  # fmt: skip
+    measures = _chief_first(made.dev.measures(answers), made.part, made.recipe.data)
+    write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
+    write_folder(
+        folder.path / "model",
+        names=work.module.weight_names(),
+        parameters=optimizer.flat.tensors(),
+        config=made.folder.config,
+        tokenizer=made.tokenizer,
+        task=made.part,
+        facts={**measures, "steps": last["step"], "Recipe": plain(made.recipe)},
+        replace=True,
+    )
 
 
 def evaluation(out: Path) -> dict[str, float]:

@@ -10,26 +10,25 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from maskwright.training.flat import check_same
+from maskwright.training.flat import Part, check_same
 
 
 class Adagrad:
-    """parts    rows of weights with their gradients in place, and the decay of each"""
+    """parts    stretches of weights, each moved in one way"""
 
-    def __init__(self, parts: list[tuple[Tensor, float]], *, rate: float, begin: float) -> None:
+    def __init__(self, parts: list[Part], *, rate: float, begin: float) -> None:
         self.parts, self.rate = parts, rate
-        self.sums = [torch.full_like(part, begin) for part, _ in parts]
+        self.sums = [torch.full_like(part.weights, begin) for part in parts]
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` times the peak rate."""
-        rate = factor * self.rate
-        for (part, decay), total in zip(self.parts, self.sums, strict=True):
-            gradient = part.grad
+        for (weights, decay, own), total in zip(self.parts, self.sums, strict=True):
+            rate, gradient = factor * self.rate * own, weights.grad
             assert gradient is not None
             total.addcmul_(gradient, gradient)
-            part.mul_(1 - rate * decay)
-            part.addcdiv_(gradient, total.sqrt(), value=-rate)
+            weights.mul_(1 - rate * decay)
+            weights.addcdiv_(gradient, total.sqrt(), value=-rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""

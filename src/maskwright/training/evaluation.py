@@ -30,12 +30,12 @@ class Window:
 
     def means(self) -> HeldOut:
         """Mean loss and accuracy by objective; the total is the sum of the means, as in the gradient."""
-        means = {name: (loss / max(1, n), correct / max(1, n)) for name, (loss, n, correct) in self.sums.items()}
+        means = {name: (loss / (n or 1), correct / (n or 1)) for name, (loss, n, correct) in self.sums.items()}
         losses = {name: loss for name, (loss, _) in means.items()}
         return HeldOut(sum(losses.values()), losses, {name: accuracy for name, (_, accuracy) in means.items()})
 
 
-def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, int, float]]:
+def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, float, float]]:
     """(loss sum, count, hits) by objective as Python numbers, brought from the device in one piece."""
     sums = torch.stack(
         [part.detach().double() for tally in tallies.values() for part in (tally.loss_sum, tally.correct)]

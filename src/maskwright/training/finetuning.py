@@ -47,8 +47,8 @@ class Finetuning(nn.Module):
         seen = self.encoder(batch, stream, rows)
         return self.head.scores(seen.index_select(0, places), batch, self.encoder, stream)
 
-    def counts(self, batch: Batch) -> dict[str, int]:
-        """Answers that the batch asks for."""
+    def counts(self, batch: Batch) -> dict[str, float]:
+        """Answers that the batch asks for, see the head's `count`."""
         return {TASK: self.head.count(batch)}
 
     def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:

@@ -8,11 +8,25 @@ one operation. In float32 the working copy is the master itself.
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from maskwright.errors import MaskwrightError
+
+
+class Part(NamedTuple):
+    """A stretch of the master that is moved in one way.
+
+    weights   with their gradient in place
+    decay     pull towards zero, in units of the rate
+    factor    what the rate is multiplied with
+    """
+
+    weights: Tensor
+    decay: float
+    factor: float = 1.0
 
 
 class FlatParameters:
@@ -110,6 +124,8 @@ class FlatParameters:
         check_same(ours, tensors)
         for name, tensor in ours.items():
             tensor.copy_(tensors[name])
+        for name, frozen in self._frozen.items():
+            self.module.get_parameter(name).data.copy_(frozen)  # the network may read a copy of another type
         self.publish()
 
 

@@ -6,8 +6,7 @@ all its micro-batches joined: each adds its sums divided by the counts of the wh
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from signal import Signals
 from typing import Literal
@@ -129,7 +128,7 @@ def gradients(
     work: Work, optimizer: Optimizer, batches: Sequence[Batch], config: TrainingConfig, step: int, stop: Stop
 ) -> tuple[Window, float]:
     """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`; their sums, and its norm."""
-    counts = sum((Counter(work.counts(batch)) for batch in batches), Counter[str]())
+    counts = joined(work.counts(batch) for batch in batches)
     device = optimizer.flat.master.device
     sums = Window()
     for place, batch in enumerate(batches):
@@ -148,9 +147,22 @@ def gradients(
     return sums, norm
 
 
-def mean_loss(tallies: dict[str, Tally], counts: Counter[str]) -> Tensor:
+def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The counts of a step from those of its micro-batches.
+
+    >>> joined([{"mlm": 3, "nsp": 1}, {"mlm": 4, "nsp": 0}])
+    {'mlm': 7, 'nsp': 1}
+    """
+    whole: dict[str, float] = {}
+    for of_batch in counts:
+        for name, count in of_batch.items():
+            whole[name] = whole.get(name, 0) + count
+    return whole
+
+
+def mean_loss(tallies: dict[str, Tally], counts: Mapping[str, float]) -> Tensor:
     """The micro-batch's share of the step's loss: each objective's sum over the count of the whole step."""
-    return torch.stack([tally.loss_sum / max(1, counts[name]) for name, tally in tallies.items()]).sum()
+    return torch.stack([tally.loss_sum / (counts[name] or 1) for name, tally in tallies.items()]).sum()
 
 
 def ahead(make: Callable[[int], Sequence[Batch]], first: int, end: int) -> Iterator[tuple[int, Sequence[Batch]]]:

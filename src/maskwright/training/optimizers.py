@@ -11,11 +11,11 @@
     adagrad  what ELMo was trained with (`adagrad`)
 
 Which parameters decay is a rule and two explicit lists, `decay_lists`: matrices and tables do, biases
-and norms do not.
+and norms do not. Any of them may move at a share of the rate (`training.depth`), each share a stretch of its own.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import ConfigDict, Field
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.training.adagrad import Adagrad
-from maskwright.training.flat import FlatParameters, check_same, long_norm
+from maskwright.training.flat import FlatParameters, Part, check_same, long_norm
 
 OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
@@ -85,22 +85,22 @@ class Google:
     m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  w -= rate (m / (sqrt(v) + epsilon) + decay w)
     """
 
-    def __init__(self, parts: list[tuple[Tensor, float]], config: OptimizerConfig) -> None:
+    def __init__(self, parts: list[Part], config: OptimizerConfig) -> None:
         self.parts = parts
         self.config = config
-        self.state = [(torch.zeros_like(part), torch.zeros_like(part)) for part, _ in parts]
+        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` times the peak rate."""
-        config, rate = self.config, factor * self.config.rate
-        for (part, decay), (mean, square) in zip(self.parts, self.state, strict=True):
-            gradient = part.grad
+        config = self.config
+        for (weights, decay, own), (mean, square) in zip(self.parts, self.state, strict=True):
+            rate, gradient = factor * config.rate * own, weights.grad
             assert gradient is not None
             mean.lerp_(gradient, 1 - config.beta1)
             square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
-            part.mul_(1 - rate * decay)
-            part.addcdiv_(mean, square.sqrt().add_(config.epsilon), value=-rate)
+            weights.mul_(1 - rate * decay)
+            weights.addcdiv_(mean, square.sqrt().add_(config.epsilon), value=-rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""
@@ -120,31 +120,29 @@ class Lamb:
     corrected   whether m and v are corrected for their start at 0
     """
 
-    def __init__(
-        self, parts: list[tuple[Tensor, float]], blocks: list[list[int]], config: OptimizerConfig, *, corrected: bool
-    ) -> None:
+    def __init__(self, parts: list[Part], blocks: list[list[int]], config: OptimizerConfig, *, corrected: bool) -> None:
         self.parts, self.blocks, self.config, self.corrected = parts, blocks, config, corrected
-        self.state = [(torch.zeros_like(part), torch.zeros_like(part)) for part, _ in parts]
+        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
         self.steps = torch.zeros((), dtype=torch.int64)
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` times the peak rate."""
-        config, rate = self.config, factor * self.config.rate
+        config = self.config
         self.steps += 1
         missing = [1 - beta ** int(self.steps) if self.corrected else 1.0 for beta in (config.beta1, config.beta2)]
-        for (part, decay), (mean, square), blocks in zip(self.parts, self.state, self.blocks, strict=True):
-            gradient = part.grad
+        for (weights, decay, own), (mean, square), blocks in zip(self.parts, self.state, self.blocks, strict=True):
+            rate, gradient = factor * config.rate * own, weights.grad
             assert gradient is not None
             mean.lerp_(gradient, 1 - config.beta1)
             square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
             update = (square / missing[1]).sqrt_().add_(config.epsilon).reciprocal_().mul_(mean).mul_(1 / missing[0])
-            update.add_(part, alpha=decay)
-            for own, block in zip(part.split(blocks), update.split(blocks), strict=True) if blocks else ():
-                wanted, length = float(long_norm(own)), float(long_norm(block))
+            update.add_(weights, alpha=decay)
+            for matrix, block in zip(weights.split(blocks), update.split(blocks), strict=True) if blocks else ():
+                wanted, length = float(long_norm(matrix)), float(long_norm(block))
                 if wanted > 0 and length > 0:
                     block.mul_(wanted / length)
-            part.sub_(update, alpha=rate)
+            weights.sub_(update, alpha=rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""
@@ -193,20 +191,49 @@ class Torch:
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
 
+class Way(NamedTuple):
+    """Parameters that are moved alike, by name; `shaped` are matrices and tables."""
+
+    names: list[str]
+    decay: float
+    factor: float
+    shaped: bool
+
+
+def ways(shaped: Sequence[str], others: Sequence[str], decay: float, factors: Mapping[str, float]) -> list[Way]:
+    """Parameters with one decay and one factor of the rate together.
+
+    >>> [way.names for way in ways(["a", "b", "c"], ["d"], 0.01, {"b": 0.5})]
+    [['a', 'c'], ['b'], ['d']]
+    """
+    found: list[Way] = []
+    for names, own, is_shaped in ((shaped, decay, True), (others, 0.0, False)):
+        of = {name: factors.get(name, 1.0) for name in names}
+        found += [
+            Way([name for name in names if of[name] == factor], own, factor, is_shaped)
+            for factor in dict.fromkeys(of.values())
+        ]
+    return found
+
+
 class Optimizer:
     """The optimizer of a run: one or two of the above over one `FlatParameters`."""
 
-    def __init__(self, module: nn.Module, config: OptimizerConfig, dtype: torch.dtype) -> None:
+    def __init__(
+        self, module: nn.Module, config: OptimizerConfig, dtype: torch.dtype, factors: Mapping[str, float] | None = None
+    ) -> None:
+        """factors   what the rate of a parameter is multiplied with, by name; 1 where none is named"""
         self.rate = config.rate
         """Peak learning rate."""
+        factors = factors or {}
         decayed, exempt = decay_lists(module)
         matrices = layer_matrices(module) if config.name == "muon" else []
         decayed = [name for name in decayed if name not in set(matrices)]
-        self.flat = flat = FlatParameters(module, [matrices, decayed, exempt], dtype)
+        moved = ways(decayed, exempt, config.weight_decay, factors)
+        self.flat = flat = FlatParameters(module, [matrices, *(way.names for way in moved)], dtype)
         parts = [
-            (_leaf(flat.master[where], flat.gradient[where]), decay)
-            for where, decay in zip(flat.ranges[1:], (config.weight_decay, 0.0), strict=True)
-            if where.stop > where.start
+            Part(_leaf(flat.master[where], flat.gradient[where]), way.decay, way.factor)
+            for where, way in zip(flat.ranges[1:], moved, strict=True)
         ]
         self.inner: dict[str, Google | Lamb | Adagrad | Torch] = {}
         if config.name == "google":
@@ -214,15 +241,14 @@ class Optimizer:
         elif config.name == "adagrad":
             self.inner["adagrad"] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
         elif config.name in ("lamb", "google_lamb"):
-            sizes = [flat.master_of[name].numel() // _maps(name) for name in decayed for _ in range(_maps(name))]
-            blocks = [sizes, []] if decayed and exempt else [sizes] if decayed else [[]]
+            blocks = [_sizes(flat, way.names) if way.shaped else [] for way in moved]
             self.inner[config.name] = Lamb(parts, blocks, config, corrected=config.name == "lamb")
         else:
             self.inner["adamw"] = _adamw(parts, config)
         if config.name == "muon":
             if not matrices:
                 raise BadInput("muon moves the layers' matrices, and this model has no layers: take adamw")
-            self.inner["muon"] = _muon(flat, matrices, config)
+            self.inner["muon"] = _muon(flat, ways(matrices, [], config.matrix_decay, factors), config)
 
     def step(self, factor: float) -> None:
         """Move the master by one update at `factor` times the peak rates, and publish it."""
@@ -274,18 +300,27 @@ def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
     return leaf
 
 
-def _adamw(parts: list[tuple[Tensor, float]], config: OptimizerConfig) -> Torch:
-    groups = [{"params": [part], "weight_decay": decay} for part, decay in parts]
+def _adamw(parts: list[Part], config: OptimizerConfig) -> Torch:
+    groups = [{"params": [part.weights], "weight_decay": part.decay, "lr": config.rate * part.factor} for part in parts]
     betas = (config.beta1, config.beta2)
     adamw = torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.epsilon, fused=True)
     return Torch(adamw, ("step", "exp_avg", "exp_avg_sq"))
 
 
-def _muon(flat: FlatParameters, matrices: list[str], config: OptimizerConfig) -> Torch:
-    leaves: list[Tensor] = []
-    for name in matrices:
-        values, gradient = flat.master_of[name], flat.gradient_of[name]
-        parts = values.chunk(_maps(name)), gradient.chunk(_maps(name))
-        leaves += [_leaf(v, g) for v, g in zip(*parts, strict=True)]
-    muon = torch.optim.Muon(leaves, lr=config.matrix_rate, weight_decay=config.matrix_decay, momentum=config.momentum)
+def _muon(flat: FlatParameters, moved: list[Way], config: OptimizerConfig) -> Torch:
+    groups = [
+        {"params": list(_maps_of(flat, way.names)), "lr": config.matrix_rate * way.factor, "weight_decay": way.decay}
+        for way in moved
+    ]
+    muon = torch.optim.Muon(groups, lr=config.matrix_rate, momentum=config.momentum)
     return Torch(muon, ("momentum_buffer",))
+
+
+def _maps_of(flat: FlatParameters, names: Sequence[str]) -> Iterator[Tensor]:
+    for name in names:
+        parts = flat.master_of[name].chunk(_maps(name)), flat.gradient_of[name].chunk(_maps(name))
+        yield from (_leaf(values, gradient) for values, gradient in zip(*parts, strict=True))
+
+
+def _sizes(flat: FlatParameters, names: Sequence[str]) -> list[int]:
+    return [flat.master_of[name].numel() // _maps(name) for name in names for _ in range(_maps(name))]

@@ -1,6 +1,6 @@
 """What the loop trains: the few methods that every objective and every task has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -26,8 +26,8 @@ class Work(Protocol):
         """What to evaluate on, the same every time."""
         ...
 
-    def counts(self, batch: Batch) -> dict[str, int]:
-        """Predictions in the batch, by objective."""
+    def counts(self, batch: Batch) -> Mapping[str, float]:
+        """Predictions in the batch by objective, or the sum of their weights."""
         ...
 
     def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
