@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.lab.bench import finetune
 from maskwright.lab.bench.preparing import BESIDE
 from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
 from maskwright.lab.columns import aligned_columns
@@ -142,6 +143,32 @@ def preparing_table(results: Sequence[Result]) -> str:
 
 def _few(values: Sequence[float]) -> str:
     return f"{np.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def finetune_table(result: Result) -> str:
+    """Examples and tokens a second of each side, ours over transformers', the share that is text, peak memory."""
+    rows = [["", "examples/s", "tokens/s", "ours, times it", "in processors' time", "text", "precision", "peak MiB"]]
+    for name, speed in result["examples_per_second"].items():
+        chosen = result["settings"].get(name.removesuffix(finetune.SET), {})
+        ratio, cpu_ratio = (result[key].get(name) for key in ("ratio", "cpu_ratio"))
+        rows.append(
+            [
+                name,
+                _spread(speed),
+                _spread(result["tokens_per_second"][name]),
+                _cost(ratio) if ratio else "-",
+                _cost(cpu_ratio) if cpu_ratio else "-",
+                f"{result['real'][name]:.0%}",
+                " ".join([chosen["precision"], *([f"batch {chosen['batch']}"] if "batch" in chosen else [])]),
+                f"{result['peak_mib'][name]:,.0f}",
+            ]
+        )
+    notes = (
+        f"median (least-most) of {result['rounds']} rounds; {result['threads']} threads, {result['examples']:,} "
+        f"examples, batches of {result['batch']} at rate {result['rate']:g}, dropout {result['dropout']}, cut at "
+        f"{result['length']} tokens; {platform.machine()}"
+    )
+    return "\n".join([*aligned_columns(rows), "", notes])
 
 
 def start_table(results: Sequence[Result]) -> str:
