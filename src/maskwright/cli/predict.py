@@ -1,21 +1,37 @@
 """`maskwright predict`: what a fine-tuned model says of texts."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from json import dumps
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from maskwright.cli.results import log, show
 from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
     from maskwright.inference.encoder import Encoder
+    from maskwright.tasks.answering import Task
+    from maskwright.tasks.predicting.rows import Asked
+    from maskwright.tasks.reading.faults import Faults
 
-LINES = 1024  # texts held at a time
 
-
-def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
+def predict(
+    model: Path,
+    /,
+    *texts: str,
+    in_: Annotated[str | None, Parameter(name="--in")] = None,
+    out: Path | None = None,
+    text: str | None = None,
+    pair: str | None = None,
+    shares: bool = False,
+    truncate: bool = False,
+    skip_bad: Annotated[bool, Parameter(name="--skip-bad")] = False,
+    data: Annotated[str | None, Parameter(name="--data")] = None,
+    submission: Path | None = None,
+) -> None:
     """Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
@@ -24,54 +40,171 @@ def predict(model: Path, /, *texts: str, truncate: bool = False) -> None:
     standard input is one, or a pair with a tab between; memory does not grow with
     their number.
 
+    --in reads a table and gives its rows with a column prediction more. --out writes
+    in the format of its name. --submission writes what GLUE's or CLUE's site takes,
+    for the test files of a data set.
+
     Args:
         model: A fine-tuned model's folder: one of ours, or a Hugging Face one.
-        texts: The texts.
+        texts: The texts; with --submission the name of a data set: glue:mnli.
+        in_: A table (.csv, .tsv, .jsonl, .parquet), or texts one a line (.txt).
+        out: A file that is not there yet: .csv, .tsv, .jsonl, .parquet or .txt.
+        text: The column of the text. Default: text; of tagged words, words.
+        pair: The column of a second text.
+        shares: Add the probability of each class to the rows.
         truncate: Cut texts that are longer than the model's positions.
+        skip_bad: Leave bad rows out and name them; else the first ends it.
+        data: The folder with the files of a data set.
+        submission: A folder for the files to hand in.
 
     Examples:
         maskwright predict runs/finetuned/model "A fine film."
         maskwright predict runs/finetuned/model < texts.txt > predictions.jsonl
+        maskwright predict runs/finetuned/model --in new.csv --out told.csv --shares
+        maskwright predict m glue:mnli --data MNLI --submission to-hand-in
     """
-    from maskwright.inference.encoder import Encoder
-    from maskwright.inference.loading import load
+    from maskwright.inference.fine_tuned import load_fine_tuned
+    from maskwright.tasks.predicting.tables import refuse_output
 
-    encoder = load(model)
-    if not isinstance(encoder, Encoder):
-        raise BadInput(f"{model} is {encoder.config.model_type}, which was not fine-tuned: it predicts nothing")
-    lines: Iterator[str] = iter(texts) if texts else (line.rstrip("\r\n") for line in sys.stdin)
-    while part := list(islice(lines, LINES)):
-        if encoder.task is not None and encoder.task.part.asks == "tags":
-            for words, tags in _tagged(encoder, part):
-                sys.stdout.write(dumps({"words": words, "tags": tags}, ensure_ascii=False) + "\n")
-            continue
-        if encoder.task is not None and encoder.task.part.asks == "words":
-            for text, words in zip(part, encoder.segment(part), strict=True):
-                sys.stdout.write(dumps({"text": text, "words": words}, ensure_ascii=False) + "\n")
-            continue
-        for text, found in zip(part, encoder.predict(list(_pairs(part)), truncate=truncate), strict=True):
-            told = {"text": text, "label": found.label, **({"shares": found.shares} if found.shares else {})}
-            sys.stdout.write(dumps(told, ensure_ascii=False) + "\n")
-
-
-def _tagged(encoder: "Encoder", lines: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """Words and tags of each line, in order."""
-    from maskwright.lab.senses import is_chinese
-
-    chinese = [is_chinese(line) for line in lines]
-    words = [
-        [c for c in line if not c.isspace()] if joined else line.split()
-        for line, joined in zip(lines, chinese, strict=True)
-    ]
-    tags: list[list[str]] = [[] for _ in lines]
-    for joined in (False, True):
-        which = [i for i, one in enumerate(chinese) if one == joined]
-        for i, found in zip(which, encoder.tag([words[i] for i in which], joined=joined), strict=True):
-            tags[i] = found
-    yield from zip(words, tags, strict=True)
+    if submission is not None:
+        _submit(model, texts, data, submission)
+        return
+    if data:
+        raise BadInput("--data goes with --submission: give rows to predict for by --in FILE")
+    if texts and in_:
+        raise BadInput("texts and --in were given: give one of them")
+    if (text or pair or skip_bad) and not in_:
+        raise BadInput("--text, --pair and --skip-bad are for the rows of a table: name one by --in FILE")
+    if out is not None:
+        refuse_output(out)
+    encoder, task = load_fine_tuned(model)
+    if in_ is None and out is None:
+        _tell(encoder, task, texts, truncate=truncate)
+    else:
+        _write(encoder, task, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
 
 
-def _pairs(lines: Iterable[str]) -> Iterator[str | tuple[str, str]]:
-    for line in lines:
-        first, tab, second = line.partition("\t")
-        yield (first, second) if tab else line
+def _tell(encoder: "Encoder", task: "Task", texts: Iterable[str], *, truncate: bool) -> None:
+    """A line of JSON on stdout for each text."""
+    from maskwright.tasks.predicting.rows import lines_of
+    from maskwright.tasks.predicting.stream import PREDICTION, predicted
+    from maskwright.tasks.predicting.tables import json_line
+
+    asked = lines_of(_lines(texts), task.part)
+    for rows in predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True):
+        for row in rows:
+            said = row.pop(PREDICTION)
+            if task.part.asks == "tags":
+                row["tags"] = said
+            elif task.part.asks == "words":
+                row["words"] = said
+            else:
+                pair, told = row.pop("pair", None), row.pop("shares", None)
+                row["text"] = row["text"] if pair is None else f"{row['text']}\t{pair}"
+                row |= {"label": said, **({"shares": told} if told else {})}
+            sys.stdout.write(json_line(row))
+
+
+def _write(
+    encoder: "Encoder",
+    task: "Task",
+    texts: Iterable[str],
+    in_: str | None,
+    out: Path | None,
+    text: str | None,
+    pair: str | None,
+    *,
+    shares: bool,
+    truncate: bool,
+    skip_bad: bool,
+) -> None:
+    """Rows with their predictions, to a file or as JSON to stdout."""
+    from maskwright.progress import rich_progress, silent
+    from maskwright.tasks.predicting.rows import lines_of, rows_of
+    from maskwright.tasks.predicting.stream import PREDICTION, predicted
+    from maskwright.tasks.predicting.tables import json_line, schema_of, written
+    from maskwright.tasks.reading.faults import Faults
+
+    total, faults = None, Faults(skip_bad)
+    if in_ is not None:
+        total = sum(1 for _ in rows_of(in_, task.part, faults, text=text, pair=pair))  # bad rows end it here, at once
+        _name(faults)
+        if not total:
+            raise BadInput(f"{in_} has no row to predict for")
+        asked: Iterator[Asked] = rows_of(in_, task.part, Faults(skip=True), text=text, pair=pair)
+    else:
+        asked = lines_of(_lines(texts), task.part)
+    nested = out is None or out.suffix == ".jsonl"
+    progress = silent if out is None and sys.stdout.isatty() else rich_progress()
+    found = predicted(asked, encoder.examples, task.model, shares=shares, truncate=truncate, nested=nested)
+    with ExitStack() as stack:
+        stage = stack.enter_context(progress.stage("predict", total=total, unit="rows"))
+        table = None if out is None else stack.enter_context(written(out, PREDICTION, schema_of(in_)))
+        for rows in found:
+            if table is None:
+                sys.stdout.write("".join(map(json_line, rows)))
+            else:
+                table.write(rows)
+            stage.advance(len(rows))
+
+
+def _lines(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The texts given, or the lines of standard input, each with where it stands."""
+    given = list(texts)
+    lines: Iterable[str] = given or (line.rstrip("\r\n") for line in sys.stdin)
+    name = "text" if given else "line"
+    for number, line in enumerate(lines, 1):
+        yield f"{name} {number}", line
+
+
+def _name(faults: "Faults") -> None:
+    """A line about the rows that are left out."""
+    from maskwright.tasks.predicting.rows import described
+
+    if said := described(faults):
+        log(said)
+
+
+def _submit(model: Path, names: tuple[str, ...], data: str | None, folder: Path) -> None:
+    """The files to hand in, of those test files that are there."""
+    from maskwright.durable import write_file
+    from maskwright.inference.fine_tuned import load_fine_tuned
+    from maskwright.progress import rich_progress
+    from maskwright.tasks.answering import Watched
+    from maskwright.tasks.evaluation.asked import refuse_other_shape
+    from maskwright.tasks.reading.faults import Faults
+    from maskwright.tasks.submissions import content, file_name, refuse_other_labels, submissions
+    from maskwright.tasks.suites import read_split, split_path, splits_there
+
+    if len(names) != 1 or data is None:
+        raise BadInput("--submission needs one data set and its folder: predict MODEL glue:mnli --data MNLI ...")
+    (name,) = names
+    wanted = submissions(name)
+    there = set(splits_there(name, data))
+    found = {one: split_path(name, data, one.split) for one in wanted if one.split in there}
+    if not found:
+        split_path(name, data, wanted[0].split)  # says what is missing
+    encoder, task = load_fine_tuned(model)
+    refuse_other_shape(name, task.part)
+    refuse_other_labels(name, task.part)
+    progress, written = rich_progress(), list[str]()
+    for one, test in found.items():
+        out = folder / file_name(one, test)
+        if out.exists():
+            raise BadInput(f"{out} exists already: choose another folder or remove it")
+        faults = Faults()
+        examples = list(read_split(name, data, one.split, faults))
+        if said := faults.described():
+            log(f"{test}: {said}")
+        encoded = encoder.examples(examples)
+        if encoded.cut:
+            log(f"{test}: {encoded.cut:,} of {len(examples):,} texts are longer than the model reads, and were cut")
+        with progress.stage("predict", total=len(encoded.sequences), unit="sequences") as stage:
+            answers = encoded.answers(Watched(task.model, stage))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(out, content(name, examples, answers))
+        written.append(str(out))
+    for one in wanted:
+        if one not in found:
+            log(f"{one.split} is not there, so nothing is handed in for it: {one.name} is missing")
+    show({"written": written, "missing": [one.name for one in wanted if one not in found]})

@@ -67,6 +67,7 @@ _MRPC: Files = {
 _MNLI: Files = {
     "train": ("train.tsv",), "dev": ("dev_matched.tsv",), "dev_mismatched": ("dev_mismatched.tsv",),
     "test": ("test_matched.tsv",), "test_mismatched": ("test_mismatched.tsv",),
+    "test_diagnostic": ("diagnostic.tsv", "../diagnostic/diagnostic.tsv"),
 }  # fmt: skip
 _CMRC: Files = {
     split: (f"{split}.json", f"cmrc2018_{split}.json") for split in ("train", "dev", "test", "trial")

@@ -1,0 +1,1 @@
+"""Rows in, the same rows with predictions out: any number of them in bounded memory, in their order."""
