@@ -5,15 +5,25 @@ import maskwright as mw
 encoder = mw.load("runs/my-bert/model")
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maskwright.inference.loading import Loaded
+    from maskwright.tasks.estimator import Classifier, Regressor, Tagger
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["Classifier", "Regressor", "Tagger", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators, imported when they are asked for: see `maskwright.tasks.estimator`."""
+    if name in ("Classifier", "Regressor", "Tagger"):
+        from maskwright.tasks import estimator
+
+        return getattr(estimator, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float32", device: str = "cpu") -> "Loaded":

@@ -116,8 +116,7 @@ def leaks(training: Sequence[Example], others: Sequence[Example], *, near: bool 
     for at, example in enumerate(others):
         if (same := exact.get(_digest(example))) is not None:
             found[at] = _leak(example, same, near=False)
-    if near:
-        left = [at for at in range(len(others)) if at not in found]
+    if near and (left := [at for at in range(len(others)) if at not in found]):
         for place, there in _near(training, [others[at] for at in left]):
             found[left[place]] = _leak(others[left[place]], training[there], near=True)
     return [found[at] for at in sorted(found)]

@@ -44,14 +44,15 @@ def rows_of(
     if not is_table(path):
         if text or pair:
             raise BadInput(f"{path} has no column {text or pair}: it is no table, which end in .csv, .tsv, .jsonl ...")
-        if not path.endswith(LINES):
+        if not bare_name(path).endswith(LINES):
             raise BadInput(f"{path} is neither a table (.csv, .tsv, .jsonl, .parquet) nor a file of lines ({LINES})")
         yield from lines_of(numbered_lines(path), part)
         return
     make, columns = _maker(part, text, pair)
     parquet = bare_name(path).endswith(".parquet")  # of which the columns asked for are read, and here all are wanted
     for row in read_rows(path, () if parquet else columns):
-        refuse_missing(row.fields if parquet else columns, columns, path)
+        if parquet:
+            refuse_missing(row.fields, columns, path)
         try:
             if row.fault is not None:
                 raise row.fault
