@@ -25,7 +25,7 @@ def evaluation_tables(found: Mapping[str, Any]) -> str:
         _against(console, found)
     if "classes" in found:
         rows = [
-            [one["name"] or "(a word)", *map(_number, (one["precision"], one["recall"], one["f1"])), one["support"]]
+            [one["name"] or "(untyped)", *map(_number, (one["precision"], one["recall"], one["f1"])), one["support"]]
             for one in found["classes"]
         ]
         _table(console, "By class", ["", "precision", "recall", "f1", "support"], rows)
@@ -71,7 +71,7 @@ def _against(console: Console, found: Mapping[str, Any]) -> None:
 
 def _confusion(console: Console, found: Mapping[str, Any]) -> None:
     labels, counts = found["confusion"]["labels"], found["confusion"]["counts"]
-    names = [name or "(a word)" for name in labels]
+    names = [name or "(untyped)" for name in labels]
     if len(labels) <= MATRIX:
         rows = [[name, *row] for name, row in zip(names, counts, strict=True)]
         _table(console, "What is taken for what: right down, said across", ["", *names], rows)

@@ -11,8 +11,8 @@ from maskwright.report.points import point_chart
 
 MATRIX = 40
 """Classes of a matrix that can be read; of more, the most frequent confusions are listed."""
-WORD = "(a word)"
-"""What things without a type are called: segmentation has none."""
+UNTYPED = "(untyped)"
+"""What things without a type are called."""
 
 
 def evaluation_page(found: Mapping[str, Any]) -> Page:
@@ -68,13 +68,13 @@ def _against(page: Page, found: Mapping[str, Any]) -> None:
 def _classes(page: Page, found: Mapping[str, Any]) -> None:
     page.heading("By class")
     rows = [
-        [one["name"] or WORD, float(one["precision"]), float(one["recall"]), float(one["f1"]), int(one["support"])]
+        [one["name"] or UNTYPED, float(one["precision"]), float(one["recall"]), float(one["f1"]), int(one["support"])]
         for one in found["classes"]
     ]
     page.table(["", "precision", "recall", "f1", "support"], rows, percent=(1, 2, 3))
     matrix = found.get("confusion")
     if matrix and len(matrix["labels"]) <= MATRIX:
-        names = [name or WORD for name in matrix["labels"]]
+        names = [name or UNTYPED for name in matrix["labels"]]
         page.add(heat_map(matrix["counts"], names, names, "What is taken for what", percent=False))
     elif pairs := found.get("confusions"):
         page.table(["right", "said", "examples"], [[one["gold"], one["predicted"], one["count"]] for one in pairs])

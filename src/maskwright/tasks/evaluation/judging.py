@@ -17,7 +17,7 @@ from maskwright.tasks.evaluation.classes import ClassAnswers, SeveralAnswers
 from maskwright.tasks.evaluation.numbers import NumberAnswers
 from maskwright.tasks.evaluation.outcomes import Floats, Outcomes
 from maskwright.tasks.evaluation.slices import Slice, by_column, by_number
-from maskwright.tasks.evaluation.tags import TagAnswers, marks_spans
+from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers, marks_spans
 from maskwright.tasks.evaluation.worst import Wrong
 from maskwright.tasks.examples import Labelled, Tagged, is_labelled, texts_of
 from maskwright.tasks.suites import suite
@@ -25,6 +25,7 @@ from maskwright.tasks.texts import names_of
 
 KINDS: Mapping[str, Any] = {
     "class": ClassAnswers, "classes": SeveralAnswers, "number": NumberAnswers, "tags": TagAnswers,
+    "words": WordAnswers,
 }  # fmt: skip
 """What a task asks -> what judges its answers in detail."""
 FEW = 30

@@ -37,11 +37,9 @@ def predicted(
         data = encoded([one.example for one in part])
         if data.cut and not truncate:
             raise BadInput(_longest(part, encoded))
-        answers = data.answers(network)
-        yield [
-            _row(one, answer, shares, nested, tags=data.part.asks == "tags")
-            for one, answer in zip(part, answers, strict=True)
-        ]
+        tags = data.part.asks == "tags"
+        answers = zip(part, data.answers(network), strict=True)
+        yield [_row(one, answer, shares, nested, tags=tags) for one, answer in answers]
 
 
 def _row(asked: Asked, answer: Any, shares: bool, nested: bool, *, tags: bool) -> dict[str, Any]:

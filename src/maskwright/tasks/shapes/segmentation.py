@@ -31,6 +31,7 @@ class SegmentedData:
     def __init__(self, examples: Sequence[Tagged], inputs: Inputs, part: TaskPart, *, length: int) -> None:
         self._characters = WordData(examples, inputs, part, length=length)
         self.examples, self.part, self.sequences = examples, part, self._characters.sequences
+        self.windows = self._characters.windows
         self.batches = self._characters.batches
 
     def answers(self, network: Scorer) -> list[list[str]]:
