@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -61,7 +61,12 @@ def written(path: Path, column: str, schema: Any = None) -> Generator[Table]:
                 table = JsonLines(file)
             case _:
                 table = Lines(file, column)
-        yield table
+        try:
+            yield table
+        except BaseException:
+            with suppress(Exception):  # it must let go of the file before the file is closed
+                table.close()
+            raise
         table.close()
 
 
