@@ -59,9 +59,9 @@ def evaluate(
 
     Examples:
         maskwright evaluate runs/finetuned/model --test test.csv --by source
-        maskwright evaluate runs/x/model glue:sst2 --data SST-2 --page evaluation.html
-        maskwright evaluate runs/x/model glue:mnli --data MNLI --split dev_mismatched
-        maskwright evaluate runs/a/model --test test.csv --against runs/b/model
+        maskwright evaluate m glue:sst2 --data SST-2 --page evaluation.html
+        maskwright evaluate m glue:mnli --data MNLI --split dev_mismatched
+        maskwright evaluate a/model --test test.csv --against b/model
     """
     from maskwright.inference.fine_tuned import load_fine_tuned
     from maskwright.progress import rich_progress

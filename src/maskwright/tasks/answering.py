@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, device
 
 from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
@@ -38,6 +38,11 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
+
+    @property
+    def device(self) -> device:
+        """Where it computes."""
+        return self._network.device
 
     def scores(self, batch: Batch) -> Tensor:
         """What its head makes of a batch."""

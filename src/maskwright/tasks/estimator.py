@@ -88,7 +88,7 @@ class Classifier:
 
     def predict_proba(self, X: Any) -> Array:
         """(N, C) the probability of each class, in the order of `classes_`."""
-        found = cast("list[Prediction]", _answers(self, X))
+        found = cast("list[Prediction]", _answers(self, _texts(X)))
         return np.array([[one.shares[name] for name in self._labels] for one in found], np.float64)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -137,7 +137,7 @@ class Regressor:
 
     def predict(self, X: Any) -> Array:
         """(N,) a number for each text."""
-        return np.array([one.label for one in cast("list[Prediction]", _answers(self, X))], np.float64)
+        return np.array([one.label for one in cast("list[Prediction]", _answers(self, _texts(X)))], np.float64)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The coefficient of determination, R²: 1 is perfect, 0 what the mean of `y` reaches."""
@@ -191,9 +191,8 @@ class Tagger:
 
     def predict(self, X: Any) -> list[list[str]]:
         """The tags of the words of each sentence."""
-        _refuse_unfitted(self)
         examples = [Tagged(tuple(words), None, f"X[{place}]") for place, words in enumerate(X)]
-        return self.fitted_.answers(examples, self.max_length)
+        return _answers(self, examples)
 
     def score(self, X: Any, y: Any) -> float:
         """F1 of what the tags mark, as conlleval has it."""
@@ -218,16 +217,16 @@ def _learn(estimator: Any, shape: Any, rows: Sequence[fitting.Row], groups: Sequ
         estimator.validation_score_ = estimator.score(texts, said)
 
 
-def _answers(estimator: Any, X: Any) -> list[Any]:
-    _refuse_unfitted(estimator)
+def _texts(X: Any) -> list[Labelled]:
     rows = fitting.text_rows(X)
-    examples = [Labelled(row["text"], row.get("pair"), None, f"X[{place}]") for place, row in enumerate(rows)]
-    return estimator.fitted_.answers(examples, estimator.max_length)
+    return [Labelled(row["text"], row.get("pair"), None, f"X[{place}]") for place, row in enumerate(rows)]
 
 
-def _refuse_unfitted(estimator: Any) -> None:
+def _answers(estimator: Any, examples: Sequence[Any]) -> list[Any]:
+    """In order. BadInput for an estimator that has learned nothing."""
     if not fitting.is_fitted(estimator):
         raise BadInput(f"this {type(estimator).__name__} has learned nothing yet: call fit first")
+    return estimator.fitted_.answers(examples, estimator.max_length)
 
 
 def _one_each(y: Any) -> Array:

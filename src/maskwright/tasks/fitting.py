@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,11 +47,11 @@ def set_params(estimator: Any, **params: Any) -> Any:
     return estimator
 
 
-def shown(estimator: Any) -> str:
+def shown(self: Any) -> str:
     """The estimator as it is made, without what is as it would be anyway."""
-    signature = inspect.signature(type(estimator).__init__).parameters
-    changed = {name: value for name, value in get_params(estimator).items() if value != signature[name].default}
-    return f"{type(estimator).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+    signature = inspect.signature(type(self).__init__).parameters
+    changed = {name: value for name, value in get_params(self).items() if value != signature[name].default}
+    return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
 
 def is_fitted(estimator: Any) -> bool:
@@ -93,7 +93,7 @@ def text_rows(given: Any) -> list[dict[str, str]]:
     return rows
 
 
-def refuse_unequal(given: Sequence[Any], said: Sequence[Any]) -> None:
+def refuse_unequal(given: Sized, said: Sized) -> None:
     """BadInput unless there is an answer for each example."""
     if len(given) != len(said):
         raise BadInput(f"X has {len(given)} examples and y {len(said)}: each has one answer")

@@ -49,7 +49,7 @@ def test_what_is_right_by_construction_is_found_right_and_what_is_too_sure_is_me
 def test_bins_hold_equally_many_and_the_error_is_their_mean_gap() -> None:
     shares, gold = drawn(301, 3, 2.0)
     found = calibration.of_class(shares, gold)
-    assert len(found.bins) == 15 and {one.count for one in found.bins} == {20, 21}
+    assert len(found.bins) == 15 and {one.answers for one in found.bins} == {20, 21}
     order = np.argsort(shares.max(-1), kind="stable")
     gaps = [
         len(part) * abs(shares[part].max(-1).mean() - (shares[part].argmax(-1) == gold[part]).mean())

@@ -26,7 +26,7 @@ class Bin(NamedTuple):
 
     confidence: float
     right: float
-    count: int
+    answers: int
 
 
 class Calibration(NamedTuple):
@@ -106,8 +106,8 @@ def expected_error(bins: list[Bin]) -> float:
     >>> round(expected_error([Bin(0.6, 0.5, 30), Bin(0.9, 0.95, 10)]), 4)
     0.0875
     """
-    total = sum(one.count for one in bins)
-    return sum(one.count * abs(one.confidence - one.right) for one in bins) / max(1, total)
+    total = sum(one.answers for one in bins)
+    return sum(one.answers * abs(one.confidence - one.right) for one in bins) / max(1, total)
 
 
 def _bins(confidence: Floats, right: npt.NDArray[np.bool_]) -> list[Bin]:
