@@ -64,9 +64,14 @@ class Stopwatch:
 
     @property
     def spent(self) -> dict[str, float]:
-        """Seconds of all steps, by the clock and of processors; up to now where nothing went by steps."""
-        end = (self.wall[-1], self.cpu[-1]) if self.wall else (time.perf_counter(), time.process_time())
-        return {"seconds": end[0] - self.begun[0], "cpu_seconds": end[1] - self.begun[1]}
+        """Seconds of all steps, by the clock and of processors; up to now where nothing went by steps.
+
+        The last is taken for an average one: its end is told after the evaluation and the checkpoint behind it.
+        """
+        end, share = (time.perf_counter(), time.process_time()), 1.0
+        if (count := len(self.wall)) > 1:
+            end, share = (self.wall[-2], self.cpu[-2]), count / (count - 1)
+        return {"seconds": share * (end[0] - self.begun[0]), "cpu_seconds": share * (end[1] - self.begun[1])}
 
     @property
     def times(self) -> Times:
