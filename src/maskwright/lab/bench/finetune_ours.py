@@ -4,7 +4,6 @@ Everything that a step does is in the time, batches and lines of the log too. Re
 evaluation and what is saved are not.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Generator
@@ -64,9 +63,14 @@ class Stopwatch:
 
     @property
     def spent(self) -> dict[str, float]:
-        """Seconds of all steps, by the clock and of processors; up to now where nothing went by steps."""
-        end = (self.wall[-1], self.cpu[-1]) if self.wall else (time.perf_counter(), time.process_time())
-        return {"seconds": end[0] - self.begun[0], "cpu_seconds": end[1] - self.begun[1]}
+        """Seconds of all steps, by the clock and of processors; up to now where nothing went by steps.
+
+        The last is taken for an average one: its end is told after the evaluation and the checkpoint behind it.
+        """
+        end, share = (time.perf_counter(), time.process_time()), 1.0
+        if (count := len(self.wall)) > 1:
+            end, share = (self.wall[-2], self.cpu[-2]), count / (count - 1)
+        return {"seconds": share * (end[0] - self.begun[0]), "cpu_seconds": share * (end[1] - self.begun[1])}
 
     @property
     def times(self) -> Times:
@@ -94,13 +98,12 @@ def measure(
     out   where a model of a few steps is left instead, for predictions; nothing is measured then
     """
     keep_memory()
-    folder = Path(out or tempfile.mkdtemp(prefix="maskwright-bench-"))
+    rows = Path(examples).read_text("utf-8").splitlines(keepends=True)
+    steps = 2 if out else STEPS
     watch = Stopwatch(seconds)
-    try:
-        rows = Path(examples).read_text("utf-8").splitlines(keepends=True)
-        dev = Path(examples).with_name(f"{folder.name}-dev.jsonl")
+    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as temporary:
+        folder, dev = Path(out or f"{temporary}/run"), Path(temporary) / "dev.jsonl"
         dev.write_text("".join(rows[:JUDGED]), "utf-8")
-        steps = 2 if out else STEPS
         made = {
             "model": model,
             "data": {"train": examples, "dev": str(dev), "max_length": length},
@@ -112,13 +115,11 @@ def measure(
                 "evaluate_every": STEPS + 1, "save_every": STEPS + 1,
             },
         }  # fmt: skip
-        finetune(checked(Recipe, made, "bench"), folder, allocator="kept", progress=watch)
-        return {"steps": steps}
-    except Enough:
-        return {**rates(watch.times, batch, _tokens(folder)), "real": 1.0}
-    finally:
-        if out is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            finetune(checked(Recipe, made, "bench"), folder, allocator="kept", progress=watch)
+        except Enough:
+            return {**rates(watch.times, batch, _tokens(folder)), "real": 1.0}
+    return {"steps": steps}
 
 
 def rates(times: Times, examples: int, tokens: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ DTYPES = {"bf16": "bfloat16", "float32": "float32"}
 
 
 def measure(*, model: str, examples: str, texts: int, precision: str, seconds: float) -> dict[str, Any]:
-    """Texts and their tokens a second, by the median of whole calls; the labels that were said of the first ones."""
+    """Texts and their tokens a second, by the median of whole calls; what was said of the first ones, and its share."""
     encoder: Any = mw.load(model, dtype=DTYPES[precision])
     given = read_texts(examples, texts)
     said: list[Any] = []
@@ -21,7 +21,10 @@ def measure(*, model: str, examples: str, texts: int, precision: str, seconds: f
         said[:] = encoder.predict(given, truncate=True)
 
     tokens = sum(len(encoder.tokenize(text, truncate=True)) for text in given)
-    return {**rates(predict, seconds, len(given), tokens), "said": [one.label for one in said[:20]]}
+    return {
+        **rates(predict, seconds, len(given), tokens),
+        "said": [[one.label, max(one.shares.values())] for one in said[:20]],
+    }
 
 
 def read_texts(examples: str, count: int) -> list[str]:

@@ -10,7 +10,7 @@ from maskwright.lab.bench.predict_ours import rates, read_texts
 
 
 def measure(*, model: str, examples: str, texts: int, precision: str, batch: int, seconds: float) -> dict[str, Any]:
-    """Texts and their tokens a second, by the median of whole calls; the labels that were said of the first ones."""
+    """Texts and their tokens a second, by the median of whole calls; what was said of the first ones, and its share."""
     from transformers import AutoTokenizer, pipeline
 
     logging.getLogger("transformers").setLevel(logging.ERROR)
@@ -25,7 +25,7 @@ def measure(*, model: str, examples: str, texts: int, precision: str, batch: int
     lengths = [len(ids) for ids in AutoTokenizer.from_pretrained(model)(given, truncation=True)["input_ids"]]
     padded = sum(max(lengths[i : i + batch]) * len(lengths[i : i + batch]) for i in range(0, len(lengths), batch))
     measured = rates(predict, seconds, len(given), sum(lengths))
-    return {**measured, "real": sum(lengths) / padded, "said": [one["label"] for one in said[:20]]}
+    return {**measured, "real": sum(lengths) / padded, "said": [[one["label"], one["score"]] for one in said[:20]]}
 
 
 if __name__ == "__main__":
