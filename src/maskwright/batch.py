@@ -86,7 +86,8 @@ class Batch:
         labels           what is right, of a task: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and
                          zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows,
                          (N, 2) int64 where an answer begins and ends, counted from its sequence's start, -1 where
-                         nobody knows; (E,) int64 which sequence of each of E examples, with `groups`
+                         nobody knows; with `groups` of E examples (E,) int64 which of its sequences, (E,) float32
+                         numbers, or (E, 2) int64 numbers of the texts of a pair
         groups           (E+1,) int64, where the sequences of each example begin and end among the N
         predict_rows     (M,) int64, rows of the flat batch whose token is to be predicted
         predict_ids      (M,) int64, the tokens that were there

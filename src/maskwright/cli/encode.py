@@ -22,8 +22,8 @@ def encode(
     *texts: str,
     files: Annotated[tuple[Path, ...], Parameter(name="--file", negative=())] = (),
     out: Path | None = None,
-    pooling: Literal["mean", "cls", "pooler"] = "mean",
-    normalize: bool = False,
+    pooling: Literal["mean", "cls", "pooler"] | None = None,
+    normalize: bool | None = None,
     language: str | None = None,
     truncate: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
@@ -43,7 +43,9 @@ def encode(
         files: A file of texts, UTF-8, one a line; - is standard input. May be given more than once.
         out: Where the vectors go: a .npy or .jsonl file.
         pooling: mean over all tokens, [CLS] and [SEP] included; cls; or pooler.
-        normalize: Scale each vector to length 1.
+            Default: as a sentence-transformers folder says, else mean.
+        normalize: Scale each vector to length 1. Default: as such a folder says,
+            where no pooling is named; else no.
         language: For an XLM, which language the texts are in.
         truncate: Cut texts that are longer than the model's positions.
         dtype: What it computes with; bfloat16 is faster where the machine has it.
@@ -66,13 +68,14 @@ def encode(
         encoder = encoder.in_language(numbered(language))
     bars = not texts and (out is not None or not sys.stdout.isatty())
     total = 0
+    said = {name: value for name, value in (("pooling", pooling), ("normalize", normalize)) if value is not None}
     with ExitStack() as stack:
         write = stack.enter_context(vectors_to(out, encoder.config.hidden_size))
         progress = rich_progress() if bars else silent
         stage = stack.enter_context(progress.stage("encode", total=None, unit="texts"))
         for part in _parts(texts or _lines(files or (Path("-"),))):
             try:
-                vectors = encoder.encode(part, pooling, normalize, truncate=truncate)
+                vectors = encoder.encode(part, truncate=truncate, **said)
             except BadInput as error:
                 raise BadInput(_renumbered(str(error), total)) from error
             write(part, vectors)

@@ -14,7 +14,7 @@ def export(
     *,
     out: Annotated[Path, Parameter(name="--out")],
     to: Annotated[Literal["hf", "sentence-transformers", "tf1"], Parameter(name="--to")] = "hf",
-    pooling: Annotated[Literal["mean", "cls"], Parameter(name="--pooling")] = "mean",
+    pooling: Annotated[Literal["mean", "cls"] | None, Parameter(name="--pooling")] = None,
     normalize: Annotated[bool, Parameter(name="--normalize")] = False,
     json: AsJson = False,
 ) -> None:
@@ -29,6 +29,7 @@ def export(
         out: The new folder.
         to: hf, sentence-transformers or tf1.
         pooling: For sentence-transformers: mean of the token vectors, or cls.
+            Default: as the folder itself says, else mean.
         normalize: For sentence-transformers: scale vectors to length 1.
 
     Examples:

@@ -35,14 +35,16 @@ def finetune(
     transformers has it, and what it is worth in evaluation.json.
 
     Args:
-        task: classification, regression or tagging; or a data set: glue:sst2,
-            glue:stsb, clue:tnews, conll:2003, chinese:msra ...
+        task: classification, regression, similarity or tagging; or a data set:
+            glue:sst2, glue:stsb, clue:tnews, conll:2003, chinese:msra ...
         model: The encoder's folder: one of ours, or a Hugging Face one.
         train: The table to learn from; for tagging it may be a word and a tag a line.
         dev: The table to judge by. Default: a tenth of the first is put aside.
-        text: The column of the text. Default: text; of tagged words, words.
-        pair: The column of a second text, for pairs.
-        label: The column of what is right. Default: label; of tagged words, tags.
+        text: The column of the text. Default: text; of tagged words, words; of
+            similarity, first.
+        pair: The column of a second text, for pairs. Default for similarity: second.
+        label: The column of what is right. Default: label; of tagged words, tags; of
+            similarity, none: each pair belongs together. With it: how near they are.
         several: A text may have several classes, parted by |.
         epochs: Passes over the texts.
         data: The folder with the files of a data set.
@@ -53,6 +55,8 @@ def finetune(
         maskwright finetune classification --model runs/mine/model --train a.csv
         maskwright finetune regression --model m --train a.tsv --label score
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
+        maskwright finetune similarity --model m --train pairs.csv
+        maskwright finetune similarity --model m --train sts.csv --label score
     """
     from maskwright.config import checked, override, plain
     from maskwright.errors import BadInput
@@ -60,6 +64,7 @@ def finetune(
     from maskwright.tasks.finetune import Recipe, evaluation
     from maskwright.tasks.finetune import finetune as learn
     from maskwright.tasks.shapes import names
+    from maskwright.tasks.shapes import shape as columns_of
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -81,15 +86,18 @@ def finetune(
     if data and ":" not in task:
         raise BadInput(f"--data names the folder of a published data set: give --train FILE for {task}")
     if ":" not in task and not train:
-        raise BadInput(
-            f"which texts? give --train FILE, a table with the columns {text or 'text'} and {label or 'label'}"
-        )
+        of_shape = columns_of(shape).COLUMNS
+        wanted = [text or of_shape.text, pair or of_shape.pair, label or of_shape.label]
+        listed = " and ".join(column for column in wanted if column)
+        raise BadInput(f"which texts? give --train FILE, a table with the columns {listed}")
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "shape": shape, "skip_bad": skip_bad}
     of_texts = {key: value for key, value in of_texts.items() if value is not None} | {"several": several}
     given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
+    given |= {"similarity": {}} if shape == "similarity" else {}
     whole = plain(checked(Recipe, given, "the recipe"))  # a key changes nothing of the others in its table
-    recipe = checked(Recipe, override(whole, dict(overrides)), "the recipe")
+    at_once = {"training.micro_sequences": 2 * whole["training"]["micro_sequences"]} if shape == "similarity" else {}
+    recipe = checked(Recipe, override(whole, at_once | dict(overrides)), "the recipe")
     allocator = "kept" if keep_memory() else "default"
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}

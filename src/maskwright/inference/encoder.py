@@ -17,6 +17,7 @@ from torch import Tensor
 
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import ModelFolder, read_folder
+from maskwright.checkpoints.sentence_vectors import SentenceVectors, read_sentence_vectors
 from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
@@ -67,7 +68,10 @@ class Encoder:
         has_pooler: bool = True,
         where: str = "",
         task: Task | None = None,
+        sentences: SentenceVectors | None = None,
     ) -> None:
+        """sentences   what its folder says of vectors of texts, which `encode` then makes where nobody says more"""
+        self.sentences = sentences
         self.model = model.eval().requires_grad_(False)
         self.task = task
         if task is not None:
@@ -181,12 +185,14 @@ class Encoder:
     def encode(
         self,
         texts: Sequence[Text] | str,
-        pooling: Pooling = "mean",
-        normalize: bool = False,
+        pooling: Pooling | None = None,
+        normalize: bool | None = None,
         *,
         truncate: bool = False,
     ) -> Vectors:
         """One vector a text or pair of texts: float32 (N, H).
+
+        Where nothing is said of both: as a sentence-transformers folder has it, else mean, and any length.
 
         pooling     mean: of the last layer over all tokens of the text, [CLS] and [SEP] included, as
                     sentence-transformers' mean pooling does; cls: the last layer at [CLS], which is a text's
@@ -194,6 +200,9 @@ class Encoder:
                     through the network's tanh projection
         normalize   scale each vector to length 1
         """
+        if pooling is None:
+            said = self.sentences or SentenceVectors("mean", normalize=False)
+            pooling, normalize = cast("Pooling", said.pooling), said.normalize if normalize is None else normalize
         if pooling not in get_args(Pooling):
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
         if pooling == "pooler" and not self.has_pooler:
@@ -362,7 +371,8 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
     found.check(model.weight_names(), model)  # before there is memory for what config.json claims
     model = model.to_empty(device=device_of(device))
     found.fill(model.weight_names(), model)
-    return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder))
+    said = read_sentence_vectors(found.path)
+    return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder), sentences=said)
 
 
 def _load_task(found: ModelFolder, part: TaskPart, tokenizer: Tokenizer, dtype: str, device: str) -> Encoder:

@@ -1,12 +1,12 @@
 """A finished model in the forms that others load: Hugging Face, sentence-transformers, TensorFlow 1."""
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from maskwright.checkpoints.folder import write_folder
 from maskwright.checkpoints.google_weights import write_google_bert
 from maskwright.checkpoints.published import publish
+from maskwright.checkpoints.sentence_vectors import SentenceVectors, write_sentence_vectors
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder, load
 from maskwright.models.bert import BertConfig
@@ -15,8 +15,6 @@ from maskwright.training.pretraining import Pretraining, published_parts
 
 Form = Literal["hf", "sentence-transformers", "tf1"]
 Pooling = Literal["mean", "cls"]
-MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
-"""What sentence-transformers' `Pooling` can be told, as `pooling_mode_` keys."""
 
 
 def export_model(
@@ -24,7 +22,7 @@ def export_model(
     out: str | Path,
     form: Form = "hf",
     *,
-    pooling: Pooling = "mean",
+    pooling: Pooling | None = None,
     normalize: bool = False,
 ) -> Path:
     """Write the model folder `model` at `out` in another form; returns `out`.
@@ -32,8 +30,8 @@ def export_model(
     form        hf: what stock transformers loads, with every head it has a class for
                 sentence-transformers: the encoder with modules.json and a pooling of token vectors
                 tf1: Google's checkpoint of a BERT, with bert_config.json and vocab.txt
-    pooling     of sentences: mean of all tokens, or cls, the first one's vector
-    normalize   scale sentence vectors to length 1
+    pooling     of sentences: mean of all tokens, or cls, the first one's vector; None: as the folder says, else mean
+    normalize   scale sentence vectors to length 1; where nobody names a pooling a folder's own word counts
 
     Raises BadInput for a folder that is none, where `out` is there already, and for a form that the network or its
     tokenizer has not.
@@ -60,6 +58,7 @@ def export_model(
             facts={"exported from": Path(model).name},
             task=None if task is None else task.part,
         )
+    made = encoder.sentences if pooling is None and encoder.sentences else SentenceVectors(pooling or "mean", normalize)
     names, parameters = published_parts(Pretraining(network.encoder, {}), pooler=encoder.has_pooler)
     return write_folder(
         out,
@@ -67,8 +66,10 @@ def export_model(
         parameters=parameters,
         config=encoder.config,
         tokenizer=encoder.tokenizer,
-        facts={"exported from": Path(model).name, "pooling": pooling, "normalized": normalize},
-        before_done=lambda folder: _sentence_transformer(folder, encoder, pooling, normalize=normalize),
+        facts={"exported from": Path(model).name, "pooling": made.pooling, "normalized": made.normalize},
+        before_done=lambda folder: write_sentence_vectors(
+            folder, made, hidden=encoder.config.hidden_size, length=encoder.config.longest
+        ),
     )
 
 
@@ -86,25 +87,3 @@ def _google(encoder: Encoder, out: Path) -> Path:
     tensors = publish(names, dict(encoder.model.named_parameters()))
     write_google_bert(out, tensors, config, more={"vocab.txt": tokenizer.files()["vocab.txt"]})
     return out
-
-
-def _sentence_transformer(folder: Path, encoder: Encoder, pooling: Pooling, *, normalize: bool) -> None:
-    """The files by which sentence-transformers knows what to do after the network."""
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), *([("2_Normalize", "Normalize")] if normalize else [])]
-    listed = [
-        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{name}"}
-        for place, (path, name) in enumerate(modules)
-    ]
-    chosen = {"mean": "mean_tokens", "cls": "cls_token"}[pooling]
-    pooled: dict[str, Any] = {"word_embedding_dimension": encoder.config.hidden_size}
-    pooled |= {f"pooling_mode_{mode}": mode == chosen for mode in MODES}
-    _write(folder / "modules.json", listed)
-    _write(folder / "1_Pooling" / "config.json", {**pooled, "include_prompt": True})
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": encoder.config.longest, "do_lower_case": False})
-    if normalize:
-        (folder / "2_Normalize").mkdir()
-
-
-def _write(path: Path, value: object) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -19,9 +19,10 @@ from maskwright.objectives.class_weights import class_count, class_tally
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
 
-Asks = Literal["class", "classes", "number", "tags", "words", "span", "option"]
+Asks = Literal["class", "classes", "number", "tags", "words", "span", "option", "near", "nearness"]
 """One class of several, any number of several, or a number; a tag for each word (`tag_scores`), or for each character,
-which makes words of them; where an answer begins and ends (`span_scores`); which option is right (`option_scores`)."""
+which makes words of them; where an answer begins and ends (`span_scores`); which option is right (`option_scores`);
+which text belongs to another, or how near two are (`text_vectors`)."""
 
 
 class SequenceScores(nn.Module):

@@ -13,7 +13,7 @@ from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.reading.faults import Faults
 from maskwright.training.labelled_sequences import LabelledSequences
 
-ShapeName = Literal["classification", "regression", "tagging", "segmentation"]
+ShapeName = Literal["classification", "regression", "similarity", "tagging", "segmentation"]
 TOKENS_AT_ONCE = 4096
 """Of a batch that is only looked at."""
 
@@ -22,7 +22,7 @@ class DataConfig(Config):
     """Which examples, and what is asked of them."""
 
     shape: ShapeName = "classification"
-    """What is asked: classification, regression, tagging, segmentation."""
+    """What is asked: classification, regression, similarity, tagging, segmentation."""
     suite: str | None = None
     """A published data set, such as glue:sst2; its files are in `folder`. none: tables of one's own."""
     folder: str = "."

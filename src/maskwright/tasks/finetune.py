@@ -18,7 +18,9 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
+from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
+from maskwright.tasks import bi_encoders
 from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.reading.faults import Faults
@@ -29,12 +31,14 @@ from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
+from maskwright.training.joined_step import JoinedWork
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import last_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run import Fingerprints, run
 from maskwright.training.run_folder import RunFolder
+from maskwright.training.work import Work
 
 EVALUATION = "evaluation.json"
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
@@ -61,6 +65,8 @@ class Recipe(Config):
         batch_sequences=32, warmup_share=0.1, log_every=10, evaluate_every=100, save_every=200, keep=1
     )
     """How fast, how often."""
+    similarity: SimilarityConfig | None = None
+    """How pairs are compared, where the shape is similarity."""
 
 
 class FinetuneWork:
@@ -88,6 +94,7 @@ class Prepared(NamedTuple):
     train: SplitData
     dev: SplitData
     epochs: Epochs
+    similarity: SimilarityConfig | None
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -125,12 +132,13 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(data, faults)
     part = _part(data, split)
+    similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
     inputs = transformer_inputs(folder.config, tokenizer)
     train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs)
+    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity)
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
@@ -146,14 +154,19 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
     yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
 
 
-def work_of(made: Prepared, *, fresh: bool) -> FinetuneWork:
+def work_of(made: Prepared, *, fresh: bool) -> Work:
     """The network and its data; with `fresh` the encoder as it was published, and the head as it begins."""
-    network = finetuning(made.folder.config, made.part, made.recipe.dropout)
+    if made.similarity is None:
+        network = finetuning(made.folder.config, made.part, made.recipe.dropout)
+    else:
+        network = bi_encoders.network(made.folder.config, made.similarity)
     if fresh:
         found = made.folder.of_encoder()
         found.fill(network.encoder_names(), network)
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
+    if made.similarity is not None:
+        return JoinedWork(network, made.epochs.batches, made.dev.batches)
     return FinetuneWork(network, made.epochs, made.dev)
 
 
@@ -164,14 +177,20 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         progress.say(f"warning: {warning}")
     measures = _chief_first(made.dev.measures(answers), made.part, made.recipe.data)
     write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
+    path, tensors = folder.path / "model", optimizer.flat.tensors()
+    facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
+    if made.similarity is not None:
+        pooler = made.folder.has_pooler
+        bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
+        return
     write_folder(
-        folder.path / "model",
+        path,
         names=work.module.weight_names(),
-        parameters=optimizer.flat.tensors(),
+        parameters=tensors,
         config=made.folder.config,
         tokenizer=made.tokenizer,
         task=made.part,
-        facts={**measures, "steps": last["step"], "Recipe": plain(made.recipe)},
+        facts=facts,
         replace=True,
     )
 

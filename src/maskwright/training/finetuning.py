@@ -15,8 +15,9 @@ from maskwright.objectives.sequence_scores import SequenceScores
 from maskwright.objectives.span_scores import SpanScores
 from maskwright.objectives.tag_scores import TagScores
 from maskwright.objectives.tally import Tally
+from maskwright.objectives.text_vectors import TextVectors
 
-TaskHead = SequenceScores | TagScores | SpanScores | OptionScores
+TaskHead = SequenceScores | TagScores | SpanScores | OptionScores | TextVectors
 TASK = "task"
 """What the one objective is called in metrics.jsonl."""
 
@@ -40,7 +41,7 @@ class Finetuning(nn.Module):
             start(self.encoder.pooler, deviation, seed)
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
-        """(N, C), (M, C), (T, 2) or (N,), see the head. Without a `stream` nothing is dropped."""
+        """(N, C), (M, C), (T, 2), (N,) or (N, H), see the head. Without a `stream` nothing is dropped."""
         if (wanted := self.head.reads(batch)) is None:
             return self.head.scores(self.encoder(batch, stream), batch, self.encoder, stream)
         rows, places = torch.unique(wanted, return_inverse=True)  # sorted: what the encoder takes
@@ -80,3 +81,12 @@ def finetuning(config: ModelConfig, task: TaskPart, rate: float, device: torch.d
         if task.asks == "option":
             return Finetuning(network_of(config), OptionScores(summary, hidden, rate))
         return Finetuning(network_of(config), SequenceScores(summary, hidden, outputs, task.asks, rate))
+
+
+def bi_encoder(config: ModelConfig, head: TextVectors, device: torch.device | str = "cpu") -> Finetuning:
+    """An encoder of that shape that makes vectors of texts, its weights not yet set; its pooler stays as it comes."""
+    with torch.device(device):
+        made = Finetuning(network_of(config), head)
+    if made.encoder.pooler is not None:
+        made.encoder.pooler.requires_grad_(False)
+    return made

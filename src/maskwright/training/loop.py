@@ -28,7 +28,7 @@ from maskwright.training.optimizers import Optimizer
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.schedules import Schedule, schedule
 from maskwright.training.signals import Abandoned, Stop, hurried, stop_signals
-from maskwright.training.work import Work
+from maskwright.training.work import Joined, Work
 
 
 class TrainingConfig(Config):
@@ -131,9 +131,15 @@ def gradients(
     counts = joined(work.counts(batch) for batch in batches)
     device = optimizer.flat.master.device
     sums = Window()
+
+    def stream(place: int) -> DropoutStream:
+        return DropoutStream(config.seed, "dropout", step, place, device=device)
+
+    if isinstance(work, Joined):
+        work.look_over(batches, stream)
     for place, batch in enumerate(batches):
         stop.hurry()
-        tallies = work.tallies(batch.to(device), DropoutStream(config.seed, "dropout", step, place, device=device))
+        tallies = work.tallies(batch.to(device), stream(place))
         loss = mean_loss(tallies, counts)
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         optimizer.flat.collect(first=place == 0)

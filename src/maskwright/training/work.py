@@ -1,6 +1,6 @@
 """What the loop trains: the few methods that every objective and every task has."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -49,4 +49,13 @@ class Carries(Protocol):
 
     def take_up(self, tensors: dict[str, Tensor]) -> None:
         """Go on from a state that `carried` gave."""
+        ...
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """A work that compares all examples of a step with each other, whatever micro-batches they are in."""
+
+    def look_over(self, batches: Sequence[Batch], stream: Callable[[int], DropoutStream]) -> None:
+        """See the whole step, before the turn of its micro-batches; `stream` gives each one's dropout by its place."""
         ...
