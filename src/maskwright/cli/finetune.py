@@ -35,14 +35,19 @@ def finetune(
     transformers has it, and what it is worth in evaluation.json.
 
     Args:
-        task: classification, regression or tagging; or a data set: glue:sst2,
-            glue:stsb, clue:tnews, conll:2003, chinese:msra ...
+        task: classification, regression, tagging, segmentation, questions or choice;
+            or a data set: glue:sst2, glue:stsb, squad:2.0, swag:regular, clue:tnews,
+            conll:2003, chinese:msra ...
         model: The encoder's folder: one of ours, or a Hugging Face one.
-        train: The table to learn from; for tagging it may be a word and a tag a line.
+        train: The table to learn from; for tagging it may be a word and a tag a line,
+            for questions a .json as SQuAD's.
         dev: The table to judge by. Default: a tenth of the first is put aside.
-        text: The column of the text. Default: text; of tagged words, words.
-        pair: The column of a second text, for pairs.
-        label: The column of what is right. Default: label; of tagged words, tags.
+        text: The column of the text. Default: text; of tagged words, words; question;
+            of what options follow, first.
+        pair: The column of a second text, for pairs. Default: context of questions;
+            options of choices, a list, or several columns parted by commas.
+        label: The column of what is right. Default: label; of tagged words, tags;
+            answer; of choices the right option's place, from 0.
         several: A text may have several classes, parted by |.
         epochs: Passes over the texts.
         data: The folder with the files of a data set.
@@ -53,6 +58,8 @@ def finetune(
         maskwright finetune classification --model runs/mine/model --train a.csv
         maskwright finetune regression --model m --train a.tsv --label score
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
+        maskwright finetune questions --train squad-like.json --model runs/mine/model
+        maskwright finetune choice --train a.csv --pair end0,end1,end2 --model m
     """
     from maskwright.config import checked, override, plain
     from maskwright.errors import BadInput
@@ -60,6 +67,7 @@ def finetune(
     from maskwright.tasks.finetune import Recipe, evaluation
     from maskwright.tasks.finetune import finetune as learn
     from maskwright.tasks.shapes import names
+    from maskwright.tasks.shapes import shape as shape_named
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -81,8 +89,12 @@ def finetune(
     if data and ":" not in task:
         raise BadInput(f"--data names the folder of a published data set: give --train FILE for {task}")
     if ":" not in task and not train:
+        columns = shape_named(shape).COLUMNS
+        wanted = [text or columns.text, pair or columns.pair, label or columns.label]
+        *others, last = [column for column in wanted if column is not None]
         raise BadInput(
-            f"which texts? give --train FILE, a table with the columns {text or 'text'} and {label or 'label'}"
+            f"which texts? give --train FILE, a table with the column{'s' if others else ''} "
+            f"{', '.join(others)}{' and ' if others else ''}{last}"
         )
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "shape": shape, "skip_bad": skip_bad}
