@@ -75,6 +75,9 @@ def test_answers_are_learned_and_given(
     assert said["architectures"] == ["BertForQuestionAnswering"] and "id2label" not in said
     assert (said["max_seq_length"], said["doc_stride"], said["max_answer_length"]) == (20, 6, 2)
     assert ("null_score_diff_threshold" in said) == (version == "2.0")
+    assert run("evaluate", tmp_path / "run" / "model", f"squad:{version}", "--data", tmp_path / "squad", "--json") == 0
+    judged = json.loads(capsys.readouterr().out)["measures"]
+    assert judged == json.loads((tmp_path / "run" / "evaluation.json").read_text())
     context, answer, start = context_of(generator(9, "asked"), held=True)
     nothing, *_ = context_of(generator(8, "asked"), held=False)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"Which animal?\t{context}\nWhich animal?\t{nothing}\n"))
@@ -130,6 +133,8 @@ def test_options_are_learned_and_chosen(
     assert json.loads(capsys.readouterr().out)["accuracy"] == 1.0
     said = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
     assert said["architectures"] == ["BertForMultipleChoice"]
+    assert run("evaluate", tmp_path / "run" / "model", "--test", dev, *named, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["measures"] == {"accuracy": 1.0}
     asked = "capital of x\tfrance\tlong\tparis\nsat on x\tblue\tthe cat\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(asked))
     assert run("predict", tmp_path / "run" / "model") == 0
