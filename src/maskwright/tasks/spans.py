@@ -60,10 +60,10 @@ class QuestionData:
             of_sequences = np.split(scores, batch.cu_seqlens[1:-1].tolist())
             for i, its in zip(which.tolist(), of_sequences, strict=True):
                 one = self.stretches[i]
-                inside = its[one.row : one.row + len(one.own)]
+                start, end = its[one.row : one.row + len(one.own)].T
                 places = self._offsets[one.question][one.first : one.end]
                 context = self.examples[one.question].context
-                found[one.question] += best_spans(*inside.T, one.own, places, context, self.settings.answer)
+                found[one.question] += best_spans(start, end, one.own, places, context, self.settings.answer)
                 null[one.question] = min(null[one.question], float(its[one.null].sum()))
         return [
             reply(spans, none, example.context, self.settings.threshold)
