@@ -148,7 +148,7 @@ def test_a_published_data_set_is_read_as_it_is_distributed(
     assert run("finetune", "glue:sst-2", "--model", model) == 2
     assert "did you mean glue:sst2?" in capsys.readouterr().err
     assert run("finetune", "squad:1.1", "--model", model) == 2
-    assert "squad:1.1 is of the shape questions" in capsys.readouterr().err
+    assert "has no train-v1.1.json, train of squad:1.1" in capsys.readouterr().err
 
 
 def test_an_xlm_is_fine_tuned_in_its_first_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

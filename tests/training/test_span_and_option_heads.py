@@ -15,6 +15,7 @@ from maskwright.checkpoints.span_settings import SpanSettings
 from maskwright.checkpoints.task_part import TaskPart, head_class, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import load as load_encoder
+from maskwright.inference.exporting import export_model
 from maskwright.models import published
 from maskwright.training.finetuning import Finetuning, finetuning
 from tests.checkpoints import made_up
@@ -168,3 +169,94 @@ def test_what_a_model_of_spans_knows_survives_transformers(tmp_path: Path, kind:
     assert read_task(folder) == part
     theirs.save_pretrained(tmp_path / "theirs")
     assert read_task(tmp_path / "theirs") == part
+
+
+def tokens_of(kind: str, one: Any) -> dict[str, Tensor]:
+    """An encoded pair as their classes take it."""
+    inputs = {"input_ids": torch.from_numpy(one.ids)[None]}
+    if kind in ("bert", "albert", "xlnet"):
+        inputs["token_type_ids"] = torch.from_numpy(one.type_ids)[None]
+    return inputs | ({"langs": torch.zeros_like(inputs["input_ids"])} if kind == "xlm" else {})
+
+
+@pytest.mark.parametrize("kind", OF_SPANS)
+def test_answers_of_a_folder_are_those_of_stock_logits(tmp_path: Path, kind: str) -> None:
+    part = TaskPart("span", (), SpanSettings(length=64, threshold=0.0))
+    tokenizer = made_up.tokenizer_for(kind)
+    _, folder = written(tmp_path / "model", kind, part)
+    theirs, told = transformers.AutoModelForQuestionAnswering.from_pretrained(folder, output_loading_info=True)
+    assert not any(told.values()), told
+    question, context = "who sat ?", "the cat sat on a mat"
+    answers = load_encoder(folder).answer(question, context, top=20)
+    theirs.save_pretrained(tmp_path / "theirs")  # and one that they wrote
+    tokenizer.save_into(tmp_path / "theirs")
+    assert load_encoder(tmp_path / "theirs").answer(question, context, top=20) == answers
+    export_model(folder, tmp_path / "out")  # keeps its task
+    assert load_encoder(tmp_path / "out").answer(question, context, top=20) == answers
+    pair = (context, question) if kind == "xlnet" else (question, context)
+    one = tokenizer.encode_pair(*pair)
+    out = theirs(**tokens_of(kind, one))
+    start, end = out.start_logits[0].tolist(), out.end_logits[0].tolist()
+    null = len(one.ids) - 1 if kind == "xlnet" else 0
+    sides = tokenizer.sides([question, context], special_in_text=False)
+    first = 0 if kind == "xlnet" else len(one.ids) - len(sides[1].ids) - (kind != "gpt2")
+    rows = range(first, first + len(sides[1].ids))
+    assert [one.ids[row] for row in rows] == sides[1].ids
+    best = {answer.text: answer for answer in answers}
+    total: dict[tuple[int, int], float] = {}
+    for i in rows:
+        for j in rows[i - first :][:30]:
+            begin, stop = int(one.offsets[i, 0]), int(one.offsets[j, 1])
+            text = context[begin:stop]
+            place = (begin + len(text) - len(text.lstrip()), begin + len(text.rstrip()))
+            if text.strip():
+                total[place] = max(total.get(place, -1e9), start[i] + end[j])
+    shares = torch.tensor([*sorted(total.values(), reverse=True)[:20], start[null] + end[null]]).softmax(0)
+    assert sorted((answer.probability for answer in answers), reverse=True) == pytest.approx(
+        sorted(shares.tolist(), reverse=True)[:20], abs=1e-5
+    )
+    begin, stop = max(total, key=lambda place: total[place])
+    given = "" if start[null] + end[null] > total[begin, stop] else context[begin:stop]
+    assert answers[0].text == given and context[begin:stop] in best
+
+
+@pytest.mark.parametrize("kind", OF_OPTIONS)
+def test_choices_of_a_folder_are_those_of_stock_logits(tmp_path: Path, kind: str) -> None:
+    tokenizer = made_up.tokenizer_for(kind)
+    _, folder = written(tmp_path / "model", kind, OPTION)
+    theirs, told = transformers.AutoModelForMultipleChoice.from_pretrained(folder, output_loading_info=True)
+    assert not any(told.values()), told
+    first, options = "the cat sat", ["on a mat", "is the capital of france", "."]
+    encoder = load_encoder(folder)
+    chosen = encoder.choose(first, options)
+    theirs.save_pretrained(tmp_path / "theirs")
+    tokenizer.save_into(tmp_path / "theirs")
+    assert read_task(tmp_path / "theirs") == OPTION
+    assert load_encoder(tmp_path / "theirs").choose(first, options) == chosen
+    export_model(folder, tmp_path / "out")
+    assert load_encoder(tmp_path / "out").choose(first, options) == chosen
+    rows = [tokens_of(kind, one) for one in tokenizer.encode_pairs([(first, option) for option in options])]
+    logits = torch.cat([theirs(**{name: value[None] for name, value in row.items()}).logits[0] for row in rows])
+    assert chosen.shares == pytest.approx(logits.softmax(-1).tolist(), abs=1e-5)
+    assert chosen.place == int(logits.argmax())
+    two = encoder.choose_many([(first, options), (first, options[:2])])
+    assert two[0].shares == pytest.approx(chosen.shares, abs=1e-6) and len(two[1].shares) == 2
+
+
+def test_what_a_model_was_not_taught_is_refused_with_what_it_was(tmp_path: Path) -> None:
+    _, spans = written(tmp_path / "spans", "bert", SPAN)
+    _, options = written(tmp_path / "options", "bert", OPTION)
+    asked, chooses = load_encoder(spans), load_encoder(options)
+    for call, said in (
+        (lambda: asked.predict(["a"]), r"answers questions from a context: give it both \(answer\)"),
+        (lambda: chooses.predict(["a"]), r"chooses among options: give it a text and its options \(choose\)"),
+        (lambda: asked.choose("a", ["b", "c"]), "was not fine-tuned to choose"),
+        (lambda: chooses.answer("a", "b"), "was not fine-tuned to answer questions"),
+        (lambda: asked.answer("who ?", "a cat", top=21), "top 21: choose 1 to 20"),
+        (lambda: asked.answer_many(["who ?"]), "a question and its context were expected"),  # type: ignore[list-item]
+        (lambda: chooses.choose("a", ["b"]), "choice 0 has 1 options"),
+        (lambda: chooses.choose("the cat " * 60, ["a", "b"]), "1 of 1 choices have more tokens than .* reads, 64"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            call()
+    assert len(chooses.choose("the cat " * 60, ["a", "b"], truncate=True).shares) == 2

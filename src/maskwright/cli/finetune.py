@@ -35,16 +35,21 @@ def finetune(
     transformers has it, and what it is worth in evaluation.json.
 
     Args:
-        task: classification, regression, similarity or tagging; or a data set:
-            glue:sst2, glue:stsb, clue:tnews, conll:2003, chinese:msra ...
+        task: classification, regression, tagging, segmentation, questions, choice or
+            similarity; or a data set: glue:sst2, glue:stsb, squad:2.0, swag:regular,
+            clue:tnews, conll:2003, chinese:msra ...
         model: The encoder's folder: one of ours, or a Hugging Face one.
-        train: The table to learn from; for tagging it may be a word and a tag a line.
+        train: The table to learn from; for tagging it may be a word and a tag a line,
+            for questions a .json as SQuAD's.
         dev: The table to judge by. Default: a tenth of the first is put aside.
-        text: The column of the text. Default: text; of tagged words, words; of
-            similarity, first.
-        pair: The column of a second text, for pairs. Default for similarity: second.
-        label: The column of what is right. Default: label; of tagged words, tags; of
-            similarity, none: each pair belongs together. With it: how near they are.
+        text: The column of the text. Default: text; of tagged words, words; question;
+            of what options follow, and of similarity, first.
+        pair: The column of a second text, for pairs. Default: context of questions;
+            second of similarity; options of choices, a list, or several columns
+            parted by commas.
+        label: The column of what is right. Default: label; of tagged words, tags;
+            answer; of choices the right option's place, from 0; of similarity none:
+            each pair belongs together. With it: how near they are.
         several: A text may have several classes, parted by |.
         epochs: Passes over the texts.
         data: The folder with the files of a data set.
@@ -57,6 +62,8 @@ def finetune(
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
         maskwright finetune similarity --model m --train pairs.csv
         maskwright finetune similarity --model m --train sts.csv --label score
+        maskwright finetune questions --train squad-like.json --model runs/mine/model
+        maskwright finetune choice --train a.csv --pair end0,end1,end2 --model m
     """
     from maskwright.config import checked, override, plain
     from maskwright.errors import BadInput
@@ -64,7 +71,7 @@ def finetune(
     from maskwright.tasks.finetune import Recipe, evaluation
     from maskwright.tasks.finetune import finetune as learn
     from maskwright.tasks.shapes import names
-    from maskwright.tasks.shapes import shape as columns_of
+    from maskwright.tasks.shapes import shape as shape_named
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -86,10 +93,13 @@ def finetune(
     if data and ":" not in task:
         raise BadInput(f"--data names the folder of a published data set: give --train FILE for {task}")
     if ":" not in task and not train:
-        of_shape = columns_of(shape).COLUMNS
-        wanted = [text or of_shape.text, pair or of_shape.pair, label or of_shape.label]
-        listed = " and ".join(column for column in wanted if column)
-        raise BadInput(f"which texts? give --train FILE, a table with the columns {listed}")
+        columns = shape_named(shape).COLUMNS
+        wanted = [text or columns.text, pair or columns.pair, label or columns.label]
+        *others, last = [column for column in wanted if column is not None]
+        raise BadInput(
+            f"which texts? give --train FILE, a table with the column{'s' if others else ''} "
+            f"{', '.join(others)}{' and ' if others else ''}{last}"
+        )
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "shape": shape, "skip_bad": skip_bad}
     of_texts = {key: value for key, value in of_texts.items() if value is not None} | {"several": several}

@@ -32,13 +32,14 @@ def predict(
     data: Annotated[str | None, Parameter(name="--data")] = None,
     submission: Path | None = None,
 ) -> None:
-    """Say what a fine-tuned model predicts for texts.
+    r"""Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
     parted by spaces, and Chinese character by character; one that segments Chinese
     gives words. Without a text, each line of
     standard input is one, or a pair with a tab between; memory does not grow with
-    their number.
+    their number. A model that answers questions takes a question and its context, one
+    that chooses a text and its options, with tabs between.
 
     --in reads a table and gives its rows with a column prediction more. --out writes
     in the format of its name. --submission writes what GLUE's or CLUE's site takes,
@@ -61,6 +62,7 @@ def predict(
         maskwright predict runs/finetuned/model "A fine film."
         maskwright predict runs/finetuned/model < texts.txt > predictions.jsonl
         maskwright predict runs/finetuned/model --in new.csv --out told.csv --shares
+        printf 'Who sat?\tThe cat sat.\n' | maskwright predict runs/squad/model
         maskwright predict m glue:mnli --data MNLI --submission to-hand-in
     """
     from maskwright.inference.fine_tuned import load_fine_tuned
@@ -86,10 +88,15 @@ def predict(
 
 def _tell(encoder: "Encoder", task: "Task", texts: Iterable[str], *, truncate: bool) -> None:
     """A line of JSON on stdout for each text."""
+    from maskwright.cli.answered_lines import answered
     from maskwright.tasks.predicting.rows import lines_of
     from maskwright.tasks.predicting.stream import PREDICTION, predicted
     from maskwright.tasks.predicting.tables import json_line
 
+    if task.part.asks in ("span", "option"):
+        for told in answered(encoder, _lines(texts), truncate=truncate):
+            sys.stdout.write(json_line(told))
+        return
     asked = lines_of(_lines(texts), task.part)
     for rows in predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True):
         for row in rows:

@@ -28,10 +28,13 @@ from maskwright.models.xlm import XlmConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.tasks.answering import Task
+from maskwright.tasks.choices import Chosen
 from maskwright.tasks.data import SplitData
-from maskwright.tasks.examples import Labelled, Tagged
+from maskwright.tasks.examples import Choice, Labelled, Question, Tagged
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.predictions import Prediction
+from maskwright.tasks.reading.tables import checked_choice
+from maskwright.tasks.span_answers import BEST, Answered
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -227,6 +230,10 @@ class Encoder:
         if self.task.part.asks in OF_TOKENS:
             face = "sentences of words (tag)" if self.task.part.asks == "tags" else "Chinese to segment (segment)"
             raise BadInput(f"{self._where} tags words: give it {face}")
+        if self.task.part.asks == "span":
+            raise BadInput(f"{self._where} answers questions from a context: give it both (answer)")
+        if self.task.part.asks == "option":
+            raise BadInput(f"{self._where} chooses among options: give it a text and its options (choose)")
         texts = checked_texts([texts] if isinstance(texts, str) else texts)
         pairs = [(text, None) if isinstance(text, str) else text for text in texts]
         data = self._task_data(self.task, [Labelled(*pair, None, f"text {n}") for n, pair in enumerate(pairs)])
@@ -271,6 +278,54 @@ class Encoder:
         if length is not None and length > self.config.longest:
             raise BadInput(f"{length} tokens are more than the {self.config.longest} positions of {self._where}")
         return self._task_data(self.task, examples, length)
+
+    def answer(self, question: str, context: str, top: int = 1) -> list[Answered]:
+        """Where in the context a question's answer stands: the `top` best, the one that is given first.
+
+        A model that learned from questions without an answer may say that there is none: its text is "". A context that
+        is too long is read in overlapping stretches. BadInput for a model that was not fine-tuned to answer.
+        """
+        return self.answer_many([(question, context)], top)[0]
+
+    def answer_many(self, questions: Sequence[tuple[str, str]], top: int = 1) -> list[list[Answered]]:
+        """As `answer`, for many questions at once, each with its context."""
+        if self.task is None or self.task.part.asks != "span":
+            raise BadInput(
+                f"{self._where} was not fine-tuned to answer questions: `maskwright finetune questions` makes one"
+            )
+        if not 1 <= top <= BEST:
+            raise BadInput(f"top {top}: choose 1 to {BEST}, the answers that are looked at")
+        if (odd := next((one for one in checked_texts(questions) if isinstance(one, str)), None)) is not None:
+            raise BadInput(f"{odd!r:.80} is a text: a question and its context were expected")
+        examples = [Question(*pair, (), False, f"question {n}") for n, pair in enumerate(questions)]
+        said = self._task_data(self.task, examples).answers(self.task.model)
+        return [list(one.answers[:top]) for one in said]
+
+    def choose(self, first: str, options: Sequence[str | tuple[str, ...]], *, truncate: bool = False) -> Chosen:
+        """Which option follows a text, with the probability of each. BadInput for a model that was not fine-tuned to.
+
+        options   two or more; one of several texts (a question and an answer) is a tuple of them
+        """
+        return self.choose_many([(first, options)], truncate=truncate)[0]
+
+    def choose_many(
+        self, choices: Sequence[tuple[str, Sequence[str | tuple[str, ...]]]], *, truncate: bool = False
+    ) -> list[Chosen]:
+        """As `choose`, for many at once; they may have options of different numbers."""
+        if self.task is None or self.task.part.asks != "option":
+            raise BadInput(f"{self._where} was not fine-tuned to choose: `maskwright finetune choice` makes one")
+        examples: list[Choice] = []
+        for number, (first, given) in enumerate(choices):
+            options = tuple((one,) if isinstance(one, str) else tuple(one) for one in given)
+            checked_texts([first, *(text for option in options for text in option)])
+            examples.append(checked_choice(Choice(first, options, None, f"choice {number}")))
+        data = self._task_data(self.task, examples)
+        if data.cut and not truncate:
+            raise BadInput(
+                f"{data.cut} of {len(examples)} choices have more tokens than {self._where} reads, "
+                f"{self.config.longest}: shorten them or ask for truncation"
+            )
+        return data.answers(self.task.model)
 
     def _task_data(self, task: Task, examples: Sequence[Any], length: int | None = None) -> SplitData:
         inputs = transformer_inputs(self.config, self.tokenizer, self._language)

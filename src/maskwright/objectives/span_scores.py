@@ -29,7 +29,7 @@ class SpanScores(nn.Module):
         self.ends = nn.Linear(hidden, 2)
         self.weight_names = weight_and_bias("ends", "qa_outputs")
 
-    def reads(self, batch: Batch) -> None:
+    def reads(self, batch: Batch) -> Tensor | None:
         """None: every token."""
         return
 

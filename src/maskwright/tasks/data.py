@@ -13,7 +13,7 @@ from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.reading.faults import Faults
 from maskwright.training.labelled_sequences import LabelledSequences
 
-ShapeName = Literal["classification", "regression", "similarity", "tagging", "segmentation"]
+ShapeName = Literal["classification", "regression", "tagging", "segmentation", "questions", "choice", "similarity"]
 TOKENS_AT_ONCE = 4096
 """Of a batch that is only looked at."""
 
@@ -22,7 +22,7 @@ class DataConfig(Config):
     """Which examples, and what is asked of them."""
 
     shape: ShapeName = "classification"
-    """What is asked: classification, regression, similarity, tagging, segmentation."""
+    """What is asked: classification, regression, tagging, segmentation, questions, choice, similarity."""
     suite: str | None = None
     """A published data set, such as glue:sst2; its files are in `folder`. none: tables of one's own."""
     folder: str = "."
@@ -34,15 +34,21 @@ class DataConfig(Config):
     split_seed: int = Field(default=0, ge=0)
     """Chooses what is put aside; training.seed does not, so that runs of several seeds are judged by the same."""
     text: str | None = None
-    """The column of the text; none: what the shape calls it."""
+    """The column of the text, of the question, or of what options follow; none: what the shape calls it."""
     pair: str | None = None
-    """The column of a second text."""
+    """The column of a second text, of the context, or of the options: a list in one column, or several parted by ,."""
     label: str | None = None
     """The column of what is right; none: what the shape calls it."""
     several: bool = False
     """A text may be of several classes, parted by |."""
     max_length: int | None = Field(default=None, ge=3)
     """Tokens of a sequence; longer ones are cut or parted, and counted. none: the model's positions, 512 at most."""
+    stride: int = Field(default=128, ge=1)
+    """Of questions: tokens from one stretch of a long context to the next."""
+    max_question: int = Field(default=64, ge=1)
+    """Of questions: most tokens of one; what stands behind is not read."""
+    max_answer: int = Field(default=30, ge=1)
+    """Of questions: most tokens of an answer that is given."""
     skip_bad: bool = False
     """Pass over bad rows and count them, instead of ending at the first."""
 

@@ -14,10 +14,11 @@ from pydantic import Field
 
 from maskwright.checkpoints.folder import ModelFolder, read_folder, write_folder
 from maskwright.checkpoints.static_folder import model_type_of
-from maskwright.checkpoints.task_part import TaskPart
+from maskwright.checkpoints.task_part import TaskPart, head_class
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
+from maskwright.models import published
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import bi_encoders
@@ -27,6 +28,7 @@ from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
+from maskwright.tasks.thresholds import settled
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -56,7 +58,7 @@ class Recipe(Config):
     data: DataConfig
     """The texts."""
     dropout: float = Field(default=0.1, ge=0, le=0.9)
-    """Of the head's input."""
+    """Of the head's input; of that of questions nothing is, as in BERT's run_squad.py."""
     epochs: float = Field(default=3, gt=0)
     """Passes over the training texts; training.steps follows from it."""
     optimizer: OptimizerConfig = OptimizerConfig(rate=5e-5)
@@ -133,6 +135,7 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
     split = read(data, faults)
     part = _part(data, split)
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
+    head_class(published(folder.config.model_type), part.asks)  # there is one, or nothing is learned
     inputs = transformer_inputs(folder.config, tokenizer)
     train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
@@ -146,8 +149,8 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
     train, dev = made.split
     cut = made.train.cut + made.dev.cut
     yield (
-        f"{len(train):,} examples to learn from, {len(dev):,} to judge by, {len(made.part.labels)} answers; "
-        f"{cut:,} cut at {made.length} tokens"
+        f"{len(train):,} examples to learn from, {len(dev):,} to judge by"
+        f"{f', {len(made.part.labels)} answers' if made.part.labels else ''}; {cut:,} cut at {made.length} tokens"
     )
     if said := faults.described():
         yield said
@@ -175,7 +178,8 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     answers, last = made.dev.answers(work.module), last_metrics(folder.path)
     for warning in of_outcome(made.dev.different(answers), last):
         progress.say(f"warning: {warning}")
-    measures = _chief_first(made.dev.measures(answers), made.part, made.recipe.data)
+    part, answers = settled(made.dev, answers)
+    measures = _chief_first(made.dev.measures(answers), part, made.recipe.data)
     write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
     path, tensors = folder.path / "model", optimizer.flat.tensors()
     facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
@@ -191,6 +195,8 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         tokenizer=made.tokenizer,
         task=made.part,
         facts=facts,
+        task=part,
+        facts={**measures, "steps": last["step"], "Recipe": plain(made.recipe)},
         replace=True,
     )
 

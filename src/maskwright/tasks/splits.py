@@ -5,8 +5,8 @@ import json
 from itertools import chain
 from typing import Any, NamedTuple
 
-from maskwright.draws import generator
 from maskwright.errors import BadInput
+from maskwright.tasks.aside import put_aside
 from maskwright.tasks.data import DataConfig
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
@@ -50,8 +50,7 @@ def read(data: DataConfig, faults: Faults) -> Split:
     if not aside:
         where = data.train or data.folder
         raise BadInput(f"{where} has {len(train)} examples, too few to put some aside: name a file with --dev")
-    order = generator(data.split_seed, "put aside").permutation(len(train))
-    return Split([train[i] for i in sorted(order[aside:])], [train[i] for i in sorted(order[:aside])])
+    return Split(*put_aside(train, aside, data.split_seed, data.train or data.folder))
 
 
 def _read(data: DataConfig, path: str, faults: Faults) -> list[Any]:
