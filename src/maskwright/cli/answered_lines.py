@@ -1,4 +1,4 @@
-"""Lines with tabs as questions about a context, or as options to choose from: what `maskwright predict` says of them."""
+"""Lines with tabs as questions about a context, or as options to choose from: what a model says of them."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
