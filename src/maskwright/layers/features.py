@@ -6,7 +6,7 @@ with weights that the task learns. Either can be had with an encoder that learns
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ class Features(nn.Module):
         Where the batch brings it along (`Batch.features`) the encoder is not asked.
         """
         if batch.features is not None:
-            return batch.features
+            return batch.features.to(next(cast("nn.Module", encoder).parameters()).dtype)
         rows = None if self.lstm is not None else rows
         if not self.frozen:
             return self._joined(encoder, batch, stream, rows)

@@ -58,16 +58,31 @@ class Finetuning(nn.Module):
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
         """(N, C), (M, C), (T, 2), (N,) or (N, H), see the head. Without a `stream` nothing is dropped."""
-        if (wanted := self.head.reads(batch)) is None:
-            return self.head.scores(self.features(self.encoder, batch, stream), batch, self.encoder, stream)
-        rows, places = torch.unique(wanted, return_inverse=True)  # sorted: what the encoder takes
+        rows, places = self._rows(batch)
         seen = self.features(self.encoder, batch, stream, rows)
-        return self.head.scores(seen.index_select(0, places), batch, self.encoder, stream)
+        seen = seen if places is None else seen.index_select(0, places)
+        return self.head.scores(seen, batch, self.encoder, stream)
+
+    def read(self, batch: Batch) -> Tensor:
+        """(R, W) what comes of the encoder before anything that is learned above it; nothing is dropped."""
+        return self.features.read(self.encoder, batch, None, self._rows(batch)[0])
+
+    def rows_read(self, batch: Batch) -> Tensor:
+        """(N,) how many of these R rows are each sequence's."""
+        rows = self._rows(batch)[0]
+        if rows is None or self.features.lstm is not None:
+            return batch.cu_seqlens.diff().long()
+        return torch.searchsorted(rows, batch.cu_seqlens.long()).diff()
 
     def best(self, scores: Tensor, batch: Batch) -> Tensor:
         """(M,) int64: the tags of words that follow from their scores. For heads of tags."""
         assert isinstance(self.head, TagScores | CrfScores)
         return self.head.best(scores, batch)
+
+    def _rows(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The rows that the head reads, sorted as the encoder takes them, and where each then is; None: all rows."""
+        wanted = self.head.reads(batch)
+        return (None, None) if wanted is None else torch.unique(wanted, return_inverse=True)
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """Answers that the batch asks for, see the head's `count`."""
