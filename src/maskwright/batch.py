@@ -82,6 +82,7 @@ class Batch:
         backward         (N,) bool, whether a sequence runs from the end of the text to its beginning
         char_ids         (U, W) int64, the characters of the batch's U different words, see `layers.word_characters`
         char_rows        (T,) int64, which of these words each token is
+        features         (R, W) what a frozen encoder makes of the rows that are read of it, known from before
     What heads read:
         labels           what is right, of a task: (N,) int64 classes, (N,) float32 numbers, (N, C) float32 ones and
                          zeros where a sequence may be of several classes, (M,) int64 tags of the predicted rows,
@@ -110,6 +111,7 @@ class Batch:
     backward: Tensor | None = None
     char_ids: Tensor | None = None
     char_rows: Tensor | None = None
+    features: Tensor | None = None
     labels: Tensor | None = None
     groups: Tensor | None = None
     predict_rows: Tensor | None = None

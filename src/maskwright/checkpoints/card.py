@@ -1,7 +1,7 @@
 """The model card: what a folder's README.md tells of the model in it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from maskwright.checkpoints.tensor_names import with_article
 from maskwright.models import ModelConfig, published
@@ -23,13 +23,34 @@ USES = {
 }
 
 
+class Above(Protocol):
+    """What stands above an encoder, such as `task_folder.TaskFile`."""
+
+    @property
+    def described(self) -> str:
+        """It in words."""
+        ...
+
+    @property
+    def example(self) -> str:
+        """A line that asks it."""
+        ...
+
+
 def model_card(
-    name: str, config: ModelConfig, architecture: str, facts: Mapping[str, Any], *, mask: str = "[MASK]"
+    name: str,
+    config: ModelConfig,
+    architecture: str,
+    facts: Mapping[str, Any],
+    *,
+    mask: str = "[MASK]",
+    above: Above | None = None,
 ) -> str:
     """Markdown with the front matter that model hubs read.
 
     facts   heading -> one value, or a table of them; text from elsewhere is shown as text
     mask    what stands for a token to be guessed
+    above   what stands above the encoder, where no class of transformers has it
     """
     task, loader = next(use for ending, use in USES.items() if architecture.endswith(ending))
     network = published(config.model_type)
@@ -52,11 +73,13 @@ def model_card(
         f"# {_plain(name)}",
         "",
         about,
+        *(["", above.described] if above else []),
         "",
         "```python",
         "import maskwright as mw",
         "",
         'encoder = mw.load("this/folder")',
+        *([above.example] if above else []),
         'vectors = encoder.encode(["a text", "another"])',
         *([f'guesses = encoder.fill("a text with a {mask} in it")'] if task == "fill-mask" else []),
         *(['answers = encoder.predict(["a text", "another"])'] if loader.endswith("SequenceClassification") else []),

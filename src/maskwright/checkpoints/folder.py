@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from maskwright.checkpoints.card import model_card
+from maskwright.checkpoints.card import Above, model_card
 from maskwright.checkpoints.config_file import CONFIG, PAIRS, PublishedConfig, read_config, read_json, usual_pairs
 from maskwright.checkpoints.published import publish
 from maskwright.checkpoints.published_weights import (
@@ -50,6 +50,7 @@ def write_folder(
     tokenizer: Tokenizer,
     facts: Mapping[str, Any] | None = None,
     task: TaskPart | None = None,
+    above: Above | None = None,
     replace: bool = False,
     before_done: Callable[[Path], None] | None = None,
 ) -> Path:
@@ -59,6 +60,7 @@ def write_folder(
     parameters   by our names; cast to float32
     facts        what the model card tells of the training: headings -> values or tables
     task         what a fine-tuned model answers; the names are then `Finetuning.weight_names()`
+    above        what the card tells of what is written beside the encoder, see `task_folder.write_composite`
     replace      exchange what is at `path` for the new folder, in one step
     before_done  is given the finished folder before it is at `path`; may write more into it, or raise and undo it
 
@@ -85,7 +87,7 @@ def write_folder(
         tokenizer.save(folder)
         _say_what_is_read(folder / "tokenizer_config.json", tokenizer, config)
         mask = "[MASK]" if tokenizer.mask_id is None else tokenizer.id_to_token(tokenizer.mask_id)
-        card = model_card(path.name, config, architecture, facts or {}, mask=mask)
+        card = model_card(path.name, config, architecture, facts or {}, mask=mask, above=above)
         (folder / "README.md").write_text(card, encoding="utf-8")
         if before_done is not None:
             before_done(folder)

@@ -53,7 +53,7 @@ def find_weights(folder: Path, config: ModelConfig) -> dict[str, Stored]:
     parts = parts_of(config.model_type)
     found: dict[str, Stored] = {}
     for file in _files(folder):
-        for stored in _tensors_of(file):
+        for stored in tensors_of(file):
             if (canonical := canonical_name(stored.name, there.prefix, parts)) is None:
                 continue
             if stored.dtype not in FLOATS:
@@ -77,7 +77,7 @@ def find_weights(folder: Path, config: ModelConfig) -> dict[str, Stored]:
 
 def all_tensors(folder: Path) -> list[Stored]:
     """Every tensor of a folder, under the name it has there."""
-    return [stored for file in _files(folder) for stored in _tensors_of(file)]
+    return [stored for file in _files(folder) for stored in tensors_of(file)]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -112,13 +112,13 @@ def _shards(folder: Path) -> list[Path]:
     for path in files.values():
         if not path.is_file():
             raise BadInput(f"{path}: missing, though {INDEX} names it")
-    present = {stored.name for path in files.values() for stored in _tensors_of(path)}
+    present = {stored.name for path in files.values() for stored in tensors_of(path)}
     if absent := sorted(set(weight_map) - present):
         raise BadInput(f"{folder / str(weight_map[absent[0]])}: {absent[0]} is missing, though {INDEX} names it")
     return list(files.values())
 
 
-def _tensors_of(file: Path) -> Iterator[Stored]:
+def tensors_of(file: Path) -> Iterator[Stored]:
     """What a safetensors file holds; the library checks offsets and sizes, we check what it leaves open."""
     header = _header(file)
     try:
@@ -168,12 +168,15 @@ def _equal(one: Stored, other: Stored) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.read().split(_ROWS), other.read().split(_ROWS), strict=True))
 
 
-def check_shape(stored: Stored, target: Tensor) -> None:
-    """BadInput unless `target`, which may be on the device "meta", has the shape that is stored."""
+def check_shape(stored: Stored, target: Tensor, asking: str = "config.json") -> None:
+    """BadInput unless `target`, which may be on the device "meta", has the shape that is stored.
+
+    asking   the file that the shape follows from
+    """
     if stored.shape != tuple(target.shape):
         raise BadInput(
             f"{stored.file}: {stored.name} has the shape {_shape(stored.shape)}, "
-            f"config.json asks for {_shape(tuple(target.shape))}"
+            f"{asking} asks for {_shape(tuple(target.shape))}"
         )
 
 
@@ -181,7 +184,11 @@ def copy_values(stored: Stored, target: Tensor) -> None:
     """Read into `target`, cast to its type; BadInput for values that are no numbers. See `check_shape` before."""
     with torch.no_grad():
         target.copy_(stored.read())
-        if target.numel() and not all(bool(end.isfinite()) for end in torch.aminmax(target)):
+        if (
+            target.is_floating_point()
+            and target.numel()
+            and not all(bool(end.isfinite()) for end in torch.aminmax(target))
+        ):
             raise BadInput(f"{stored.file}: {stored.name} holds infinity or NaN: the model is damaged or diverged")
 
 

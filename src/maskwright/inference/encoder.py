@@ -18,6 +18,7 @@ from torch import Tensor
 from maskwright.batch import Batch, Integers, flat_batch
 from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.sentence_vectors import SentenceVectors, read_sentence_vectors
+from maskwright.checkpoints.task_folder import TaskFile, check_task, fill_task, one_task, read_task_file
 from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
@@ -38,7 +39,7 @@ from maskwright.tasks.span_answers import BEST, Answered
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
-from maskwright.training.finetuning import finetuning
+from maskwright.training.finetuning import AS_IS, finetuning
 from maskwright.training.pretraining import Pretraining, network
 
 Pooling = Literal["mean", "cls", "pooler"]
@@ -420,8 +421,9 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "
             "they do not belong together"
         )
-    if (part := read_task(found.path)) is not None:
-        return _load_task(found, part, tokenizer, dtype, device)
+    part, above = read_task(found.path), read_task_file(found.path)
+    if part is not None or above is not None:
+        return _load_task(found, part, above, tokenizer, dtype, device)
     model = network(found.config, found.heads, "meta")
     found.check(model.weight_names(), model)  # before there is memory for what config.json claims
     model = model.to_empty(device=device_of(device))
@@ -430,19 +432,27 @@ def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> 
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder), sentences=said)
 
 
-def _load_task(found: ModelFolder, part: TaskPart, tokenizer: Tokenizer, dtype: str, device: str) -> Encoder:
-    """An encoder that was fine-tuned, with its task."""
+def _load_task(
+    found: ModelFolder, said: TaskPart | None, above: TaskFile | None, tokenizer: Tokenizer, dtype: str, device: str
+) -> Encoder:
+    """An encoder that was fine-tuned, with its task: that of config.json, or that of task.json."""
     found = found.of_encoder()
-    model = finetuning(found.config, part, 0, "meta")
+    part = one_task(found.path, said, above)
+    model = finetuning(found.config, part, 0, "meta", features=above.features if above else AS_IS)
     if model.head.pools and not found.has_pooler:
         raise BadInput(f"{found.path}: the pooler's tensors are missing, and its head reads through them")
     found.check(model.encoder_names(), model)
+    if above is not None:
+        check_task(found.path, model)
     model = model.to_empty(device=device_of(device))
     found.fill(model.encoder_names(), model)
-    fill_head(found.path, model.head.weight_names, model.head)
+    if above is not None:
+        fill_task(found.path, model)
+    else:
+        fill_head(found.path, model.head.weight_names, model.head)
     model = model.to(DTYPES[dtype])
     encoder = Pretraining(model.encoder, {})
-    task = Task(part, model)
+    task = Task(part, model, above)
     return Encoder(encoder, tokenizer, has_pooler=found.has_pooler, where=str(found.path), task=task)
 
 

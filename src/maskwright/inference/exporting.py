@@ -1,15 +1,17 @@
 """A finished model in the forms that others load: Hugging Face, sentence-transformers, TensorFlow 1."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.folder import POOLER, write_folder
 from maskwright.checkpoints.google_weights import write_google_bert
 from maskwright.checkpoints.published import publish
 from maskwright.checkpoints.sentence_vectors import SentenceVectors, write_sentence_vectors
+from maskwright.checkpoints.task_folder import TASK, TaskFile, write_composite
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder, load
 from maskwright.models.bert import BertConfig
+from maskwright.tasks.answering import Task
 from maskwright.tokenizers.wordpiece import WordPiece
 from maskwright.training.pretraining import Pretraining, published_parts
 
@@ -41,6 +43,8 @@ def export_model(
         raise BadInput(f"{out} exists already: choose another folder or remove it")
     encoder = load(model)
     network = encoder.model
+    if encoder.task is not None and encoder.task.above is not None:
+        return _composite(encoder, encoder.task, encoder.task.above, out, form, {"exported from": Path(model).name})
     if form == "tf1":
         return _google(encoder, out)
     if form == "hf":
@@ -70,6 +74,26 @@ def export_model(
         before_done=lambda folder: write_sentence_vectors(
             folder, made, hidden=encoder.config.hidden_size, length=encoder.config.longest
         ),
+    )
+
+
+def _composite(encoder: Encoder, task: Task, above: TaskFile, out: Path, form: Form, facts: dict[str, Any]) -> Path:
+    """The encoder's folder with the two files of what stands above it."""
+    if form != "hf":
+        raise BadInput(f"{TASK} stands above this encoder, which {form} has no place for: export it as hf")
+    names = [
+        name for name in task.model.encoder.weight_names() if encoder.has_pooler or not name.ours.startswith(POOLER)
+    ]
+    parameters = dict(task.model.named_parameters())
+    return write_composite(
+        out,
+        above,
+        task.model,
+        names=names,
+        parameters=parameters,
+        config=encoder.config,
+        tokenizer=encoder.tokenizer,
+        facts=facts,
     )
 
 

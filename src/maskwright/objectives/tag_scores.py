@@ -38,6 +38,10 @@ class TagScores(nn.Module):
         """(M, C). Without a `stream` nothing is dropped."""
         return self.classifier(dropout(seen, self.rate, stream))
 
+    def best(self, scores: Tensor, batch: Batch) -> Tensor:
+        """(M,) int64: the tag with the highest score of each word."""
+        return scores.argmax(-1)
+
     def count(self, batch: Batch) -> float:
         """M, words; or what their tags weigh."""
         return class_count(batch, self.class_weights)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, device
 
 from maskwright.batch import Batch
+from maskwright.checkpoints.task_folder import TaskFile
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.progress import Stage
 from maskwright.tasks.data import Scorer, Shape, SplitData
@@ -15,10 +16,14 @@ from maskwright.training.finetuning import Finetuning
 
 
 class Task(NamedTuple):
-    """A fine-tuned model and what it answers."""
+    """A fine-tuned model and what it answers.
+
+    above   what stands above its encoder, where no class of `transformers` has it
+    """
 
     part: TaskPart
     model: Finetuning
+    above: TaskFile | None = None
 
     def encoded(self, examples: Sequence[Any], inputs: Inputs, *, length: int) -> SplitData:
         """Examples of its shape as it reads them; its answers are `encoded(...).answers(model)`."""

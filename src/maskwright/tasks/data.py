@@ -73,6 +73,10 @@ class Scorer(Protocol):
         """What its head makes of a batch."""
         ...
 
+    def best(self, scores: Tensor, batch: Batch) -> Tensor:
+        """(M,) the tags that follow from scores of words."""
+        ...
+
 
 class SplitData(Protocol):
     """The examples of one split, encoded: what is learned from, or judged by, or answered.

@@ -45,7 +45,8 @@ class WordData:
         said: list[list[str]] = [[] for _ in self.windows]
         names = self.part.labels
         for which, batch in self.sequences.in_order(TOKENS_AT_ONCE):
-            best = iter(network.scores(batch.to(network.device)).argmax(-1).tolist())
+            batch = batch.to(network.device)
+            best = iter(network.best(network.scores(batch), batch).tolist())
             for i in which.tolist():
                 said[i] = [names[next(best)] for _ in self.windows[i].rows]
         return tags_of(self.examples, self.windows, said)

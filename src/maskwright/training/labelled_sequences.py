@@ -66,6 +66,7 @@ class LabelledSequences:
         self._grouped = sizes is not None
         self._groups = np.arange(len(encoded) + 1) if sizes is None else _ends(sizes)
         self.lengths = _longest(lengths, self._groups)
+        self._features: tuple[torch.Tensor, Integers] | None = None
 
     def __len__(self) -> int:
         return len(self._groups) - 1
@@ -75,11 +76,25 @@ class LabelledSequences:
         """(E,) sequences of each example."""
         return np.diff(self._groups)
 
+    def sequences_of(self, which: Integers) -> Integers:
+        """The sequences of some examples, in this order."""
+        return stretches(self._groups, which)[1]
+
+    def bring_along(self, features: torch.Tensor, bounds: Integers) -> None:
+        """Let batches have what is known of their sequences: `Batch.features`.
+
+        bounds   (N+1,) where the rows of each sequence begin and end among the features
+        """
+        self._features = features, bounds
+
     def batch(self, which: Integers) -> Batch:
         """Some of the examples in one flat batch, in this order."""
         groups, sequences = stretches(self._groups, which)
         ends, rows = stretches(self.cu_seqlens, sequences)
         made = self._flat.batch(rows, ends)
+        if self._features is not None:
+            features, bounds = self._features
+            made = replace(made, features=features[torch.from_numpy(stretches(bounds, sequences)[1])])
         asked = which
         if self._grouped:
             made = replace(made, groups=torch.from_numpy(groups))
