@@ -92,9 +92,10 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
             raise SystemExit(f"{record} holds runs of {told['terms']}, not {ours}: give another --record")
     missing = [job for job in jobs if job not in answers]
     spawn = multiprocessing.get_context("spawn")
-    # A process for each job: what one leaves in memory is no other's.
+    # A worker ends what it started when it is ended itself.
+    stop = (signal.SIGTERM, signal.default_int_handler)
     with (
-        ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(workers, mp_context=spawn, initializer=signal.signal, initargs=stop) as pool,
         progress.stage("Jobs", len(missing), "jobs") as bar,
     ):
         waiting = {pool.submit(run, terms, job): job for job in missing}
@@ -109,7 +110,7 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
                     continue
                 write(record, answers)
                 told = answers[job]
-                bar.advance(1, f"{job}: {told['measure']} {told['value']:.3f}, {told['cpu_seconds']:.0f} s")
+                bar.advance(1, f"{job}: {told['measure']} {told['value']:.3f}, {told['seconds']:.0f} s")
         except BaseException:
             for child in multiprocessing.active_children():
                 child.terminate()

@@ -73,7 +73,16 @@ def skeleton() -> str:
 
 def parity(answers: Answers) -> str:
     """A row for each task: both sides' means and deviations, how far they are apart, their time."""
-    head = ["task", "measure, %", "examples", "seeds", *SIDES, "difference", "within one deviation", "ratio of time"]
+    head = [
+        "task",
+        "measure, %",
+        "examples",
+        "seeds",
+        *SIDES,
+        "difference",
+        "within one deviation",
+        "time of training, theirs over ours",
+    ]
     lines = [_line(head), _line(["---"] * len(head))]
     for name, task in TASKS.items():
         sides = {side: [told for told in answers if (told["task"], told["name"]) == (name, side)] for side in SIDES}
@@ -87,7 +96,7 @@ def _row(title: str, sides: dict[str, list[Told]]) -> list[str]:
     ours, theirs = (Spread.of([told["value"] for told in sides[side]]) for side in SIDES)
     first = sides[OURS][0]
     seeds = "/".join(dict.fromkeys(f"{len(runs)}" for runs in sides.values()))
-    seconds = [statistics.median(told["cpu_seconds"] for told in sides[side]) for side in SIDES]
+    seconds = [statistics.median(told["seconds"] for told in sides[side]) for side in SIDES]
     return [
         title, MEASURES[first["measure"]], f"{first['examples']:,}", seeds, ours.text(), theirs.text(),
         f"{100 * (ours.mean - theirs.mean):+.1f}", within(ours, theirs),
