@@ -9,8 +9,8 @@
     order    models that the bake-off pretrained on the same text, and BERT with random weights, on 100, 1,000 and all
              examples
 
-Needs what `make corpora` fetches, and for the second group and Chinese the models of `make bake-off`. Answers are kept
-in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core each.
+Packages are fetched where they are not there; the second group and Chinese need models of `make bake-off`. Answers are
+kept in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core each.
 What needs something that is not there yet, a model or a way to fine-tune it, is passed over with a line.
 """
 
