@@ -10,8 +10,8 @@
              examples
 
 Packages are fetched where they are not there; the second group and Chinese need models of `make bake-off`. Answers are
-kept in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core each.
-What needs something that is not there yet, a model or a way to fine-tune it, is passed over with a line.
+kept in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core
+each. What needs something that is not there yet, a model or a way to fine-tune it, is passed over with a line.
 """
 
 import argparse
