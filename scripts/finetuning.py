@@ -15,6 +15,7 @@ each. What needs something that is not there yet, a model or a way to fine-tune 
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -92,10 +93,9 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
             raise SystemExit(f"{record} holds runs of {told['terms']}, not {ours}: give another --record")
     missing = [job for job in jobs if job not in answers]
     spawn = multiprocessing.get_context("spawn")
-    # A worker ends what it started when it is ended itself.
-    stop = (signal.SIGTERM, signal.default_int_handler)
+    # A worker and what it starts are a group of processes, which is ended as one.
     with (
-        ProcessPoolExecutor(workers, mp_context=spawn, initializer=signal.signal, initargs=stop) as pool,
+        ProcessPoolExecutor(workers, mp_context=spawn, initializer=os.setsid) as pool,
         progress.stage("Jobs", len(missing), "jobs") as bar,
     ):
         waiting = {pool.submit(run, terms, job): job for job in missing}
@@ -113,7 +113,9 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
                 bar.advance(1, f"{job}: {told['measure']} {told['value']:.3f}, {told['seconds']:.0f} s")
         except BaseException:
             for child in multiprocessing.active_children():
-                child.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+                child.terminate()  # where it has not begun a group yet
             pool.shutdown(cancel_futures=True)
             raise
 
