@@ -129,6 +129,7 @@ def read(record: Path) -> Answers:
 def write(record: Path, answers: Answers) -> None:
     """A line for each job, in an order of their own."""
     lines = ",\n".join(json.dumps(answers[job], ensure_ascii=False) for job in sorted(answers))
+    record.parent.mkdir(parents=True, exist_ok=True)
     write_file(record, f"[\n{lines}\n]\n".encode())
 
 

@@ -264,7 +264,7 @@ def test_jobs_go_into_the_record_and_are_not_made_again(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(finetuning, "run", fake)
     monkeypatch.setattr(finetuning, "ProcessPoolExecutor", Pool)
-    record = tmp_path / "record.json"
+    record = tmp_path / "docs" / "record.json"
     terms = Terms(tmp_path, tmp_path, tmp_path, tmp_path)
     jobs = [Job("parity", "topic", side, 1_000, 0) for side in SIDES] + [Job("order", "topic", "GPT", 100, 0)]
     finetuning.tune_all(terms, jobs, record, 1, silent)
