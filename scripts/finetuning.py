@@ -9,12 +9,13 @@
     order    models that the bake-off pretrained on the same text, and BERT with random weights, on 100, 1,000 and all
              examples
 
-Needs what `make corpora` fetches, and for the second group and Chinese the models of `make bake-off`. Answers are kept
-in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core each.
-What needs something that is not there yet, a model or a way to fine-tune it, is passed over with a line.
+Packages are fetched where they are not there; the second group and Chinese need models of `make bake-off`. Answers are
+kept in the record, and what stands there is not made again. As many jobs go side by side as there are cores, one core
+each. What needs something that is not there yet, a model or a way to fine-tune it, is passed over with a line.
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -92,9 +93,9 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
             raise SystemExit(f"{record} holds runs of {told['terms']}, not {ours}: give another --record")
     missing = [job for job in jobs if job not in answers]
     spawn = multiprocessing.get_context("spawn")
-    # A process for each job: what one leaves in memory is no other's.
+    # A worker and what it starts are a group of processes, which is ended as one.
     with (
-        ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(workers, mp_context=spawn, initializer=os.setsid) as pool,
         progress.stage("Jobs", len(missing), "jobs") as bar,
     ):
         waiting = {pool.submit(run, terms, job): job for job in missing}
@@ -109,10 +110,12 @@ def tune_all(terms: Terms, jobs: Sequence[Job], record: Path, workers: int, prog
                     continue
                 write(record, answers)
                 told = answers[job]
-                bar.advance(1, f"{job}: {told['measure']} {told['value']:.3f}, {told['cpu_seconds']:.0f} s")
+                bar.advance(1, f"{job}: {told['measure']} {told['value']:.3f}, {told['seconds']:.0f} s")
         except BaseException:
             for child in multiprocessing.active_children():
-                child.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+                child.terminate()  # where it has not begun a group yet
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -126,6 +129,7 @@ def read(record: Path) -> Answers:
 def write(record: Path, answers: Answers) -> None:
     """A line for each job, in an order of their own."""
     lines = ",\n".join(json.dumps(answers[job], ensure_ascii=False) for job in sorted(answers))
+    record.parent.mkdir(parents=True, exist_ok=True)
     write_file(record, f"[\n{lines}\n]\n".encode())
 
 

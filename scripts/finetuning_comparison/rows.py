@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from finetuning_comparison.tasks import TASKS
 from finetuning_comparison.terms import Job
 
+Changes = dict[str, Any]
 OURS, THEIRS = "maskwright", "transformers"
 SIDES = (OURS, THEIRS)
 GROUPS = ("parity", "order")
@@ -18,35 +19,39 @@ ORDER_TASKS = ("topic", "sentiment", "parts-of-speech", "zh-sentiment")
 ORDER_EXAMPLES: dict[int, float] = {100: 20, 1_000: 6, 0: 3}
 """How many examples, 0 being all, and for how many epochs: few examples want many passes."""
 
-FROZEN: dict[str, Any] = {"encoder": "frozen"}
-"""What is changed in a recipe so that the encoder stays as it is."""
+FROZEN: Changes = {"features.frozen": True}
+ELMOS_WAY: Changes = {"features.frozen": True, "features.layers": "mix", "features.top": "bilstm"}
 
 
 class Model(NamedTuple):
     """A row of the second group.
 
-    run      of the bake-off whose model it starts from; each seed takes that of its own number, or else the first
-    changes  of the recipe, by dotted key
-    random   the same network, its weights drawn anew
+    run        of the bake-off whose model it starts from; each seed takes that of its own number, or else the first
+    rate       the peak one
+    changes    of the recipe, by dotted key
+    random     the same network, its weights drawn anew
+    sequences  whether it learns by steps; a bag of words is fitted in one go, and has no settings
     """
 
     run: str
-    changes: dict[str, Any] | None = None
+    rate: float = 5e-4
+    changes: Changes | None = None
     random: bool = False
-    rate: float | None = 5e-4
+    sequences: bool = True
 
 
 MODELS: dict[str, Model] = {
     "BERT": Model("bert"),
     "BERT, random weights": Model("bert", random=True),
-    "BERT, frozen": Model("bert", FROZEN, rate=5e-3),
+    "BERT, frozen": Model("bert", 5e-3, FROZEN),
+    "BERT, frozen, layers mixed, BiLSTM": Model("bert", 2e-3, ELMOS_WAY),
     "BERT, started from word2vec": Model("bert-started"),
     "XLNet": Model("xlnet"),
     "GPT": Model("gpt"),
     "ELMo": Model("elmo"),
-    "ELMo, frozen": Model("elmo", FROZEN, rate=5e-3),
-    "word2vec": Model("word2vec", rate=5e-3),
-    "bag of words": Model("bags", rate=None),
+    "ELMo, frozen, layers mixed, BiLSTM": Model("elmo", 2e-3, ELMOS_WAY),
+    "word2vec": Model("word2vec", 5e-3),
+    "bag of words": Model("bags", sequences=False),
 }
 
 

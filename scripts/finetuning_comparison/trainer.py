@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoTokenizer, Trainer, TrainingArguments, set_seed
 
 IGNORED = -100
 AT_ONCE = 32  # rows judged
@@ -25,23 +24,23 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     torch.set_num_threads(given["threads"])
     transformers.logging.set_verbosity_error()
-    set_seed(given["seed"])
+    transformers.set_seed(given["seed"])
     train, dev = (_rows(given[part]) for part in ("train", "dev"))
-    tokenizer: Any = AutoTokenizer.from_pretrained(given["model"])
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(given["model"])
     shape = given["shape"]
     labels = labels_of(train, shape)
     model = network(given["model"], shape, labels, given["dropout"])
     features = [encoded(row, shape, labels, tokenizer, given["length"]) for row in train]
     steps = -(-len(train) // given["batch"]) * given["epochs"]
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
+        arguments = transformers.TrainingArguments(
             folder, per_device_train_batch_size=given["batch"], learning_rate=given["rate"],
             max_steps=max(1, round(steps)), warmup_steps=round(given["warmup"] * max(1, round(steps))),
             lr_scheduler_type="linear", weight_decay=given["decay"], adam_epsilon=given["epsilon"],
             max_grad_norm=given["clip"], bf16=given["precision"] == "bf16", seed=given["seed"], use_cpu=True,
             save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
-        trainer = Trainer(model, arguments, lambda rows: collated(rows, shape, tokenizer), features)  # type: ignore[arg-type]
+        trainer = transformers.Trainer(model, arguments, lambda rows: collated(rows, shape, tokenizer), features)  # type: ignore[arg-type]
         begun, busy = time.perf_counter(), time.process_time()
         trainer.train()
         told = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - busy}

@@ -76,6 +76,15 @@ def test_a_number_is_learned(tmp_path: Path, model: Path, capsys: pytest.Capture
     assert told["label"] == pytest.approx(2, abs=1) and "shares" not in told
 
 
+@pytest.mark.parametrize("kind", ["albert", "roberta", "xlm", "xlnet", "openai-gpt", "gpt2"])
+def test_every_kind_of_encoder_is_fine_tuned(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    made_up.folder(tmp_path / "model", heads=(), model_type=kind)
+    train = table(tmp_path / "train.csv", examples(5))
+    line = ("finetune", "classification", "--model", tmp_path / "model", "--train", train, "--out", tmp_path / "run")
+    assert run(*line, "--epochs", 1, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["finished"]
+
+
 @pytest.mark.parametrize(
     ("rows", "dev", "message"),
     [

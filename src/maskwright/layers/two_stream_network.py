@@ -84,6 +84,9 @@ class Streams(NamedTuple):
 class TwoStreamNetwork(nn.Module):
     """Token table, one vector for what is to be predicted, and L layers."""
 
+    pooler: None = None
+    """Nothing judges whole sequences but the heads of tasks, which have maps of their own."""
+
     def __init__(
         self, config: Shape, *, name: str, reads: AbstractSet[str], weight_names: Sequence[WeightName]
     ) -> None:

@@ -53,7 +53,7 @@ def measure(
         {**{key: encoded[key][i] for key in encoded}, "labels": classes.index(row["label"])}
         for i, row in enumerate(rows)
     ]
-    how = {"padding": "max_length", "max_length": length} if padded else {}
+    how: dict[str, Any] = {"padding": "max_length", "max_length": length} if padded else {}
     pad: Any = DataCollatorWithPadding(tokenizer, **how)
     real, computed = list[int](), list[int]()
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import maskwright as mw
 from maskwright.lab.bench.clock import time_steps, told
 
-DTYPES = {"bf16": "bfloat16", "float32": "float32"}
+DTYPES: dict[str, Literal["bfloat16", "float32"]] = {"bf16": "bfloat16", "float32": "float32"}
 
 
 def measure(*, model: str, examples: str, texts: int, precision: str, seconds: float) -> dict[str, Any]:
