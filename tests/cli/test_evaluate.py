@@ -1,6 +1,7 @@
 """`maskwright evaluate`, and `predict` from files to files: from a fine-tuned model to what is known of it."""
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_a_model_is_judged_by_a_split_as_it_is_distributed(tmp_path: Path, capsy
         (("--test", "a.csv", "--worst", "-1"), "--worst -1: choose 0 or more"),
         (("--test", "{test}", "--by", "colour"), "no column 'colour': its columns are text, label, source, number"),
         (("--test", "{test}", "--label", "source"), "is 'news', which the model does not know: it knows animal, place"),
+        (("--test", "a.csv", "--max-length", "2"), "--max-length 2: choose 3 or more"),
         (("--test", "{test}", "--max-length", "9999"), "9999 tokens are more than the"),
     ],
 )
@@ -218,7 +220,7 @@ def test_lines_of_standard_input_go_to_a_table_and_tags_stand_by_their_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tags = model(tmp_path / "t", TaskPart("tags", ("O", "B-X")))
-    monkeypatch.setattr("sys.stdin", iter(["the cat sat\n", "中国人\r\n"]))
+    monkeypatch.setattr("sys.stdin", io.StringIO("the cat sat\n中国人\r\n", newline=""))
     assert run("predict", tags, "--out", tmp_path / "out.txt") == 0
     blocks = (tmp_path / "out.txt").read_text(encoding="utf-8").rstrip().split("\n\n")
     assert [[line.split()[0] for line in block.splitlines()] for block in blocks] == [

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from maskwright.tasks.evaluation.asked import Asked
     from maskwright.tasks.reading.faults import Faults
 
+SHORTEST = 3
+"""Tokens of a text, as in training."""
+
 
 def evaluate(
     model: Path,
@@ -71,7 +74,7 @@ def evaluate(
     from maskwright.tasks.finetune import LONGEST
     from maskwright.tasks.reading.faults import Faults
 
-    _refuse(task, test, data, text, pair, label, worst)
+    _refuse(task, test, data, text, pair, label, worst, max_length)
     models = [load_fine_tuned(folder) for folder in (model, *([against] if against else []))]
     part = models[0][1].part
     if against and (models[1][1].part.asks, set(models[1][1].part.labels)) != (part.asks, set(part.labels)):
@@ -117,7 +120,7 @@ def evaluate(
 
 def _refuse(task: str | None, test: str | None, data: str | None, *rest: Any) -> None:
     """BadInput for options that do not go together."""
-    *columns, worst = rest
+    *columns, worst, max_length = rest
     if (task is None) == (test is None):
         raise BadInput("judge by what? give a data set (glue:sst2) with --data FOLDER, or a table with --test FILE")
     if task is not None and data is None:
@@ -128,6 +131,8 @@ def _refuse(task: str | None, test: str | None, data: str | None, *rest: Any) ->
         raise BadInput(f"--text, --pair and --label are columns of one's own tables: {task} has its own")
     if worst < 0:
         raise BadInput(f"--worst {worst}: choose 0 or more")
+    if max_length is not None and max_length < SHORTEST:
+        raise BadInput(f"--max-length {max_length}: choose {SHORTEST} or more")
 
 
 def _asked(

@@ -32,14 +32,13 @@ def predict(
     data: Annotated[str | None, Parameter(name="--data")] = None,
     submission: Path | None = None,
 ) -> None:
-    r"""Say what a fine-tuned model predicts for texts.
+    """Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
     parted by spaces, and Chinese character by character; one that segments Chinese
     gives words. Without a text, each line of
     standard input is one, or a pair with a tab between; memory does not grow with
-    their number. A model that answers questions takes a question and its context, one
-    that chooses a text and its options, with tabs between.
+    their number.
 
     --in reads a table and gives its rows with a column prediction more. --out writes
     in the format of its name. --submission writes what GLUE's or CLUE's site takes,
@@ -62,7 +61,6 @@ def predict(
         maskwright predict runs/finetuned/model "A fine film."
         maskwright predict runs/finetuned/model < texts.txt > predictions.jsonl
         maskwright predict runs/finetuned/model --in new.csv --out told.csv --shares
-        printf 'Who sat?\tThe cat sat.\n' | maskwright predict runs/squad/model
         maskwright predict m glue:mnli --data MNLI --submission to-hand-in
     """
     from maskwright.inference.fine_tuned import load_fine_tuned
@@ -86,36 +84,35 @@ def predict(
         _write(encoder, task, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
 
 
-def _tell(encoder: "Encoder", task: "Task", texts: Iterable[str], *, truncate: bool) -> None:
+def _tell(encoder: "Encoder", task: "Task", texts: tuple[str, ...], *, truncate: bool) -> None:
     """A line of JSON on stdout for each text."""
-    from maskwright.cli.answered_lines import answered
+    from maskwright.checkpoints.task_part import OF_TOKENS
+    from maskwright.progress import rich_progress, silent
     from maskwright.tasks.predicting.rows import lines_of
     from maskwright.tasks.predicting.stream import PREDICTION, predicted
     from maskwright.tasks.predicting.tables import json_line
 
-    if task.part.asks in ("span", "option"):
-        for told in answered(encoder, _lines(texts), truncate=truncate):
-            sys.stdout.write(json_line(told))
-        return
     asked = lines_of(_lines(texts), task.part)
-    for rows in predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True):
-        for row in rows:
-            said = row.pop(PREDICTION)
-            if task.part.asks == "tags":
-                row["tags"] = said
-            elif task.part.asks == "words":
-                row["words"] = said
-            else:
-                pair, told = row.pop("pair", None), row.pop("shares", None)
-                row["text"] = row["text"] if pair is None else f"{row['text']}\t{pair}"
-                row |= {"label": said, **({"shares": told} if told else {})}
-            sys.stdout.write(json_line(row))
+    found = predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True)
+    progress = silent if texts or sys.stdout.isatty() else rich_progress()
+    with progress.stage("predict", unit="rows") as stage:
+        for rows in found:
+            for row in rows:
+                said = row.pop(PREDICTION)
+                if task.part.asks in OF_TOKENS:
+                    row |= {"tags" if task.part.asks == "tags" else "words": said}
+                else:
+                    pair, told = row.pop("pair", None), row.pop("shares", None)
+                    row["text"] = row["text"] if pair is None else f"{row['text']}\t{pair}"
+                    row |= {"label": said, **({"shares": told} if told else {})}
+                sys.stdout.write(json_line(row))
+            stage.advance(len(rows))
 
 
 def _write(
     encoder: "Encoder",
     task: "Task",
-    texts: Iterable[str],
+    texts: tuple[str, ...],
     in_: str | None,
     out: Path | None,
     text: str | None,
@@ -155,11 +152,12 @@ def _write(
             stage.advance(len(rows))
 
 
-def _lines(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _lines(texts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """The texts given, or the lines of standard input, each with where it stands."""
-    given = list(texts)
-    lines: Iterable[str] = given or (line.rstrip("\r\n") for line in sys.stdin)
-    name = "text" if given else "line"
+    if not texts and sys.stdin.isatty():
+        log("reading texts from standard input, one a line; Ctrl-D ends it")
+    lines: Iterable[str] = texts or (line.rstrip("\r\n") for line in sys.stdin)
+    name = "text" if texts else "line"
     for number, line in enumerate(lines, 1):
         yield f"{name} {number}", line
 
