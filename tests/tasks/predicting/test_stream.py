@@ -8,7 +8,7 @@ import pytest
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
-from maskwright.tasks.examples import Labelled, Tagged
+from maskwright.tasks.examples import Choice, Labelled, Question, Tagged
 from maskwright.tasks.predicting.examples import Asked
 from maskwright.tasks.predicting.rows import described, lines_of, rows_of
 from maskwright.tasks.predicting.stream import predicted
@@ -136,6 +136,18 @@ def test_words_are_told_by_spaces_and_in_chinese_by_characters(tmp_path: Path) -
     (segmented,) = lines_of([("l 1", "却说 曹操")], WORDS, Faults())
     assert segmented.fields == {"text": "却说 曹操"}
     assert segmented.example == Tagged(tuple("却说曹操"), None, "l 1", joined=True)
+
+
+def test_questions_and_options_stand_between_tabs() -> None:
+    span, option = TaskPart("span", ()), TaskPart("option", ())
+    (asked,) = lines_of([("l 1", "Who sat?\tThe cat\tsat.")], span, Faults())
+    assert asked.example == Question("Who sat?", "The cat\tsat.", (), False, "l 1")
+    (chosen,) = lines_of([("l 1", "She\tsat\tran\tand ran")], option, Faults())
+    assert chosen.example == Choice("She", (("sat",), ("ran",), ("and ran",)), None, "l 1")
+    for part, line, said in ((span, "Who?", "l 1 has no tab"), (option, "She\tsat", "l 1 has 1 tabs: write a text")):
+        assert said in refusal(lambda part=part, line=line: list(lines_of([("l 1", line)], part, Faults())))
+    faults = Faults(skip=True)
+    assert len(list(lines_of([("l 1", "Who?"), ("l 2", "Who?\tI.")], span, faults))) == 1 and faults.skipped == 1
 
 
 def test_what_is_no_table_and_no_text_is_refused(tmp_path: Path) -> None:
