@@ -17,9 +17,10 @@ from maskwright.tasks.evaluation.classes import ClassAnswers, SeveralAnswers
 from maskwright.tasks.evaluation.numbers import NumberAnswers
 from maskwright.tasks.evaluation.outcomes import Floats, Outcomes
 from maskwright.tasks.evaluation.slices import Slice, by_column, by_number
-from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers, marks_spans
+from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers
 from maskwright.tasks.evaluation.worst import Wrong
 from maskwright.tasks.examples import Labelled, Tagged, is_labelled, texts_of
+from maskwright.tasks.schemes import mark_spans
 from maskwright.tasks.suites import suite
 from maskwright.tasks.texts import names_of
 
@@ -74,7 +75,7 @@ def chief_of(part: TaskPart, data_set: str | None) -> str:
     """The measure that is told first: the data set's own, or that of what is asked."""
     if data_set is not None:
         return suite(data_set).metrics[0]
-    if part.asks == "tags" and not marks_spans(part.labels):
+    if part.asks == "tags" and not mark_spans(part.labels):
         return "accuracy"
     return shape_of(part).CHIEF[part.asks]
 
