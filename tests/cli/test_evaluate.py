@@ -85,6 +85,15 @@ def test_a_model_is_judged_by_a_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "By class" in told and "Most wrong" in told and f"({found['chief']['low']:.4f} to" in told
 
 
+def test_texts_are_cut_as_in_the_run_whose_model_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, test = model(tmp_path / "run" / "model"), table(tmp_path / "test.csv")
+    for recipe, cut in (('recipe = "finetune"\n[data]\nmax_length = 5\n', True), ("max_length = [\n", False)):
+        (tmp_path / "run" / "recipe.toml").write_text(recipe)
+        assert run("evaluate", folder, "--test", test, "--json") == 0
+        notes = json.loads(capsys.readouterr().out)["notes"]
+        assert any("texts were cut" in note for note in notes) == cut
+
+
 def test_two_models_are_compared_and_those_that_cannot_be_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,8 +55,8 @@ def evaluate(
         by: A column to slice by. May be given several times.
         against: Another model, to be compared with on the same examples.
         worst: How many of the worst answers to show.
-        max_length: Tokens of a text, as in its training. Default: 512, or the model's
-            positions where these are fewer.
+        max_length: Tokens of a text. Default: as in the run whose model it is; else
+            512, or the model's positions where these are fewer.
         page: Where to write all of it as a page that opens offline.
         skip_bad: Pass over bad rows and count them; else the first ends it.
 
@@ -66,16 +66,16 @@ def evaluate(
         maskwright evaluate m glue:mnli --data MNLI --split dev_mismatched
         maskwright evaluate a/model --test test.csv --against b/model
     """
-    from maskwright.inference.fine_tuned import load_fine_tuned
+    from maskwright.inference.fine_tuned import length_of, load_fine_tuned
     from maskwright.progress import rich_progress
     from maskwright.tasks.answering import Watched
     from maskwright.tasks.evaluation.asked import tokens_of
     from maskwright.tasks.evaluation.judging import chief_of, refuse_unjudgeable, result
-    from maskwright.tasks.finetune import LONGEST
     from maskwright.tasks.reading.faults import Faults
 
     _refuse(task, test, data, text, pair, label, worst, max_length)
-    models = [load_fine_tuned(folder) for folder in (model, *([against] if against else []))]
+    folders = [model, *([against] if against else [])]
+    models = [load_fine_tuned(folder) for folder in folders]
     part = models[0][1].part
     if against and (models[1][1].part.asks, set(models[1][1].part.labels)) != (part.asks, set(part.labels)):
         raise BadInput(f"--against {against} answers {_told(models[1][1].part)}, and {model} {_told(part)}")
@@ -86,8 +86,8 @@ def evaluate(
         log(said)
     progress = rich_progress()
     encoded = [
-        encoder.examples(asked.examples, length=max_length or min(encoder.config.longest, LONGEST))
-        for encoder, _ in models
+        encoder.examples(asked.examples, length=max_length or length_of(folder, encoder))
+        for folder, (encoder, _) in zip(folders, models, strict=True)
     ]
     answers: list[list[Any]] = []
     for each, (_, its) in zip(encoded, models, strict=True):
