@@ -86,7 +86,7 @@ def evaluate(
         log(said)
     progress = rich_progress()
     encoded = [
-        encoder.examples(asked.examples, length=max_length or length_of(folder, encoder))
+        encoder.examples(asked.examples, length=max_length or length_of(folder, encoder.config))
         for folder, (encoder, _) in zip(folders, models, strict=True)
     ]
     answers: list[list[Any]] = []

@@ -24,18 +24,19 @@ def load_fine_tuned(folder: str | Path) -> tuple[Encoder, Task]:
     return encoder, encoder.task
 
 
-def length_of(folder: str | Path, encoder: Encoder) -> int:
+def length_of(folder: str | Path, config: Any) -> int | None:
     """How many tokens of a text a model read when it was judged in its training: as the recipe of the run says whose
     model it is; where there is none, `LONGEST`, or its positions where these are fewer.
+
+    config   the encoder's; of one without positions, which reads texts whole, None is said where its recipe says nothing
     """
-    longest, recipe = encoder.config.longest, Path(folder).absolute().parent / RECIPE
-    said: Any = None
+    recipe, said = Path(folder).absolute().parent / RECIPE, cast("int | None", None)
     if recipe.is_file():
         try:
             tables = read_toml(recipe)
         except BadInput:  # somebody's own, and no word of it
             tables = {}
-        data: object = tables.get("data")
-        if tables.get("recipe") == "finetune" and isinstance(data, dict):
-            said = cast("dict[str, Any]", data).get("max_length")
-    return min(longest, said if isinstance(said, int) and said > 0 else LONGEST)
+        if tables.get("recipe") == "finetune" and isinstance(data := tables.get("data"), dict):
+            said = number if isinstance(number := cast("dict[str, Any]", data).get("max_length"), int) else None
+    longest: int | None = getattr(config, "longest", None)
+    return said if longest is None else min(longest, said or LONGEST)
