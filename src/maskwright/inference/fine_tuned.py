@@ -28,7 +28,7 @@ def length_of(folder: str | Path, config: Any) -> int | None:
     """How many tokens of a text a model read when it was judged in its training: as the recipe of the run says whose
     model it is; where there is none, `LONGEST`, or its positions where these are fewer.
 
-    config   the encoder's; of one without positions, which reads texts whole, None is said where its recipe says nothing
+    config   the encoder's; one without positions reads texts whole, and None says so where its recipe says nothing
     """
     recipe, said = Path(folder).absolute().parent / RECIPE, cast("int | None", None)
     if recipe.is_file():
