@@ -32,7 +32,7 @@ def predict(
     data: Annotated[str | None, Parameter(name="--data")] = None,
     submission: Path | None = None,
 ) -> None:
-    """Say what a fine-tuned model predicts for texts.
+    r"""Say what a fine-tuned model predicts for texts.
 
     A line of JSON for each text, in their order; a model that tags words takes them
     parted by spaces, and Chinese character by character; one that segments Chinese
@@ -61,6 +61,7 @@ def predict(
         maskwright predict runs/finetuned/model "A fine film."
         maskwright predict runs/finetuned/model < texts.txt > predictions.jsonl
         maskwright predict runs/finetuned/model --in new.csv --out told.csv --shares
+        printf 'Who sat?\tThe cat sat.\n' | maskwright predict runs/squad/model
         maskwright predict m glue:mnli --data MNLI --submission to-hand-in
     """
     from maskwright.inference.fine_tuned import load_fine_tuned

@@ -193,10 +193,8 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         parameters=tensors,
         config=made.folder.config,
         tokenizer=made.tokenizer,
-        task=made.part,
-        facts=facts,
         task=part,
-        facts={**measures, "steps": last["step"], "Recipe": plain(made.recipe)},
+        facts=facts,
         replace=True,
     )
 
