@@ -91,7 +91,7 @@ def evaluate(
     ]
     answers: list[list[Any]] = []
     for each, (_, its) in zip(encoded, models, strict=True):
-        with progress.stage("answer", total=len(each.sequences), unit="sequences") as stage:
+        with progress.stage("answer", total=int(each.sequences.sizes.sum()), unit="sequences") as stage:
             answers.append(each.answers(Watched(its.model, stage)))
     found = result(
         encoded[0],

@@ -32,6 +32,12 @@ def evaluation_tables(found: Mapping[str, Any]) -> str:
             for one in found["classes"]
         ]
         _table(console, "By class", ["", "precision", "recall", "f1", "support"], rows)
+    if "questions" in found:
+        rows = [
+            [one["name"], *map(_number, (one["f1"], one["exact"], one["answered"])), one["support"]]
+            for one in found["questions"]
+        ]
+        _table(console, "Questions", ["", "f1", "exact", "answered", "support"], rows)
     if "confusion" in found:
         _confusion(console, found)
     if "calibration" in found:

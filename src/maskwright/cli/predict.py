@@ -197,7 +197,7 @@ def _submit(model: Path, names: tuple[str, ...], data: str | None, folder: Path)
         encoded = encoder.examples(examples)
         if encoded.cut:
             log(f"{test}: {encoded.cut:,} of {len(examples):,} texts are longer than the model reads, and were cut")
-        with progress.stage("predict", total=len(encoded.sequences), unit="sequences") as stage:
+        with progress.stage("predict", total=int(encoded.sequences.sizes.sum()), unit="sequences") as stage:
             answers = encoded.answers(Watched(task.model, stage))
         folder.mkdir(parents=True, exist_ok=True)
         write_file(out, content(name, examples, answers))

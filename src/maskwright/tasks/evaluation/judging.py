@@ -13,9 +13,11 @@ from maskwright.errors import BadInput
 from maskwright.tasks.answering import shape_of
 from maskwright.tasks.data import SplitData
 from maskwright.tasks.evaluation import resampling
+from maskwright.tasks.evaluation.choices import OptionAnswers
 from maskwright.tasks.evaluation.classes import ClassAnswers, SeveralAnswers
 from maskwright.tasks.evaluation.numbers import NumberAnswers
 from maskwright.tasks.evaluation.outcomes import Floats, Outcomes
+from maskwright.tasks.evaluation.questions import SpanAnswers
 from maskwright.tasks.evaluation.slices import Slice, by_column, by_number
 from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers
 from maskwright.tasks.evaluation.worst import Wrong
@@ -26,7 +28,7 @@ from maskwright.tasks.texts import names_of
 
 KINDS: Mapping[str, Any] = {
     "class": ClassAnswers, "classes": SeveralAnswers, "number": NumberAnswers, "tags": TagAnswers,
-    "words": WordAnswers,
+    "words": WordAnswers, "option": OptionAnswers, "span": SpanAnswers,
 }  # fmt: skip
 """What a task asks -> what judges its answers in detail."""
 FEW = 30
