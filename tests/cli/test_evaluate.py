@@ -13,6 +13,7 @@ import torch
 from sklearn.metrics import accuracy_score
 
 from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.span_settings import SpanSettings
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.cli import main
 from maskwright.draws import generator
@@ -282,3 +283,35 @@ def test_files_to_hand_in_are_written_for_the_test_files_that_are_there(
     assert "MNLI-m.tsv exists already" in capsys.readouterr().err
     assert run("predict", folder, "glue:rte", "--data", tmp_path, "--submission", tmp_path / "out") == 2
     assert "has no test.tsv, test of glue:rte" in capsys.readouterr().err
+
+
+def test_questions_and_options_are_judged_and_answered_from_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = model(tmp_path / "s", TaskPart("span", (), SpanSettings(24, 12, 6, 4, 0.0)))
+    rows = [("the cat ?", "a cat sat on a mat", "cat"), ("x ?", "the river of paris", ""), ("is x ?", "a mat", "mat")]
+    with (tmp_path / "s.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("question", "context", "answer"), *rows * 10])
+    assert run("evaluate", spans, "--test", tmp_path / "s.csv", "--page", tmp_path / "s.html", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["chief"]["value"] == pytest.approx(found["measures"]["f1"])
+    assert [(one["name"], one["support"]) for one in found["questions"]] == [
+        ("with an answer", 20),
+        ("without an answer", 10),
+    ]
+    assert sum(one["examples"] for one in found["slices"]["tokens"]) == 30
+    assert run("evaluate", spans, "--test", tmp_path / "s.csv") == 0
+    assert run("predict", spans, "--in", tmp_path / "s.csv", "--out", tmp_path / "s.jsonl", "--shares") == 0
+    for line, (_, context, _) in zip((tmp_path / "s.jsonl").read_text().splitlines(), rows * 10, strict=True):
+        told = json.loads(line)
+        assert context[told["prediction_start"] : told["prediction_end"]] == told["prediction"]
+        assert 0 < told["share"] <= 1 and told["context"] == context
+    options = model(tmp_path / "o", TaskPart("option", ()))
+    (tmp_path / "o.csv").write_text("first,a,b,label\nthe cat,sat on,of,0\nparis,is,river,1\n", encoding="utf-8")
+    line = (options, "--pair", "a,b")
+    assert run("evaluate", *line, "--test", tmp_path / "o.csv", "--json", "--page", tmp_path / "o.html") == 0
+    capsys.readouterr()
+    assert run("predict", *line, "--in", tmp_path / "o.csv", "--out", tmp_path / "o.parquet", "--shares") == 0
+    found = pd.read_parquet(tmp_path / "o.parquet")
+    assert [int(np.argmax(each)) for each in found["shares"]] == found["prediction"].tolist()
+    assert run("evaluate", options, "--test", tmp_path / "o.csv", "--pair", "a,b") == 0
