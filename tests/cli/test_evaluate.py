@@ -1,6 +1,7 @@
 """`maskwright evaluate`, and `predict` from files to files: from a fine-tuned model to what is known of it."""
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from sklearn.metrics import accuracy_score
 
 from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.span_settings import SpanSettings
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.cli import main
 from maskwright.draws import generator
@@ -84,6 +86,15 @@ def test_a_model_is_judged_by_a_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "By class" in told and "Most wrong" in told and f"({found['chief']['low']:.4f} to" in told
 
 
+def test_texts_are_cut_as_in_the_run_whose_model_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, test = model(tmp_path / "run" / "model"), table(tmp_path / "test.csv")
+    for recipe, cut in (('recipe = "finetune"\n[data]\nmax_length = 5\n', True), ("max_length = [\n", False)):
+        (tmp_path / "run" / "recipe.toml").write_text(recipe)
+        assert run("evaluate", folder, "--test", test, "--json") == 0
+        notes = json.loads(capsys.readouterr().out)["notes"]
+        assert any("texts were cut" in note for note in notes) == cut
+
+
 def test_two_models_are_compared_and_those_that_cannot_be_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +138,7 @@ def test_a_model_is_judged_by_a_split_as_it_is_distributed(tmp_path: Path, capsy
         (("--test", "a.csv", "--worst", "-1"), "--worst -1: choose 0 or more"),
         (("--test", "{test}", "--by", "colour"), "no column 'colour': its columns are text, label, source, number"),
         (("--test", "{test}", "--label", "source"), "is 'news', which the model does not know: it knows animal, place"),
+        (("--test", "a.csv", "--max-length", "2"), "--max-length 2: choose 3 or more"),
         (("--test", "{test}", "--max-length", "9999"), "9999 tokens are more than the"),
     ],
 )
@@ -218,7 +230,7 @@ def test_lines_of_standard_input_go_to_a_table_and_tags_stand_by_their_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tags = model(tmp_path / "t", TaskPart("tags", ("O", "B-X")))
-    monkeypatch.setattr("sys.stdin", iter(["the cat sat\n", "中国人\r\n"]))
+    monkeypatch.setattr("sys.stdin", io.StringIO("the cat sat\n中国人\r\n", newline=""))
     assert run("predict", tags, "--out", tmp_path / "out.txt") == 0
     blocks = (tmp_path / "out.txt").read_text(encoding="utf-8").rstrip().split("\n\n")
     assert [[line.split()[0] for line in block.splitlines()] for block in blocks] == [
@@ -271,3 +283,35 @@ def test_files_to_hand_in_are_written_for_the_test_files_that_are_there(
     assert "MNLI-m.tsv exists already" in capsys.readouterr().err
     assert run("predict", folder, "glue:rte", "--data", tmp_path, "--submission", tmp_path / "out") == 2
     assert "has no test.tsv, test of glue:rte" in capsys.readouterr().err
+
+
+def test_questions_and_options_are_judged_and_answered_from_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = model(tmp_path / "s", TaskPart("span", (), SpanSettings(24, 12, 6, 4, 0.0)))
+    rows = [("the cat ?", "a cat sat on a mat", "cat"), ("x ?", "the river of paris", ""), ("is x ?", "a mat", "mat")]
+    with (tmp_path / "s.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("question", "context", "answer"), *rows * 10])
+    assert run("evaluate", spans, "--test", tmp_path / "s.csv", "--page", tmp_path / "s.html", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["chief"]["value"] == pytest.approx(found["measures"]["f1"])
+    assert [(one["name"], one["support"]) for one in found["questions"]] == [
+        ("with an answer", 20),
+        ("without an answer", 10),
+    ]
+    assert sum(one["examples"] for one in found["slices"]["tokens"]) == 30
+    assert run("evaluate", spans, "--test", tmp_path / "s.csv") == 0
+    assert run("predict", spans, "--in", tmp_path / "s.csv", "--out", tmp_path / "s.jsonl", "--shares") == 0
+    for line, (_, context, _) in zip((tmp_path / "s.jsonl").read_text().splitlines(), rows * 10, strict=True):
+        told = json.loads(line)
+        assert context[told["prediction_start"] : told["prediction_end"]] == told["prediction"]
+        assert 0 < told["share"] <= 1 and told["context"] == context
+    options = model(tmp_path / "o", TaskPart("option", ()))
+    (tmp_path / "o.csv").write_text("first,a,b,label\nthe cat,sat on,of,0\nparis,is,river,1\n", encoding="utf-8")
+    line = (options, "--pair", "a,b")
+    assert run("evaluate", *line, "--test", tmp_path / "o.csv", "--json", "--page", tmp_path / "o.html") == 0
+    capsys.readouterr()
+    assert run("predict", *line, "--in", tmp_path / "o.csv", "--out", tmp_path / "o.parquet", "--shares") == 0
+    found = pd.read_parquet(tmp_path / "o.parquet")
+    assert [int(np.argmax(each)) for each in found["shares"]] == found["prediction"].tolist()
+    assert run("evaluate", options, "--test", tmp_path / "o.csv", "--pair", "a,b") == 0

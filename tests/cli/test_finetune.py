@@ -58,6 +58,8 @@ def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: 
     # a key changes nothing of the others in its table
     assert (training["batch_sequences"], training["warmup_share"], training["log_every"]) == (16, 0.1, 10)
     assert json.loads((out / "evaluation.json").read_text())["accuracy"] == 1.0
+    assert run("evaluate", out / "model", "--test", dev, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["measures"] == json.loads((out / "evaluation.json").read_text())
     assert "ForSequenceClassification" in (out / "model" / "config.json").read_text()
     assert run("predict", out / "model", "a cat and a cat word1", "the river of paris word3") == 0
     told = [json.loads(row) for row in capsys.readouterr().out.splitlines()]

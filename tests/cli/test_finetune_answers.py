@@ -87,7 +87,7 @@ def test_answers_are_learned_and_given(
     assert context[told["start"] : told["end"]] == told["answer"]
     assert (none["answer"] == "") == (version == "2.0")
     assert run("predict", tmp_path / "run" / "model", "no tab") == 2
-    assert "line 1 of 1 has no tab: write a question, a tab, and its context" in capsys.readouterr().err
+    assert "text 1 has no tab: write a question, a tab, and its context" in capsys.readouterr().err
 
 
 def test_questions_of_ones_own_are_read_from_tables_and_as_squads(
@@ -142,7 +142,7 @@ def test_options_are_learned_and_chosen(
     assert (first["option"], first["place"], len(first["shares"])) == ("paris", 2, 3)
     assert (second["option"], second["place"], len(second["shares"])) == ("the cat", 1, 2)
     assert run("predict", tmp_path / "run" / "model", "alone\tone option") == 2
-    assert "line 1 of 1 has 1 tabs: write a text, and two options or more" in capsys.readouterr().err
+    assert "text 1 has 1 tabs: write a text, and two options or more" in capsys.readouterr().err
 
 
 def test_published_choices_are_read_as_they_are_distributed(

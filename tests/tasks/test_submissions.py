@@ -7,9 +7,11 @@ import pytest
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
-from maskwright.tasks.examples import Labelled
+from maskwright.tasks.choices import Chosen
+from maskwright.tasks.examples import Choice, Labelled, Question
 from maskwright.tasks.predictions import Prediction
 from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.span_answers import Answered, Reply
 from maskwright.tasks.submissions import (
     Submission,
     answers_by_id,
@@ -87,3 +89,13 @@ def test_what_no_site_takes_and_what_another_model_says_is_refused() -> None:
     with pytest.raises(BadInput, match="the model's classes are LABEL_0, LABEL_1, and glue:rte has entailment"):
         refuse_other_labels("glue:rte", TaskPart("class", ("LABEL_0", "LABEL_1")))
     refuse_other_labels("glue:rte", TaskPart("class", ("not_entailment", "entailment")))
+
+
+def test_what_models_of_questions_and_options_say_goes_by_ids() -> None:
+    asked = [Question("Who?", "I.", (), False, f"dev.json question {i}", name) for i, name in enumerate("ab")]
+    replies = [Reply((Answered("I", 0, 1, 0.9), Answered("", 0, 0, 0.1)), 0.0), Reply((Answered("", 0, 0, 0.8),), 1.0)]
+    assert content("squad:2.0", asked, replies) == b'{"a": "I", "b": ""}'
+    blank = Choice("#idiom#", (("x",), ("y",)), None, "test.json blank 1", "#idiom623377#")
+    assert content("clue:chid", [blank], [Chosen(1, (0.1, 0.9))]) == b'{"#idiom623377#": 1}'
+    assert [one.name for one in submissions("squad:1.1")] == ["predictions.json"]
+    assert file_name(submissions("clue:chid")[0], Path("test.json")) == "chid11_predict.json"

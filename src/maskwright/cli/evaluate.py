@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from maskwright.tasks.evaluation.asked import Asked
     from maskwright.tasks.reading.faults import Faults
 
+SHORTEST = 3
+"""Tokens of a text, as in training."""
+
 
 def evaluate(
     model: Path,
@@ -52,8 +55,8 @@ def evaluate(
         by: A column to slice by. May be given several times.
         against: Another model, to be compared with on the same examples.
         worst: How many of the worst answers to show.
-        max_length: Tokens of a text, as in its training. Default: 512, or the model's
-            positions where these are fewer.
+        max_length: Tokens of a text. Default: as in the run whose model it is; else
+            512, or the model's positions where these are fewer.
         page: Where to write all of it as a page that opens offline.
         skip_bad: Pass over bad rows and count them; else the first ends it.
 
@@ -63,16 +66,16 @@ def evaluate(
         maskwright evaluate m glue:mnli --data MNLI --split dev_mismatched
         maskwright evaluate a/model --test test.csv --against b/model
     """
-    from maskwright.inference.fine_tuned import load_fine_tuned
+    from maskwright.inference.fine_tuned import length_of, load_fine_tuned
     from maskwright.progress import rich_progress
     from maskwright.tasks.answering import Watched
     from maskwright.tasks.evaluation.asked import tokens_of
     from maskwright.tasks.evaluation.judging import chief_of, refuse_unjudgeable, result
-    from maskwright.tasks.finetune import LONGEST
     from maskwright.tasks.reading.faults import Faults
 
-    _refuse(task, test, data, text, pair, label, worst)
-    models = [load_fine_tuned(folder) for folder in (model, *([against] if against else []))]
+    _refuse(task, test, data, text, pair, label, worst, max_length)
+    folders = [model, *([against] if against else [])]
+    models = [load_fine_tuned(folder) for folder in folders]
     part = models[0][1].part
     if against and (models[1][1].part.asks, set(models[1][1].part.labels)) != (part.asks, set(part.labels)):
         raise BadInput(f"--against {against} answers {_told(models[1][1].part)}, and {model} {_told(part)}")
@@ -83,12 +86,12 @@ def evaluate(
         log(said)
     progress = rich_progress()
     encoded = [
-        encoder.examples(asked.examples, length=max_length or min(encoder.config.longest, LONGEST))
-        for encoder, _ in models
+        encoder.examples(asked.examples, length=max_length or length_of(folder, encoder.config))
+        for folder, (encoder, _) in zip(folders, models, strict=True)
     ]
     answers: list[list[Any]] = []
     for each, (_, its) in zip(encoded, models, strict=True):
-        with progress.stage("answer", total=len(each.sequences), unit="sequences") as stage:
+        with progress.stage("answer", total=int(each.sequences.sizes.sum()), unit="sequences") as stage:
             answers.append(each.answers(Watched(its.model, stage)))
     found = result(
         encoded[0],
@@ -117,7 +120,7 @@ def evaluate(
 
 def _refuse(task: str | None, test: str | None, data: str | None, *rest: Any) -> None:
     """BadInput for options that do not go together."""
-    *columns, worst = rest
+    *columns, worst, max_length = rest
     if (task is None) == (test is None):
         raise BadInput("judge by what? give a data set (glue:sst2) with --data FOLDER, or a table with --test FILE")
     if task is not None and data is None:
@@ -128,6 +131,8 @@ def _refuse(task: str | None, test: str | None, data: str | None, *rest: Any) ->
         raise BadInput(f"--text, --pair and --label are columns of one's own tables: {task} has its own")
     if worst < 0:
         raise BadInput(f"--worst {worst}: choose 0 or more")
+    if max_length is not None and max_length < SHORTEST:
+        raise BadInput(f"--max-length {max_length}: choose {SHORTEST} or more")
 
 
 def _asked(

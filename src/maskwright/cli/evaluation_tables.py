@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 MATRIX = 12
 """Classes of a confusion matrix that fits a terminal; of more, the most frequent confusions are listed."""
+TEXT = 200
+"""Characters of a text that are shown."""
 
 
 def evaluation_tables(found: Mapping[str, Any]) -> str:
@@ -29,6 +32,12 @@ def evaluation_tables(found: Mapping[str, Any]) -> str:
             for one in found["classes"]
         ]
         _table(console, "By class", ["", "precision", "recall", "f1", "support"], rows)
+    if "questions" in found:
+        rows = [
+            [one["name"], *map(_number, (one["f1"], one["exact"], one["answered"])), one["support"]]
+            for one in found["questions"]
+        ]
+        _table(console, "Questions", ["", "f1", "exact", "answered", "support"], rows)
     if "confusion" in found:
         _confusion(console, found)
     if "calibration" in found:
@@ -45,10 +54,13 @@ def evaluation_tables(found: Mapping[str, Any]) -> str:
         rows = [[one["name"], one["examples"], _ranged(one)] for one in slices]
         _table(console, f"By {name}", ["", "examples", chief["name"]], rows)
     if found.get("worst"):
-        rows = [
-            [one["where"], _number(one["loss"]), one["gold"], one["predicted"], one["text"]] for one in found["worst"]
-        ]
-        _table(console, "Most wrong", ["", "loss", "right", "said", "text"], rows)
+        console.print(Text("\nMost wrong", style="italic"))
+        for one in found["worst"]:
+            console.print(
+                Text(f"{one['where']}: loss {_number(one['loss'])}, right {one['gold']}, said {one['predicted']}")
+            )
+            console.print(Padding(Text(one["text"][:TEXT], style="dim"), (0, 0, 0, 4)))
+        console.print()
     for note in found.get("notes", []):
         console.print(Text(f"note: {note}"))
     return out.getvalue()
@@ -96,10 +108,7 @@ def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[S
     table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
     for place, name in enumerate(header):
         numeric = any(isinstance(row[place], int) for row in rows)
-        wide = name == "text"
-        table.add_column(
-            Text(name), justify="right" if numeric else "left", overflow="ellipsis" if wide else "fold", no_wrap=wide
-        )
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     console.print()

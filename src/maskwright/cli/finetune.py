@@ -62,7 +62,7 @@ def finetune(
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
         maskwright finetune similarity --model m --train pairs.csv
         maskwright finetune similarity --model m --train sts.csv --label score
-        maskwright finetune questions --train squad-like.json --model runs/mine/model
+        maskwright finetune questions --train squad-like.json --model m
         maskwright finetune choice --train a.csv --pair end0,end1,end2 --model m
     """
     from maskwright.config import checked, override, plain

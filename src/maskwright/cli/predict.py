@@ -36,10 +36,9 @@ def predict(
 
     A line of JSON for each text, in their order; a model that tags words takes them
     parted by spaces, and Chinese character by character; one that segments Chinese
-    gives words. Without a text, each line of
-    standard input is one, or a pair with a tab between; memory does not grow with
-    their number. A model that answers questions takes a question and its context, one
-    that chooses a text and its options, with tabs between.
+    gives words. Without a text, each line of standard input is one, or a pair with a
+    tab between; memory does not grow with their number. A model that answers questions
+    takes a question, a tab and its context; one that chooses, a text and its options.
 
     --in reads a table and gives its rows with a column prediction more. --out writes
     in the format of its name. --submission writes what GLUE's or CLUE's site takes,
@@ -50,8 +49,8 @@ def predict(
         texts: The texts; with --submission the name of a data set: glue:mnli.
         in_: A table (.csv, .tsv, .jsonl, .parquet), or texts one a line (.txt).
         out: A file that is not there yet: .csv, .tsv, .jsonl, .parquet or .txt.
-        text: The column of the text. Default: text; of tagged words, words.
-        pair: The column of a second text.
+        text: The column of the text. Default: as `finetune` calls it.
+        pair: The column of a second text, of contexts, or of options.
         shares: Add the probability of each class to the rows.
         truncate: Cut texts that are longer than the model's positions.
         skip_bad: Leave bad rows out and name them; else the first ends it.
@@ -86,36 +85,27 @@ def predict(
         _write(encoder, task, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
 
 
-def _tell(encoder: "Encoder", task: "Task", texts: Iterable[str], *, truncate: bool) -> None:
+def _tell(encoder: "Encoder", task: "Task", texts: tuple[str, ...], *, truncate: bool) -> None:
     """A line of JSON on stdout for each text."""
-    from maskwright.cli.answered_lines import answered
+    from maskwright.progress import rich_progress, silent
     from maskwright.tasks.predicting.rows import lines_of
-    from maskwright.tasks.predicting.stream import PREDICTION, predicted
+    from maskwright.tasks.predicting.stream import as_line, predicted
     from maskwright.tasks.predicting.tables import json_line
+    from maskwright.tasks.reading.faults import Faults
 
-    if task.part.asks in ("span", "option"):
-        for told in answered(encoder, _lines(texts), truncate=truncate):
-            sys.stdout.write(json_line(told))
-        return
-    asked = lines_of(_lines(texts), task.part)
-    for rows in predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True):
-        for row in rows:
-            said = row.pop(PREDICTION)
-            if task.part.asks == "tags":
-                row["tags"] = said
-            elif task.part.asks == "words":
-                row["words"] = said
-            else:
-                pair, told = row.pop("pair", None), row.pop("shares", None)
-                row["text"] = row["text"] if pair is None else f"{row['text']}\t{pair}"
-                row |= {"label": said, **({"shares": told} if told else {})}
-            sys.stdout.write(json_line(row))
+    asked = lines_of(_lines(texts), task.part, Faults())
+    found = predicted(asked, encoder.examples, task.model, shares=True, truncate=truncate, nested=True)
+    progress = silent if texts or sys.stdout.isatty() else rich_progress()
+    with progress.stage("predict", unit="rows") as stage:
+        for rows in found:
+            sys.stdout.write("".join(json_line(as_line(row, task.part)) for row in rows))
+            stage.advance(len(rows))
 
 
 def _write(
     encoder: "Encoder",
     task: "Task",
-    texts: Iterable[str],
+    texts: tuple[str, ...],
     in_: str | None,
     out: Path | None,
     text: str | None,
@@ -140,7 +130,7 @@ def _write(
             raise BadInput(f"{in_} has no row to predict for")
         asked: Iterator[Asked] = rows_of(in_, task.part, Faults(skip=True), text=text, pair=pair)
     else:
-        asked = lines_of(_lines(texts), task.part)
+        asked = lines_of(_lines(texts), task.part, faults)
     nested = out is None or out.suffix == ".jsonl"
     progress = silent if out is None and sys.stdout.isatty() else rich_progress()
     found = predicted(asked, encoder.examples, task.model, shares=shares, truncate=truncate, nested=nested)
@@ -155,11 +145,12 @@ def _write(
             stage.advance(len(rows))
 
 
-def _lines(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _lines(texts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """The texts given, or the lines of standard input, each with where it stands."""
-    given = list(texts)
-    lines: Iterable[str] = given or (line.rstrip("\r\n") for line in sys.stdin)
-    name = "text" if given else "line"
+    if not texts and sys.stdin.isatty():
+        log("reading texts from standard input, one a line; Ctrl-D ends it")
+    lines: Iterable[str] = texts or (line.rstrip("\r\n") for line in sys.stdin)
+    name = "text" if texts else "line"
     for number, line in enumerate(lines, 1):
         yield f"{name} {number}", line
 
@@ -206,7 +197,7 @@ def _submit(model: Path, names: tuple[str, ...], data: str | None, folder: Path)
         encoded = encoder.examples(examples)
         if encoded.cut:
             log(f"{test}: {encoded.cut:,} of {len(examples):,} texts are longer than the model reads, and were cut")
-        with progress.stage("predict", total=len(encoded.sequences), unit="sequences") as stage:
+        with progress.stage("predict", total=int(encoded.sequences.sizes.sum()), unit="sequences") as stage:
             answers = encoded.answers(Watched(task.model, stage))
         folder.mkdir(parents=True, exist_ok=True)
         write_file(out, content(name, examples, answers))

@@ -1,11 +1,15 @@
 """A model that was fine-tuned, from its folder."""
 
 from pathlib import Path
+from typing import Any, cast
 
+from maskwright.config import read_toml
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.loading import load
 from maskwright.tasks.answering import Task
+from maskwright.tasks.finetune import LONGEST
+from maskwright.training.run_folder import RECIPE
 
 
 def load_fine_tuned(folder: str | Path) -> tuple[Encoder, Task]:
@@ -18,3 +22,21 @@ def load_fine_tuned(folder: str | Path) -> tuple[Encoder, Task]:
             f"{folder} was not fine-tuned, so it predicts nothing: `maskwright finetune` makes a model that does"
         )
     return encoder, encoder.task
+
+
+def length_of(folder: str | Path, config: Any) -> int | None:
+    """How many tokens of a text a model read when it was judged in its training: as the recipe of the run says whose
+    model it is; where there is none, `LONGEST`, or its positions where these are fewer.
+
+    config   the encoder's; one without positions reads texts whole, and None says so where its recipe says nothing
+    """
+    recipe, said = Path(folder).absolute().parent / RECIPE, cast("int | None", None)
+    if recipe.is_file():
+        try:
+            tables = read_toml(recipe)
+        except BadInput:  # somebody's own, and no word of it
+            tables = {}
+        if tables.get("recipe") == "finetune" and isinstance(data := tables.get("data"), dict):
+            said = number if isinstance(number := cast("dict[str, Any]", data).get("max_length"), int) else None
+    longest: int | None = getattr(config, "longest", None)
+    return said if longest is None else min(longest, said or LONGEST)

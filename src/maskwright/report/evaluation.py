@@ -26,6 +26,12 @@ def evaluation_page(found: Mapping[str, Any]) -> Page:
         _against(page, found)
     if "classes" in found:
         _classes(page, found)
+    if "questions" in found:
+        rows = [
+            [one["name"], float(one["f1"]), float(one["exact"]), float(one["answered"]), int(one["support"])]
+            for one in found["questions"]
+        ]
+        page.heading("Questions").table(["", "f1", "exact", "answered", "support"], rows, percent=(1, 2, 3))
     if "calibration" in found:
         _calibration(page, found["calibration"])
     if "residuals" in found:

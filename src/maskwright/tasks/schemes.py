@@ -40,6 +40,15 @@ def parts(tag: str) -> tuple[str, str]:
     return letter, kind
 
 
+def mark_spans(tags: Iterable[str]) -> bool:
+    """Whether tags mark stretches of words, by their letters; parts of speech, say, are of single words.
+
+    >>> mark_spans(["O", "B-PER", "I-PER"]), mark_spans(["NOUN", "VERB"])
+    (True, False)
+    """
+    return {parts(tag)[0] for tag in tags} <= set("BIMESO")
+
+
 def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
     """Whether the tag `after` may stand behind `before`; None is the edge of the sentence.
 

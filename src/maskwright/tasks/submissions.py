@@ -15,28 +15,13 @@ from typing import Any, NamedTuple
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
-from maskwright.tasks.predictions import Prediction
+from maskwright.tasks.choices import Chosen
 from maskwright.tasks.suites import suite
 
 LOWEST, HIGHEST = 0.0, 5.0
 """STS-B's scale."""
 OLD = "1.0"
 """In the name of a test file of CLUE's first edition (test1.0.json)."""
-
-GLUE: dict[str, dict[str, str]] = {
-    "glue:cola": {"test": "CoLA"},
-    "glue:sst2": {"test": "SST-2"},
-    "glue:mrpc": {"test": "MRPC"},
-    "glue:stsb": {"test": "STS-B"},
-    "glue:qqp": {"test": "QQP"},
-    "glue:mnli": {"test": "MNLI-m", "test_mismatched": "MNLI-mm", "test_diagnostic": "AX"},
-    "glue:qnli": {"test": "QNLI"},
-    "glue:rte": {"test": "RTE"},
-    "glue:wnli": {"test": "WNLI"},
-}
-"""Of each data set the splits to hand in, and what their files are called."""
-CLUE = {"afqmc": False, "tnews": True, "iflytek": False, "cmnli": False, "cluewsc": True, "csl": False}
-"""Of each data set whether its file tells the edition of the test file."""
 
 
 class Submission(NamedTuple):
@@ -50,15 +35,40 @@ class Submission(NamedTuple):
     name: str
 
 
+GLUE: dict[str, dict[str, str]] = {
+    "glue:cola": {"test": "CoLA"},
+    "glue:sst2": {"test": "SST-2"},
+    "glue:mrpc": {"test": "MRPC"},
+    "glue:stsb": {"test": "STS-B"},
+    "glue:qqp": {"test": "QQP"},
+    "glue:mnli": {"test": "MNLI-m", "test_mismatched": "MNLI-mm", "test_diagnostic": "AX"},
+    "glue:qnli": {"test": "QNLI"},
+    "glue:rte": {"test": "RTE"},
+    "glue:wnli": {"test": "WNLI"},
+}
+"""Of each data set the splits to hand in, and what their files are called."""
+ANSWERS = {
+    "squad:1.1": Submission("dev", "predictions.json"),
+    "squad:2.0": Submission("dev", "predictions.json"),
+    "clue:cmrc2018": Submission("test", "cmrc2018_predict.json"),
+    "clue:chid": Submission("test", "chid{edition}_predict.json"),
+}
+"""Of data sets whose answers go by the ids of questions."""
+CLUE = {"afqmc": False, "tnews": True, "iflytek": False, "cmnli": False, "cluewsc": True, "csl": False}
+"""Of each data set whether its file tells the edition of the test file."""
+
+
 def submissions(data_set: str) -> list[Submission]:
     """The files to hand in for a data set. BadInput for one that no site takes predictions for."""
     suite(data_set)
     if data_set in GLUE:
         return [Submission(split, f"{name}.tsv") for split, name in GLUE[data_set].items()]
+    if data_set in ANSWERS:
+        return [ANSWERS[data_set]]
     benchmark, _, name = data_set.partition(":")
     if benchmark == "clue" and name in CLUE:
         return [Submission("test", f"{name}{'{edition}' if CLUE[name] else ''}_predict.json")]
-    known = [*GLUE, *(f"clue:{one}" for one in CLUE)]
+    known = [*GLUE, *ANSWERS, *(f"clue:{one}" for one in CLUE)]
     raise BadInput(f"no form is known in which predictions for {data_set} are handed in: there are {', '.join(known)}")
 
 
@@ -81,8 +91,14 @@ def refuse_other_labels(data_set: str, part: TaskPart) -> None:
         )
 
 
-def content(data_set: str, examples: Sequence[Any], answers: Sequence[Prediction]) -> bytes:
-    """The file of a split's examples, none left out, and what was predicted."""
+def content(data_set: str, examples: Sequence[Any], answers: Sequence[Any]) -> bytes:
+    """The file of a split's examples, none left out, and what was predicted.
+
+    answers   as the model of such a shape gives them: `Prediction`, `Reply`, `Chosen`
+    """
+    if data_set in ANSWERS:
+        said = [one.place if isinstance(one, Chosen) else one.answers[0].text for one in answers]
+        return answers_by_id([str(one.id) for one in examples], said)
     if data_set in GLUE:
         return glue_table(examples, [answer.label for answer in answers])
     return clue_lines(examples, [str(answer.label) for answer in answers])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import precision_recall_fscore_support
 
 from maskwright.tasks.metrics import entities
 from maskwright.tasks.schemes import lenient_spans
@@ -86,6 +87,16 @@ def test_a_span_is_right_only_as_a_whole_and_in_its_sentence() -> None:
     assert entities.scores([["B-PER", "I-PER"], ["O"]], [["B-PER", "O"], ["O"]])["f1"] == 0.0
     assert entities.scores([["B-PER"], ["O"]], [["O"], ["B-PER"]])["f1"] == 0.0
     assert lenient_spans(["O", "O"]) == []
+
+
+def test_parts_of_speech_are_counted_word_by_word() -> None:
+    gold, predicted = [["DET", "NOUN", "VERB"], ["NOUN", "VERB"]], [["DET", "VERB", "VERB"], ["NOUN", "VERB"]]
+    found = entities.scores(gold, predicted)
+    assert found["f1"] == found["precision"] == found["recall"] == found["accuracy"] == 0.8
+    flat = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
+    theirs = precision_recall_fscore_support(*flat, labels=["DET", "NOUN", "VERB"], zero_division=0)
+    ours = entities.by_type(gold, predicted)
+    assert [ours[tag]["f1"] for tag in ("DET", "NOUN", "VERB")] == pytest.approx(theirs[2].tolist())
 
 
 def test_other_lengths_are_refused() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
-from maskwright.tasks.examples import Labelled, Tagged
-from maskwright.tasks.predicting.rows import Asked, described, lines_of, rows_of
+from maskwright.tasks.examples import Choice, Labelled, Question, Tagged
+from maskwright.tasks.predicting.examples import Asked
+from maskwright.tasks.predicting.rows import described, lines_of, rows_of
 from maskwright.tasks.predicting.stream import predicted
 from maskwright.tasks.predictions import Prediction
 from maskwright.tasks.reading.faults import Faults
@@ -47,7 +48,7 @@ def test_many_rows_pass_in_their_order_and_few_are_held_at_a_time() -> None:
             made += 1
             ahead += 1
             most = max(most, ahead)
-            yield Asked({"text": str(number)}, Labelled(str(number), None, None, f"row {number}"), "text")
+            yield Asked({"text": str(number)}, Labelled(str(number), None, None, f"row {number}"))
 
     encoded: Any = Echo
     network: Any = None
@@ -61,23 +62,25 @@ def test_many_rows_pass_in_their_order_and_few_are_held_at_a_time() -> None:
 
 def test_shares_are_columns_or_one_object() -> None:
     rows = [("x 1", "a"), ("x 2", "b\tc")]
-    flat = told(lines_of(rows, CLASS), shares=True)
+    flat = told(lines_of(rows, CLASS, Faults()), shares=True)
     assert flat == [
         {"text": "a", "prediction": "a", "share_a": 0.75, "share_b": 0.25},
         {"text": "b", "pair": "c", "prediction": "b", "share_a": 0.75, "share_b": 0.25},
     ]
-    assert told(lines_of(rows, CLASS), shares=True, nested=True)[0]["shares"] == {"a": 0.75, "b": 0.25}
-    assert told(lines_of(rows, CLASS))[0] == {"text": "a", "prediction": "a"}
+    assert told(lines_of(rows, CLASS, Faults()), shares=True, nested=True)[0]["shares"] == {"a": 0.75, "b": 0.25}
+    assert told(lines_of(rows, CLASS, Faults()))[0] == {"text": "a", "prediction": "a"}
 
 
 def test_a_text_that_is_too_long_is_refused_by_its_row_or_cut() -> None:
     rows = [("a.txt line 1", "short"), ("a.txt line 2", "more than ten")]
-    assert "a.txt line 2 has more tokens than the model has positions" in refusal(lambda: told(lines_of(rows, CLASS)))
-    assert len(told(lines_of(rows, CLASS), truncate=True)) == 2
+    assert "a.txt line 2 has more tokens than the model has positions" in refusal(
+        lambda: told(lines_of(rows, CLASS, Faults()))
+    )
+    assert len(told(lines_of(rows, CLASS, Faults()), truncate=True)) == 2
 
 
 def test_a_column_that_is_taken_is_not_written_over() -> None:
-    asked = Asked({"text": "a", "prediction": "z"}, Labelled("a", None, None, "a.csv line 2"), "text")
+    asked = Asked({"text": "a", "prediction": "z"}, Labelled("a", None, None, "a.csv line 2"))
     assert refusal(lambda: told(iter([asked]))).startswith("a.csv line 2 has a column 'prediction' already")
 
 
@@ -120,7 +123,7 @@ def test_bad_rows_end_it_or_are_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_words_are_told_by_spaces_and_in_chinese_by_characters(tmp_path: Path) -> None:
-    lines = list(lines_of([("l 1", "the cat"), ("l 2", "却说 曹操")], TAGS))
+    lines = list(lines_of([("l 1", "the cat"), ("l 2", "却说 曹操")], TAGS, Faults()))
     assert [one.example.words for one in lines] == [("the", "cat"), ("却", "说", "曹", "操")]
     assert [one.example.joined for one in lines] == [False, True]
     path = written(tmp_path, "a.jsonl", '{"words": ["the", "cat"]}\n{"words": "却说曹操"}\n{"words": "却说 曹操"}\n')
@@ -130,9 +133,21 @@ def test_words_are_told_by_spaces_and_in_chinese_by_characters(tmp_path: Path) -
     network: Any = None
     rows = [row for part in predicted(rows_of(str(path), TAGS, Faults()), encoded, network) for row in part]
     assert rows[0] == {"words": ["the", "cat"], "prediction": ["O", "O"]} and rows[1]["words"] == list("却说曹操")
-    (segmented,) = lines_of([("l 1", "却说 曹操")], WORDS)
+    (segmented,) = lines_of([("l 1", "却说 曹操")], WORDS, Faults())
     assert segmented.fields == {"text": "却说 曹操"}
     assert segmented.example == Tagged(tuple("却说曹操"), None, "l 1", joined=True)
+
+
+def test_questions_and_options_stand_between_tabs() -> None:
+    span, option = TaskPart("span", ()), TaskPart("option", ())
+    (asked,) = lines_of([("l 1", "Who sat?\tThe cat\tsat.")], span, Faults())
+    assert asked.example == Question("Who sat?", "The cat\tsat.", (), False, "l 1")
+    (chosen,) = lines_of([("l 1", "She\tsat\tran\tand ran")], option, Faults())
+    assert chosen.example == Choice("She", (("sat",), ("ran",), ("and ran",)), None, "l 1")
+    for part, line, said in ((span, "Who?", "l 1 has no tab"), (option, "She\tsat", "l 1 has 1 tabs: write a text")):
+        assert said in refusal(lambda part=part, line=line: list(lines_of([("l 1", line)], part, Faults())))
+    faults = Faults(skip=True)
+    assert len(list(lines_of([("l 1", "Who?"), ("l 2", "Who?\tI.")], span, faults))) == 1 and faults.skipped == 1
 
 
 def test_what_is_no_table_and_no_text_is_refused(tmp_path: Path) -> None:

@@ -63,15 +63,19 @@ def refuse_other_shape(name: str, part: TaskPart) -> None:
 
 
 def tokens_of(data: SplitData) -> list[int]:
-    """How many tokens each example has: of one in several windows, those of all."""
-    lengths = data.sequences.lengths.tolist()
-    windows = getattr(data, "windows", None)
-    if windows is None:
-        return lengths
-    found = [0] * len(data.examples)
-    for window, length in zip(windows, lengths, strict=True):
-        found[window.sentence] += length
-    return found
+    """How many tokens each example has: of a sentence in several windows those of all, of options the longest's, of a
+    question its context's.
+    """
+    lengths, found = data.sequences.lengths.tolist(), [0] * len(data.examples)
+    if (stretches := getattr(data, "stretches", None)) is not None:
+        for stretch in stretches:
+            found[stretch.question] += int(stretch.own.sum())  # each token is in one stretch its own
+        return found
+    if (windows := getattr(data, "windows", None)) is not None:
+        for window, length in zip(windows, lengths, strict=True):
+            found[window.sentence] += length
+        return found
+    return lengths
 
 
 def _asked(examples: list[Any], path: str, by: Sequence[str], *, published: bool) -> Asked:

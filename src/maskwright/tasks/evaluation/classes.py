@@ -39,10 +39,10 @@ class ClassAnswers:
         counts = np.zeros((size, size), np.int64)
         np.add.at(counts, (self.gold, self.outcomes.said), 1)
         return {
-            "classes": by_class(self.outcomes, self.part),
+            "classes": by_class(self.outcomes, self.part.labels),
             "confusion": {"labels": list(self.part.labels), "counts": counts.tolist()},
             "confusions": _frequent(counts, self.part.labels),
-            "calibration": _told(calibration.of_class(self.shares, self.gold)),
+            "calibration": calibration_told(calibration.of_class(self.shares, self.gold)),
         }
 
     def worst(self, most: int) -> list[Wrong]:
@@ -74,8 +74,8 @@ class SeveralAnswers:
     def details(self) -> dict[str, Any]:
         """A table by class, and calibration."""
         return {
-            "classes": by_class(self.outcomes, self.part),
-            "calibration": _told(calibration.of_several(self.shares, self.gold)),
+            "classes": by_class(self.outcomes, self.part.labels),
+            "calibration": calibration_told(calibration.of_several(self.shares, self.gold)),
         }
 
     def worst(self, most: int) -> list[Wrong]:
@@ -88,10 +88,10 @@ class SeveralAnswers:
         ]
 
 
-def by_class(outcomes: ClassOutcomes | SeveralOutcomes, part: TaskPart) -> list[dict[str, Any]]:
+def by_class(outcomes: ClassOutcomes | SeveralOutcomes, names: Sequence[str]) -> list[dict[str, Any]]:
     """precision, recall, f1 and support of each class."""
     counts = outcomes.counts(np.ones((1, len(outcomes))))
-    values = zip(part.labels, counts.precision()[0], counts.recall()[0], counts.f1()[0], counts.there[0], strict=True)
+    values = zip(names, counts.precision()[0], counts.recall()[0], counts.f1()[0], counts.there[0], strict=True)
     return [
         {"name": name, "precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(there)}
         for name, precision, recall, f1, there in values
@@ -104,7 +104,8 @@ def shares_of(answers: Sequence[Prediction], part: TaskPart) -> Floats:
     return np.array(rows, np.float64).reshape(len(rows), len(part.labels))
 
 
-def _told(found: calibration.Calibration) -> dict[str, Any]:
+def calibration_told(found: calibration.Calibration) -> dict[str, Any]:
+    """Calibration as plain data."""
     return {**found._asdict(), "bins": [one._asdict() for one in found.bins]}
 
 

@@ -13,19 +13,22 @@ from maskwright.errors import BadInput
 from maskwright.tasks.answering import shape_of
 from maskwright.tasks.data import SplitData
 from maskwright.tasks.evaluation import resampling
+from maskwright.tasks.evaluation.choices import OptionAnswers
 from maskwright.tasks.evaluation.classes import ClassAnswers, SeveralAnswers
 from maskwright.tasks.evaluation.numbers import NumberAnswers
 from maskwright.tasks.evaluation.outcomes import Floats, Outcomes
+from maskwright.tasks.evaluation.questions import SpanAnswers
 from maskwright.tasks.evaluation.slices import Slice, by_column, by_number
-from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers, marks_spans
+from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers
 from maskwright.tasks.evaluation.worst import Wrong
 from maskwright.tasks.examples import Labelled, Tagged, is_labelled, texts_of
+from maskwright.tasks.schemes import mark_spans
 from maskwright.tasks.suites import suite
 from maskwright.tasks.texts import names_of
 
 KINDS: Mapping[str, Any] = {
     "class": ClassAnswers, "classes": SeveralAnswers, "number": NumberAnswers, "tags": TagAnswers,
-    "words": WordAnswers,
+    "words": WordAnswers, "option": OptionAnswers, "span": SpanAnswers,
 }  # fmt: skip
 """What a task asks -> what judges its answers in detail."""
 FEW = 30
@@ -74,7 +77,7 @@ def chief_of(part: TaskPart, data_set: str | None) -> str:
     """The measure that is told first: the data set's own, or that of what is asked."""
     if data_set is not None:
         return suite(data_set).metrics[0]
-    if part.asks == "tags" and not marks_spans(part.labels):
+    if part.asks == "tags" and not mark_spans(part.labels):
         return "accuracy"
     return shape_of(part).CHIEF[part.asks]
 

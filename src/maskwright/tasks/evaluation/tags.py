@@ -15,8 +15,8 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.tasks.evaluation.outcomes import Floats, SentenceOutcomes
 from maskwright.tasks.evaluation.worst import Wrong
 from maskwright.tasks.examples import Tagged
-from maskwright.tasks.metrics.entities import ratios
-from maskwright.tasks.schemes import OUTSIDE, Span, lenient_spans, parts, words_of_tags
+from maskwright.tasks.metrics.entities import ratios, things
+from maskwright.tasks.schemes import Span, mark_spans, words_of_tags
 
 MISSED = "(none)"
 """In the table of confusions: nothing stands there."""
@@ -31,9 +31,9 @@ class TagAnswers:
 
     def __init__(self, examples: Sequence[Tagged], answers: Sequence[Sequence[str]], part: TaskPart) -> None:
         self.examples, self.answers = examples, answers
-        self.marks = marks_spans(part.labels)
-        self.gold = [self._things(one.tags or ()) for one in examples]
-        self.said = [self._things(tags) for tags in answers]
+        self.marks = mark_spans(part.labels)
+        self.gold = [set(things(one.tags or (), marks=self.marks)) for one in examples]
+        self.said = [set(things(tags, marks=self.marks)) for tags in answers]
         pairs = [zip(one.tags or (), tags, strict=True) for one, tags in zip(examples, answers, strict=True)]
         self.outcomes = outcomes_of(
             self.gold, self.said, [sum(a == b for a, b in each) for each in pairs], [len(one.words) for one in examples]
@@ -64,15 +64,9 @@ class TagAnswers:
             for place, wrong in most_wrong(self.outcomes, most)
         ]
 
-    def _things(self, tags: Sequence[str]) -> set[Span]:
-        """What tags mark: stretches, or each word."""
-        if self.marks:
-            return set(lenient_spans(tags))
-        return {Span(at, at + 1, tag) for at, tag in enumerate(tags)}
-
-    def _shown(self, example: Tagged, things: set[Span]) -> str:
+    def _shown(self, example: Tagged, marked: set[Span]) -> str:
         between = "" if example.joined else " "
-        said = [f"{between.join(example.words[one.begin : one.end])}/{one.type}" for one in sorted(things)]
+        said = [f"{between.join(example.words[one.begin : one.end])}/{one.type}" for one in sorted(marked)]
         return " ".join(said) or MISSED
 
 
@@ -127,9 +121,9 @@ def by_type(gold: Sequence[set[Span]], said: Sequence[set[Span]]) -> list[dict[s
 def most_wrong(outcomes: SentenceOutcomes, most: int) -> list[tuple[int, float]]:
     """The places of the worst sentences, and how many things of each are missed or invented."""
     right, found, there, tags, size = outcomes.sums.T
-    things = found + there - 2 * right
-    order = np.lexsort((np.arange(len(things)), tags - size, -things))[:most]
-    return [(place, float(things[place])) for place in order.tolist()]
+    wrong = found + there - 2 * right
+    order = np.lexsort((np.arange(len(wrong)), tags - size, -wrong))[:most]
+    return [(place, float(wrong[place])) for place in order.tolist()]
 
 
 def _words(words: Sequence[str]) -> set[Span]:
@@ -139,13 +133,3 @@ def _words(words: Sequence[str]) -> set[Span]:
         Span(end - len(word), end, LENGTHS[min(len(word), len(LENGTHS)) - 1])
         for word, end in zip(words, ends, strict=True)
     }
-
-
-def marks_spans(labels: Sequence[str]) -> bool:
-    """Whether tags mark stretches of words.
-
-    >>> marks_spans(("O", "B-PER", "I-PER")), marks_spans(("NOUN", "VERB"))
-    (True, False)
-    """
-    letters = {parts(label)[0] for label in labels}
-    return letters <= set("BIMESO") and letters != {OUTSIDE}

@@ -2,15 +2,17 @@
 2000), and seqeval after it.
 
 A span is right when its first word, its last word and its type are. Predicted tags need not be legal, so spans are
-read leniently (`lenient_spans`).
+read leniently (`lenient_spans`). Tags that mark no spans, such as parts of speech, are spans of one word each, as
+conlleval has it with `-r`: F1 is then the share of tags that are right.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from maskwright.errors import BadInput
 from maskwright.tasks.metrics.classes import refuse_unequal
-from maskwright.tasks.schemes import lenient_spans
+from maskwright.tasks.schemes import Span, lenient_spans, mark_spans
 
 
 def scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Mapping[str, float]:
@@ -36,6 +38,15 @@ def by_type(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -
     }
 
 
+def things(tags: Sequence[str], *, marks: bool) -> list[Span]:
+    """What tags stand for: the spans that they mark, or each word.
+
+    >>> things(["NOUN", "VERB"], marks=False)
+    [Span(begin=0, end=1, type='NOUN'), Span(begin=1, end=2, type='VERB')]
+    """
+    return lenient_spans(tags) if marks else [Span(at, at + 1, tag) for at, tag in enumerate(tags)]
+
+
 def ratios(right: int, found: int, there: int) -> dict[str, float]:
     """precision, recall and f1 of `right` ones among those `found` and those `there`."""
     return {
@@ -51,10 +62,11 @@ def _counts(
     """How many spans of each type are right, found, there."""
     refuse_unequal(len(gold), len(predicted))
     right, found, there = Counter[str](), Counter[str](), Counter[str]()
+    marks = mark_spans(chain(*gold, *predicted))
     for number, (one, other) in enumerate(zip(gold, predicted, strict=True), 1):
         if len(one) != len(other):
             raise BadInput(f"sentence {number} has {len(one)} words and {len(other)} predicted tags: each word has one")
-        its, said = set(lenient_spans(one)), set(lenient_spans(other))
+        its, said = set(things(one, marks=marks)), set(things(other, marks=marks))
         there.update(span.type for span in its)
         found.update(span.type for span in said)
         right.update(span.type for span in its & said)

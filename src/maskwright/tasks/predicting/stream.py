@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
 from maskwright.tasks.data import Scorer, SplitData
-from maskwright.tasks.examples import Tagged
-from maskwright.tasks.predicting.rows import Asked
-from maskwright.tasks.predictions import Prediction
+from maskwright.tasks.predicting.examples import Asked
+from maskwright.tasks.reading.cells import sequence
+from maskwright.tasks.reading.rows import Row
 
 AT_ONCE = 1024
 """Rows in memory."""
-PREDICTION, SHARES, WORDS = "prediction", "share_", "words"
+PREDICTION, SHARE, WORDS = "prediction", "share_", "words"
 
 
 def predicted(
@@ -35,25 +36,71 @@ def predicted(
     left = iter(rows)
     while part := list(islice(left, most)):
         data = encoded([one.example for one in part])
-        if data.cut and not truncate:
+        if data.cut and not truncate and data.part.asks != "span":  # a question's end was not read in training either
             raise BadInput(_longest(part, encoded))
-        tags = data.part.asks == "tags"
         answers = zip(part, data.answers(network), strict=True)
-        yield [_row(one, answer, shares, nested, tags=tags) for one, answer in answers]
+        yield [_row(one, told(answer, one.example, data.part, shares, nested)) for one, answer in answers]
 
 
-def _row(asked: Asked, answer: Any, shares: bool, nested: bool, *, tags: bool) -> dict[str, Any]:
-    row = dict(asked.fields)
-    added: dict[str, Any] = {PREDICTION: answer.label if isinstance(answer, Prediction) else answer}
-    if isinstance(asked.example, Tagged) and tags:
-        added = {WORDS: list(asked.example.words)} | added
-        if asked.column == WORDS:
-            del row[WORDS]
-    if shares and isinstance(answer, Prediction) and answer.shares:
-        added |= {"shares": answer.shares} if nested else {SHARES + name: each for name, each in answer.shares.items()}
-    if taken := [name for name in added if name in row]:
+def told(answer: Any, example: Any, part: TaskPart, shares: bool, nested: bool) -> dict[str, Any]:
+    """An answer as columns: what is said, where it stands, and with `shares` how likely that is."""
+    match part.asks:
+        case "tags":
+            return {WORDS: list(example.words), PREDICTION: answer}
+        case "words":
+            return {PREDICTION: answer}
+        case "span":
+            best = answer.answers[0]
+            place = {PREDICTION: best.text, f"{PREDICTION}_start": best.start, f"{PREDICTION}_end": best.end}
+            return place | ({"share": best.probability} if shares else {})
+        case "option":
+            return {PREDICTION: answer.place} | ({"shares": list(answer.shares)} if shares else {})
+        case _:
+            if not shares or not answer.shares:
+                return {PREDICTION: answer.label}
+            if nested:
+                return {PREDICTION: answer.label, "shares": answer.shares}
+            return {PREDICTION: answer.label, **{SHARE + name: each for name, each in answer.shares.items()}}
+
+
+def as_line(row: dict[str, Any], part: TaskPart) -> dict[str, Any]:
+    """A row of a line, with shares and `nested`, as `maskwright predict` tells it on standard output."""
+    said = row.pop(PREDICTION)
+    match part.asks:
+        case "tags":
+            return row | {"tags": said}
+        case "words":
+            return row | {"words": said}
+        case "span":
+            start, end = row.pop(f"{PREDICTION}_start"), row.pop(f"{PREDICTION}_end")
+            return row | {"answer": said, "start": start, "end": end, "probability": row.pop("share")}
+        case "option":
+            options, shares = row.pop("options"), row.pop("shares")
+            return row | {"option": options[said], "place": said, "shares": shares}
+        case _:
+            pair, shares = row.pop("pair", None), row.pop("shares", None)
+            text = row["text"] if pair is None else f"{row['text']}\t{pair}"
+            return {"text": text, "label": said, **({"shares": shares} if shares else {})}
+
+
+def _row(asked: Asked, added: dict[str, Any]) -> dict[str, Any]:
+    """The row and what is added. The words that were tagged stand in its column `words`, if they stood there before."""
+    taken = [name for name in added if name in asked.fields]
+    if WORDS in taken and _same(asked.fields[WORDS], added[WORDS]):
+        taken.remove(WORDS)
+    if taken:
         raise BadInput(f"{asked.example.where} has a column {taken[0]!r} already: give it another name")
-    return row | added
+    return asked.fields | added
+
+
+def _same(cell: Any, words: Sequence[str]) -> bool:
+    """Whether a cell holds these words, in whatever form: a list, as JSON, with spaces between, or without."""
+    if cell == words:
+        return True
+    try:
+        return "".join(sequence(Row({WORDS: cell}, ""), WORDS)) == "".join(words)
+    except BadInput:
+        return False
 
 
 def _longest(part: Sequence[Asked], encoded: Callable[[Sequence[Any]], SplitData]) -> str:
