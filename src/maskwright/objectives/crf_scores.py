@@ -49,7 +49,7 @@ class CrfScores(nn.Module):
         """(M,) int64: the tags of each sequence's best path."""
         return self.crf.best(scores, _bounds(batch), legal=self.decoding)
 
-    def count(self, batch: Batch) -> int:
+    def count(self, batch: Batch) -> float:
         """M, words: so a rate means what it means without a CRF, whatever the length of sentences."""
         return self.words.count(batch)
 

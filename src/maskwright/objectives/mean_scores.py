@@ -28,6 +28,15 @@ class MeanScores(nn.Module):
         self.scored = SequenceScores(Summary("first", "classifier"), hidden, outputs, asks, rate)
         self.weight_names = prefixed(self.scored.weight_names, "scored.", "")
 
+    @property
+    def class_weights(self) -> Tensor | None:
+        """As `SequenceScores`."""
+        return self.scored.class_weights
+
+    @class_weights.setter
+    def class_weights(self, weights: Tensor | None) -> None:
+        self.scored.class_weights = weights
+
     def reads(self, batch: Batch) -> None:
         """None: all tokens."""
         return
@@ -36,7 +45,7 @@ class MeanScores(nn.Module):
         """(N, C); of a sequence without a token those of zeros. Without a `stream` nothing is dropped."""
         return self.scored.scores(means(seen, batch), batch, encoder, stream)
 
-    def count(self, batch: Batch) -> int:
+    def count(self, batch: Batch) -> float:
         """As `SequenceScores`."""
         return self.scored.count(batch)
 

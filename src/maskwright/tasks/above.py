@@ -9,10 +9,10 @@ from torch import Tensor
 
 from maskwright.checkpoints.folder import POOLER, write_folder
 from maskwright.checkpoints.task_folder import TaskFile, write_composite
-from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart
+from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, head_class
 from maskwright.errors import BadInput
 from maskwright.layers.features import FeaturesConfig
-from maskwright.models import ModelConfig
+from maskwright.models import ModelConfig, published
 from maskwright.tasks.data import DataConfig
 from maskwright.tasks.examples import Tagged
 from maskwright.tasks.schemes import likeliest, may_follow
@@ -30,9 +30,15 @@ def above_encoder(
 
     BadInput for what cannot stand above this encoder, or answer this task.
     """
+    if data.shape == "similarity":
+        if features != FeaturesConfig():
+            raise BadInput("vectors of texts are those of the encoder itself: leave features off for similarity")
+        return None
+    if not is_composite(config, part, features):
+        head_class(published(config.model_type), part.asks)  # there is one, or nothing is learned
     if features.above and data.shape not in SHAPES:
         raise BadInput(f"features.layers and features.top go with {', '.join(SHAPES)}: leave them off for {data.shape}")
-    finetuning(config, part, 0, "meta", features=features)  # says what does not go together, before anything is read
+    finetuning(config, part, 0, "meta", features=features)  # says what does not go together, before it is needed
     return legal_tags(part.labels, train, data.train or data.folder) if features.has_crf else None
 
 
@@ -57,11 +63,11 @@ def write_finished(
     module: Finetuning,
     part: TaskPart,
     features: FeaturesConfig,
-    *,
     parameters: Mapping[str, Tensor],
     tokenizer: Tokenizer,
-    pooler: bool,
     facts: Mapping[str, Any],
+    *,
+    pooler: bool,
 ) -> Path:
     """Write the folder of a fine-tuned model in place of what is at `path`: as a class of `transformers`, or composite.
 

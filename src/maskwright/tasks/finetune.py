@@ -11,17 +11,19 @@ from signal import Signals
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
+from torch import Tensor
 
-from maskwright.checkpoints.folder import ModelFolder, read_folder, write_folder
+from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.static_folder import model_type_of
-from maskwright.checkpoints.task_part import TaskPart, head_class
+from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
-from maskwright.models import published
+from maskwright.layers.features import FeaturesConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import bi_encoders
+from maskwright.tasks.above import above_encoder, write_finished
 from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.reading.faults import Faults
@@ -34,6 +36,7 @@ from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.joined_step import JoinedWork
+from maskwright.training.kept_features import KeptFeatures
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import last_metrics
@@ -59,6 +62,8 @@ class Recipe(Config):
     """The texts."""
     dropout: float = Field(default=0.1, ge=0, le=0.9)
     """Of the head's input; of that of questions nothing is, as in BERT's run_squad.py."""
+    features: FeaturesConfig = FeaturesConfig()
+    """What is read of the encoder, and what stands above it."""
     epochs: float = Field(default=3, gt=0)
     """Passes over the training texts; training.steps follows from it."""
     optimizer: OptimizerConfig = OptimizerConfig(rate=5e-5)
@@ -76,7 +81,8 @@ class FinetuneWork:
 
     def __init__(self, network: Finetuning, train: Epochs, dev: SplitData) -> None:
         self.module = network
-        self.batches, self.held_out = train.batches, dev.batches
+        self.batches = KeptFeatures(network, train.sequences).before(train.batches)
+        self.held_out = KeptFeatures(network, dev.sequences).before(dev.batches)
         self.counts, self.tallies = network.counts, network.tallies
 
 
@@ -85,6 +91,7 @@ class Prepared(NamedTuple):
 
     recipe   with training.steps as it follows from the epochs
     length   the most tokens of a sequence
+    may_follow   the tags that may stand beside each other, of a CRF
     """
 
     recipe: Recipe
@@ -97,6 +104,7 @@ class Prepared(NamedTuple):
     dev: SplitData
     epochs: Epochs
     similarity: SimilarityConfig | None
+    may_follow: Tensor | None
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -135,13 +143,13 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
     split = read(data, faults)
     part = _part(data, split)
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
-    head_class(published(folder.config.model_type), part.asks)  # there is one, or nothing is learned
+    may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
     inputs = transformer_inputs(folder.config, tokenizer)
     train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity)
+    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity, may_follow)
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
@@ -160,7 +168,8 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
 def work_of(made: Prepared, *, fresh: bool) -> Work:
     """The network and its data; with `fresh` the encoder as it was published, and the head as it begins."""
     if made.similarity is None:
-        network = finetuning(made.folder.config, made.part, made.recipe.dropout)
+        config, features = made.folder.config, made.recipe.features
+        network = finetuning(config, made.part, made.recipe.dropout, features=features, may_follow=made.may_follow)
     else:
         network = bi_encoders.network(made.folder.config, made.similarity)
     if fresh:
@@ -187,16 +196,8 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         pooler = made.folder.has_pooler
         bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
         return
-    write_folder(
-        path,
-        names=work.module.weight_names(),
-        parameters=tensors,
-        config=made.folder.config,
-        tokenizer=made.tokenizer,
-        task=part,
-        facts=facts,
-        replace=True,
-    )
+    features, tokenizer, pooler = made.recipe.features, made.tokenizer, made.folder.has_pooler
+    write_finished(path, work.module, part, features, tensors, tokenizer, facts, pooler=pooler)
 
 
 def evaluation(out: Path) -> dict[str, float]:

@@ -4,6 +4,9 @@ It is computed for all of them at the first need, in an order of its own and not
 sequence's vectors depend on what is computed beside it, and a run that goes on from a checkpoint must find the same.
 """
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +18,8 @@ from maskwright.training.labelled_sequences import LabelledSequences, stretches
 MOST = 2 * 2**30
 """Bytes of features that are kept of one split; where there are more, all are computed anew each time."""
 TOKENS_AT_ONCE = 4096
+Given = ParamSpec("Given")
+Batches = TypeVar("Batches")
 
 
 class KeptFeatures:
@@ -25,6 +30,15 @@ class KeptFeatures:
         self.network, self.sequences, self.most = network, sequences, most
         # of a sequence without a token some heads read a neighbour's row, and neighbours change from batch to batch
         self._wanted = network.features.frozen and bool((np.diff(sequences.cu_seqlens) > 0).all())
+
+    def before(self, give: Callable[Given, Batches]) -> Callable[Given, Batches]:
+        """What gives batches, made ready first."""
+
+        def ready_first(*given: Given.args, **named: Given.kwargs) -> Batches:
+            self.ready()
+            return give(*given, **named)
+
+        return ready_first
 
     @torch.no_grad()
     def ready(self) -> None:
