@@ -80,11 +80,14 @@ def write_report(answers: Answers, page: Path) -> Path:
 def skeleton() -> str:
     """A page with a place for each group."""
     rates = ", ".join(f"{rate:g} ({LANGUAGES[language]})" for language, rate in RATES.items())
-    passes = ", ".join(f"{epochs:g} over {count or 'all'}" for count, epochs in ORDER_EXAMPLES.items())
+    passes = ", ".join(
+        f"{epochs:g} over {f'{count:,}' if count else 'all'}" for count, epochs in ORDER_EXAMPLES.items()
+    )
     settings = {
         "encoders": "MiniLM (BERT, 6 × 384) as its package ships it; for Chinese one that was pretrained here",
-        "recipe": f"AdamW at {rates}, batches of {BATCH}, {WARMUP:.0%} of the steps to warm up, then linearly to 0; "
-        f"decay {DECAY:g} on matrices, ε {EPSILON:g}, gradients clipped at {CLIP:g}, dropout {DROPOUT:g}",
+        "recipe": f"AdamW at {rates}, batches of {BATCH}, {100 * WARMUP:g} % of the steps to warm up, then linearly to "
+        f"0; decay {DECAY:g} on matrices, ε {EPSILON:g}, gradients clipped at {CLIP:g}, dropout {DROPOUT:g} before the "
+        "head, and in the encoder what its folder says",
         "rows": "no text is in two of them; those to judge by are in no file that is learned from",
         "±": "the standard deviation over seeds, which draw the head, the order, dropout and, where models are "
         "compared, the examples; of a difference half of its 95 % interval (Welch's)",
