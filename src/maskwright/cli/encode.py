@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -68,7 +68,8 @@ def encode(
         encoder = encoder.in_language(numbered(language))
     bars = not texts and (out is not None or not sys.stdout.isatty())
     total = 0
-    said = {name: value for name, value in (("pooling", pooling), ("normalize", normalize)) if value is not None}
+    given: dict[str, Any] = {"pooling": pooling, "normalize": normalize}
+    said = {name: value for name, value in given.items() if value is not None}
     with ExitStack() as stack:
         write = stack.enter_context(vectors_to(out, encoder.config.hidden_size))
         progress = rich_progress() if bars else silent

@@ -54,3 +54,7 @@ class Watched:
         found = self._network.scores(batch)
         self._stage.advance(batch.num_sequences)
         return found
+
+    def best(self, scores: Tensor, batch: Batch) -> Tensor:
+        """What it answers for each word."""
+        return self._network.best(scores, batch)

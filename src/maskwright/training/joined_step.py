@@ -29,8 +29,12 @@ class JoinedWork:
         held_out: Callable[[], Iterator[Batch]],
     ) -> None:
         self.module = network
-        self.batches, self.held_out, self.counts = batches, held_out, network.counts
+        self._batches, self.held_out, self.counts = batches, held_out, network.counts
         self._waiting: deque[tuple[Tensor, Compared]] = deque()
+
+    def batches(self, step: int) -> Sequence[Batch]:
+        """The micro-batches of a step."""
+        return self._batches(step)
 
     def look_over(self, batches: Sequence[Batch], stream: Callable[[int], DropoutStream]) -> None:
         """Compare all pairs of a step, before the turn of its micro-batches.
