@@ -90,7 +90,8 @@ class Features(nn.Module):
         super().__init__()
         if config.layers in ("sum_last_four", "concat_last_four") and layers < 4:
             raise BadInput(f"features.layers {config.layers} reads four layers, the model has {layers}: last, or mix")
-        self.frozen, self.layers = config.frozen, config.layers
+        self.frozen = config.frozen
+        self.layers: LayersName = config.layers
         self.width = 4 * hidden if config.layers == "concat_last_four" else hidden
         self.mix = ScalarMix(layers + 1) if config.layers == "mix" else None
         self.lstm = None
