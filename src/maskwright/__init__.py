@@ -26,11 +26,19 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float32", device: str = "cpu") -> "Loaded":
+def load(
+    folder: "str | Path",
+    *,
+    adapter: "str | Path | None" = None,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    device: str = "cpu",
+) -> "Loaded":
     """The encoder in a model folder: one of ours, or any Hugging Face BERT, RoBERTa, ALBERT, XLM or GPT.
 
     ELMo, word2vec and bags of words have the same methods; those that they have no answer to are refused.
 
+    adapter  a folder that `finetune --adapter lora` left: its task on this encoder. Such a folder by itself is loaded
+             with the encoder that it names
     dtype    type of numbers it computes with; float32 is exact, bfloat16 about twice as fast where the machine has it
     device   "cpu", "cuda", "cuda:1"
 
@@ -38,4 +46,4 @@ def load(folder: "str | Path", *, dtype: Literal["float32", "bfloat16"] = "float
     """
     from maskwright.inference.loading import load as load_model  # torch is imported here, not with maskwright
 
-    return load_model(folder, dtype=dtype, device=device)
+    return load_model(folder, adapter=adapter, dtype=dtype, device=device)

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from maskwright.batch import Batch, Integers, flat_batch
+from maskwright.checkpoints.adapter_folder import is_adapter, read_adapter
 from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.sentence_vectors import SentenceVectors, read_sentence_vectors
 from maskwright.checkpoints.task_folder import TaskFile, check_task, fill_task, one_task, read_task_file
 from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
+from maskwright.inference.adapters import task_of
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
@@ -102,6 +104,18 @@ class Encoder:
             raise BadInput(f"{self._where} knows no language {language!r} (there are {there})")
         other = copy(self)
         other._language = number
+        return other
+
+    def adapted(self, folder: str | Path) -> "Encoder":
+        """A task that was learned by an adapter (`--adapter lora`), on this encoder, whose weights both share.
+
+        Its task answers with the change; whatever is no task (`encode`, `token_vectors`) is the encoder's own.
+        BadInput for an adapter of another encoder.
+        """
+        other = copy(self)
+        other.task = task_of(folder, self.model.encoder)
+        other.task.model.eval().requires_grad_(False)
+        other._where = str(folder)
         return other
 
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
@@ -410,8 +424,16 @@ class Encoder:
         return [Candidate(*each) for each in zip(names, ids, probabilities, strict=True)]
 
 
-def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Encoder:
+def load(
+    folder: str | Path, *, adapter: str | Path | None = None, dtype: str = "float32", device: str = "cpu"
+) -> Encoder:
     """See `maskwright.load`."""
+    if adapter is None and is_adapter(folder):
+        adapter, folder = folder, read_adapter(folder).base
+        if not Path(folder).is_dir():
+            raise BadInput(f"{adapter} belongs to the encoder {folder}, which is not there: load(encoder, adapter=...)")
+    if adapter is not None:
+        return load(folder, dtype=dtype, device=device).adapted(adapter)
     if dtype not in DTYPES:
         raise BadInput(f"dtype {dtype!r}: there are {', '.join(DTYPES)}")
     found = read_folder(folder)

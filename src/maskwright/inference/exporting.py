@@ -13,6 +13,8 @@ from maskwright.inference.encoder import Encoder, load
 from maskwright.models.bert import BertConfig
 from maskwright.tasks.answering import Task
 from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.adapted import Adapted
+from maskwright.training.finetuning import Finetuning
 from maskwright.training.pretraining import Pretraining, published_parts
 
 Form = Literal["hf", "sentence-transformers", "tf1"]
@@ -31,6 +33,7 @@ def export_model(
 
     form        hf: what stock transformers loads, with every head it has a class for
                 sentence-transformers: the encoder with modules.json and a pooling of token vectors
+                an adapter is merged: the folder is a plain one that answers the same
                 tf1: Google's checkpoint of a BERT, with bert_config.json and vocab.txt
     pooling     of sentences: mean of all tokens, or cls, the first one's vector; None: as the folder says, else mean
     normalize   scale sentence vectors to length 1; where nobody names a pooling a folder's own word counts
@@ -45,12 +48,16 @@ def export_model(
     network = encoder.model
     if encoder.task is not None and encoder.task.above is not None:
         return _composite(encoder, encoder.task, encoder.task.above, out, form, {"exported from": Path(model).name})
+    if encoder.task is not None and isinstance(encoder.task.model, Adapted) and form != "hf":
+        raise BadInput(f"{model} is an adapter: export it as hf, which merges it, and that folder as {form}")
     if form == "tf1":
         return _google(encoder, out)
     if form == "hf":
         task = encoder.task
         if task is None:
             names, parameters = published_parts(network, pooler=encoder.has_pooler)
+        elif isinstance(task.model, Adapted):
+            names, parameters = task.model.weight_names(), task.model.merged()
         else:
             names, parameters = task.model.weight_names(), dict(task.model.named_parameters())
         return write_folder(
@@ -81,6 +88,7 @@ def _composite(encoder: Encoder, task: Task, above: TaskFile, out: Path, form: F
     """The encoder's folder with the two files of what stands above it."""
     if form != "hf":
         raise BadInput(f"{TASK} stands above this encoder, which {form} has no place for: export it as hf")
+    assert isinstance(task.model, Finetuning)
     names = [
         name for name in task.model.encoder.weight_names() if encoder.has_pooler or not name.ours.startswith(POOLER)
     ]

@@ -15,11 +15,15 @@ STATIC = ("word2vec", "bag_of_words")
 Loaded = Encoder | ElmoEncoder | StaticVectors | BagOfWords
 
 
-def load(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
+def load(
+    folder: str | Path, *, adapter: str | Path | None = None, dtype: str = "float32", device: str = "cpu"
+) -> Loaded:
     """See `maskwright.load`. Static vectors and bags of words stay on the CPU: `device` changes nothing for them."""
     kind = model_type_of(folder)
     if kind not in (*STATIC, "elmo"):
-        return encoder.load(folder, dtype=dtype, device=device)
+        return encoder.load(folder, adapter=adapter, dtype=dtype, device=device)
+    if adapter is not None:
+        raise BadInput(f"{folder} is {kind}, and adapters change Transformers: leave adapter out")
     if kind == "elmo":
         if dtype not in encoder.DTYPES:
             raise BadInput(f"dtype {dtype!r}: there are {', '.join(encoder.DTYPES)}")

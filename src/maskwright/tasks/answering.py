@@ -12,6 +12,7 @@ from maskwright.progress import Stage
 from maskwright.tasks.data import Scorer, Shape, SplitData
 from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.shapes import names, shape
+from maskwright.training.adapted import Adapted
 from maskwright.training.finetuning import Finetuning
 
 
@@ -22,7 +23,7 @@ class Task(NamedTuple):
     """
 
     part: TaskPart
-    model: Finetuning
+    model: Finetuning | Adapted
     above: TaskFile | None = None
 
     def encoded(self, examples: Sequence[Any], inputs: Inputs, *, length: int) -> SplitData:

@@ -20,9 +20,10 @@ from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.layers.features import FeaturesConfig
+from maskwright.layers.low_rank import LoraConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
-from maskwright.tasks import bi_encoders
+from maskwright.tasks import adapters, bi_encoders
 from maskwright.tasks.above import above_encoder, write_finished
 from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.inputs import transformer_inputs
@@ -34,6 +35,7 @@ from maskwright.tasks.thresholds import settled
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.adapted import Adapted
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.kept_features import KeptFeatures
@@ -74,6 +76,8 @@ class Recipe(Config):
     """How fast, how often."""
     similarity: SimilarityConfig | None = None
     """How pairs are compared, where the shape is similarity."""
+    lora: LoraConfig | None = None
+    """The encoder stays as it is, and an adapter is trained beside the head. none: there is no adapter."""
 
 
 class FinetuneWork:
@@ -142,6 +146,8 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
         raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
     split = read(data, faults)
     part = _part(data, split)
+    if recipe.lora is not None:
+        adapters.refuse_adapter(recipe.similarity, recipe.features)
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
     may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
     inputs = transformer_inputs(folder.config, tokenizer)
@@ -172,10 +178,14 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         network = finetuning(config, made.part, made.recipe.dropout, features=features, may_follow=made.may_follow)
     else:
         network = bi_encoders.network(made.folder.config, made.similarity)
-    if fresh:
+    lora = made.recipe.lora
+    if fresh or lora is not None:  # an adapter's checkpoints are without the encoder
         found = made.folder.of_encoder()
         found.fill(network.encoder_names(), network)
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
+        if lora is not None:
+            changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
+            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches)
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
     if made.similarity is not None:
         return JoinedWork(network, made.epochs.batches, made.dev.batches)
@@ -191,6 +201,9 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     measures = _chief_first(made.dev.measures(answers), part, made.recipe.data)
     write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
     path, tensors = folder.path / "model", optimizer.flat.tensors()
+    if isinstance(work.module, Adapted):
+        adapters.write(path, work.module, part, made.recipe.model)
+        return
     facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
     if made.similarity is not None:
         pooler = made.folder.has_pooler

@@ -87,7 +87,7 @@ class Course:
                 f"step {self._saved}; {WAY_OUT}"
             )
         log.sync()
-        tensors = {"model": self.optimizer.flat.tensors(), "optimizer": self.optimizer.tensors()}
+        tensors = {"model": self.optimizer.flat.state(), "optimizer": self.optimizer.tensors()}
         if self.carried is not None:
             tensors["carried"] = self.carried
         state = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}

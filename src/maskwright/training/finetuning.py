@@ -84,6 +84,10 @@ class Finetuning(nn.Module):
         wanted = self.head.reads(batch)
         return (None, None) if wanted is None else torch.unique(wanted, return_inverse=True)
 
+    def forward(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
+        """See `scores`."""
+        return self.scores(batch, stream)
+
     def counts(self, batch: Batch) -> dict[str, float]:
         """Answers that the batch asks for, see the head's `count`."""
         return {TASK: self.head.count(batch)}

@@ -118,9 +118,14 @@ class FlatParameters:
         """Every parameter in full precision by name, fixed ones too."""
         return {**self.master_of, **self._frozen}
 
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint needs: all but those that the module calls `given`, which come from elsewhere again."""
+        given: frozenset[str] = getattr(self.module, "given", frozenset[str]())
+        return {name: tensor for name, tensor in self.tensors().items() if name not in given}
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors()` gave: the same names and shapes, or MaskwrightError and nothing is changed."""
-        ours = self.tensors()
+        """Take up what `state()` gave: the same names and shapes, or MaskwrightError and nothing is changed."""
+        ours = self.state()
         check_same(ours, tensors)
         for name, tensor in ours.items():
             tensor.copy_(tensors[name])
