@@ -46,6 +46,8 @@ from maskwright.training.run_folder import RunFolder
 from maskwright.training.work import Work
 
 EVALUATION = "evaluation.json"
+FROZEN_RATE = 1e-3
+"""Peak learning rate where the encoder keeps its weights: what learns begins from nothing."""
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
