@@ -82,9 +82,12 @@ def test_a_frozen_encoder_with_a_linear_map_is_a_stock_class(tmp_path: Path, mod
     )
 
 
-@pytest.mark.parametrize("words", [["mat", "mat", "of", "of", "paris", "of", "cat", "of"]])
+WORDS = ["mat", "mat", "of", "of", "paris", "of", "cat", "of"]
+
+
+@pytest.mark.parametrize("words", [WORDS, 20 * WORDS], ids=["one window", "several windows"])
 def test_a_crf_answers_what_may_be_alone(words: list[str], tmp_path: Path, model: Path, tagged: Path) -> None:
-    """After a step or two it knows little, and wants to begin a place with I-PLACE; without it TagScores does."""
+    """Where I-PLACE has by far the highest score of all tags, none begins with it, in no window."""
     from maskwright.inference.encoder import load
 
     illegal: dict[str, bool] = {}
