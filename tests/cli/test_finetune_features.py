@@ -72,7 +72,7 @@ def test_a_frozen_encoder_with_a_bilstm_and_a_crf(
 def test_a_frozen_encoder_with_a_linear_map_is_a_stock_class(tmp_path: Path, model: Path, tagged: Path) -> None:
     out = tmp_path / "run"
     assert run("finetune", "tagging", "--model", model, "--train", tagged, "--out", out, "--frozen") == 0
-    assert tomllib.loads((out / "recipe.toml").read_text())["optimizer"]["rate"] == 1e-3
+    assert tomllib.loads((out / "recipe.toml").read_text())["optimizer"]["rate"] == 3e-3
     theirs, told = transformers.AutoModelForTokenClassification.from_pretrained(out / "model", output_loading_info=True)
     assert not any(told.values()), told
     assert type(theirs).__name__ == "BertForTokenClassification" and not (out / "model" / "task.json").exists()
