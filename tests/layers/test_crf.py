@@ -121,3 +121,25 @@ def test_a_sequence_that_allows_no_path_has_a_best_one() -> None:
     scores = torch.tensor([[0.0, 3.0], [2.0, 0.0]])
     assert crf.best(scores, np.array([0, 2]), legal=True).tolist() == [1, 0]
     assert bool(crf.log_partition(scores, np.array([0, 2]), legal=True).isfinite())
+
+
+def test_equal_to_pytorch_crf() -> None:
+    torchcrf = pytest.importorskip("torchcrf")  # pip install --no-deps pytorch-crf
+    ours, theirs = drawn(5, 0), torchcrf.CRF(5, batch_first=True).double()
+    with torch.no_grad():
+        theirs.transitions.copy_(ours.transitions)
+        theirs.start_transitions.copy_(ours.starts)
+        theirs.end_transitions.copy_(ours.ends)
+    lengths = [7, 1, 12, 5]
+    scores, bounds = given_scores(lengths, 5, 1)
+    tags = torch.randint(5, (len(scores),), generator=torch.Generator().manual_seed(2))
+    padded = [torch.nn.utils.rnn.pad_sequence(rows.split(lengths), batch_first=True) for rows in (scores, tags)]
+    mask = torch.arange(12) < torch.tensor(lengths)[:, None]
+    wanted = theirs(*padded, mask=mask, reduction="none")
+    found = ours.log_likelihood(scores, tags, bounds)
+    assert torch.allclose(found, wanted, atol=1e-10)
+    assert ours.best(scores, bounds).tolist() == [tag for path in theirs.decode(padded[0], mask=mask) for tag in path]
+    found.sum().backward()
+    wanted.sum().backward()
+    for one, other in ((ours.transitions, theirs.transitions), (ours.starts, theirs.start_transitions)):
+        assert one.grad is not None and torch.allclose(one.grad, other.grad, atol=1e-10)

@@ -23,6 +23,7 @@ def finetune(
     pair: str | None = None,
     label: str | None = None,
     several: bool = False,
+    frozen: bool = False,
     epochs: float = 3,
     data: Annotated[str | None, Parameter(name="--data")] = None,
     adapter: Literal["lora"] | None = None,
@@ -55,6 +56,10 @@ def finetune(
             answer; of choices the right option's place, from 0; of similarity none:
             each pair belongs together. With it: how near they are.
         several: A text may have several classes, parted by |.
+        frozen: The encoder keeps its weights, and what stands above it learns alone, at
+            a rate of its own. --features.layers says what is read of it (last,
+            sum_last_four, concat_last_four, mix), --features.top what learns (linear,
+            crf, bilstm, bilstm_crf); both go with an encoder that learns too.
         epochs: Passes over the texts.
         data: The folder with the files of a data set.
         adapter: lora leaves the encoder as it is, and trains a small change to it and
@@ -71,12 +76,14 @@ def finetune(
         maskwright finetune classification --model m --train a.csv --adapter lora
         maskwright finetune similarity --model m --train sts.csv --label score
         maskwright finetune questions --train squad-like.json --model m
+        maskwright finetune tagging --train a.conll --model m --features.top crf
+        maskwright finetune glue:cola --data CoLA --model m --frozen --epochs 10
         maskwright finetune choice --train a.csv --pair end0,end1,end2 --model m
     """
     from maskwright.config import checked, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
-    from maskwright.tasks.finetune import Recipe, evaluation
+    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation
     from maskwright.tasks.finetune import finetune as learn
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
@@ -113,6 +120,8 @@ def finetune(
     of_texts = {key: value for key, value in of_texts.items() if value is not None} | {"several": several}
     given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
     given |= {"lora": {}} if adapter else {}
+    if frozen or overrides.get("features.frozen") == "true":
+        given |= {"features": {"frozen": True}, "optimizer": {"rate": FROZEN_RATE}}
     given |= {"similarity": {}} if shape == "similarity" else {}
     whole = plain(checked(Recipe, given, "the recipe"))  # a key changes nothing of the others in its table
     usual: dict[str, Any] = {"optimizer.rate": LORA_RATE} if adapter else {}
