@@ -18,11 +18,14 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
+from maskwright.objectives.class_weights import LossConfig, Weighs, class_weights
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import bi_encoders
 from maskwright.tasks.data import DataConfig, SplitData
+from maskwright.tasks.decoded import decoded, lines
 from maskwright.tasks.inputs import transformer_inputs
+from maskwright.tasks.judging import DevJudge
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
@@ -30,18 +33,24 @@ from maskwright.tasks.suites import suite
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.best import StoppingConfig
+from maskwright.training.depth import LayersConfig, begin_anew, freeze, rate_factors
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
-from maskwright.training.metrics import last_metrics
+from maskwright.training.metrics import last_metrics, read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run import Fingerprints, run
-from maskwright.training.run_folder import RunFolder
-from maskwright.training.work import Work
+from maskwright.training.run_folder import MAY_CHANGE, RunFolder
+from maskwright.training.work import Judge, Work
 
 EVALUATION = "evaluation.json"
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
+WEIGHED = ("class", "tags", "words")
+"""What is asked where classes may have weights."""
+WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
+"""Keys that decide which weights are looked at, and so which are kept."""
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 
@@ -59,8 +68,14 @@ class Recipe(Config):
     """Of the head's input."""
     epochs: float = Field(default=3, gt=0)
     """Passes over the training texts; training.steps follows from it."""
+    loss: LossConfig = LossConfig()
+    """What answers count."""
+    layers: LayersConfig = LayersConfig()
+    """Which layers move, how fast, and which begin anew."""
     optimizer: OptimizerConfig = OptimizerConfig(rate=5e-5)
     """How weights move."""
+    stopping: StoppingConfig = StoppingConfig()
+    """When it ends, and which weights are kept."""
     training: TrainingConfig = TrainingConfig(
         batch_sequences=32, warmup_share=0.1, log_every=10, evaluate_every=100, save_every=200, keep=1
     )
@@ -70,10 +85,10 @@ class Recipe(Config):
 
 
 class FinetuneWork:
-    """Network and data, as the loop takes them (`training.work.Work`)."""
+    """Network and data, as the loop takes them (`training.work.Work`, `Judged`)."""
 
-    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData) -> None:
-        self.module = network
+    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData, judge: Judge) -> None:
+        self.module, self.judge = network, judge
         self.batches, self.held_out = train.batches, dev.batches
         self.counts, self.tallies = network.counts, network.tallies
 
@@ -96,6 +111,10 @@ class Prepared(NamedTuple):
     epochs: Epochs
     similarity: SimilarityConfig | None
 
+    def chief_first(self, measures: Mapping[str, float]) -> dict[str, float]:
+        """Measures, the one that decides first."""
+        return _chief_first(measures, self.part, self.recipe.data)
+
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
     """Train in `out`, from the newest checkpoint there if there is one; the signal that ended it before, if any.
@@ -116,6 +135,8 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         training=made.recipe.training,
         name="finetune",
         allocator=allocator,
+        may_change=MAY_CHANGE - WHEN_JUDGED,
+        factors=lambda network: rate_factors(network, made.recipe.layers.decay),
         progress=progress,
     )
 
@@ -152,6 +173,7 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
     if said := faults.described():
         yield said
     yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
+    yield from lines(decoded(made.train, made.tokenizer))
 
 
 def work_of(made: Prepared, *, fresh: bool) -> Work:
@@ -164,21 +186,38 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         found = made.folder.of_encoder()
         found.fill(network.encoder_names(), network)
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
+        begin_anew(network, made.recipe.layers.reinitialised, deviation, seed)
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
+    freeze(network, made.recipe.layers.frozen)
+    weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
+    judge = DevJudge(network, made.dev, made.chief_first, made.recipe.stopping)
     if made.similarity is not None:
-        return JoinedWork(network, made.epochs.batches, made.dev.batches)
-    return FinetuneWork(network, made.epochs, made.dev)
+        return JoinedWork(network, made.epochs.batches, made.dev.batches, judge)
+    return FinetuneWork(network, made.epochs, made.dev, judge)
+
+
+def weigh(network: Finetuning, loss: LossConfig, part: TaskPart, labels: Any) -> None:
+    """Give the head its weights of classes; BadInput where what is asked has no classes that are scored each."""
+    if loss.class_weights == "none":
+        return
+    if part.asks not in WEIGHED or not isinstance(network.head, Weighs):
+        raise BadInput(f"loss.class_weights goes with one class of several, or tags, scored each: not with {part.asks}")
+    network.head.class_weights = class_weights(loss.class_weights, part.labels, labels)
 
 
 def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, progress: Progress) -> None:
-    """What the model is worth, and the model."""
-    answers, last = made.dev.answers(work.module), last_metrics(folder.path)
-    for warning in of_outcome(made.dev.different(answers), last):
+    """What the kept weights are worth, and the model of them."""
+    judge: DevJudge = work.judge
+    step = judge.best.kept or last_metrics(folder.path)["step"]
+    judge.best.restore(optimizer.flat)
+    seen, answers = judge.seen()
+    for warning in of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps):
         progress.say(f"warning: {warning}")
-    measures = _chief_first(made.dev.measures(answers), made.part, made.recipe.data)
-    write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
+    measures = dict(seen.measures or {})
+    kept = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
+    write_file(folder.path / EVALUATION, (json.dumps({**measures, **kept}, indent=2) + "\n").encode())
     path, tensors = folder.path / "model", optimizer.flat.tensors()
-    facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
+    facts = {**measures, "steps": step, "Recipe": plain(made.recipe)}
     if made.similarity is not None:
         pooler = made.folder.has_pooler
         bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
@@ -196,7 +235,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
 
 
 def evaluation(out: Path) -> dict[str, float]:
-    """What a finished run was found to be worth."""
+    """What a finished run was found to be worth: its measures, the one that decides first; `step`, `epoch` of it."""
     return json.loads((out / EVALUATION).read_text(encoding="utf-8"))
 
 
