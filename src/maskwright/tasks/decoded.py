@@ -39,8 +39,6 @@ def label_of(example: Example) -> str:
 
     >>> label_of(Tagged(("晴", "天"), ("B", "E"), "a.txt line 1"))
     'B E'
-    >>> label_of(Question("谁败走？", "却说曹操败走。", (Answer("曹操", 2),), False, "a.json question 1"))
-    '曹操'
     """
     match example:
         case Labelled(label=tuple(labels)) | Tagged(tags=tuple(labels)):
