@@ -52,7 +52,7 @@ def look(step: int, loss: float, value: float | None, held_out: float = 1.0) -> 
     [
         (
             [look(10, 1.0, 0.7), look(15, 0.8, None), look(20, 0.5, 0.84), look(40, 0.1, 0.8)],
-            "f1 was best after 2 epochs, 0.840, and is 0.800 after 4, while the loss on training examples went on falling",
+            "f1 was best after 2 epochs, 0.840, and is 0.800 after 4, while the loss on training examples went on",
         ),
         ([look(10, 1.0, 0.7), look(20, 0.5, 0.84), look(40, 0.6, 0.8)], None),  # training got worse as well
         ([look(10, 1.0, 0.7), look(20, 0.5, 0.84), look(40, 0.1, 0.835)], None),  # no more than chance

@@ -27,13 +27,14 @@ from maskwright.tasks.decoded import decoded, lines
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.judging import DevJudge
 from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.report import REPORT, class_rows, run_page
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
-from maskwright.training.best import StoppingConfig
+from maskwright.training.best import Best, StoppingConfig
 from maskwright.training.depth import LayersConfig, begin_anew, freeze, rate_factors
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.joined_step import JoinedWork
@@ -98,6 +99,7 @@ class Prepared(NamedTuple):
 
     recipe   with training.steps as it follows from the epochs
     length   the most tokens of a sequence
+    said     what a person should know of the examples
     """
 
     recipe: Recipe
@@ -110,6 +112,7 @@ class Prepared(NamedTuple):
     dev: SplitData
     epochs: Epochs
     similarity: SimilarityConfig | None
+    said: tuple[str, ...] = ()
 
     def chief_first(self, measures: Mapping[str, float]) -> dict[str, float]:
         """Measures, the one that decides first."""
@@ -121,10 +124,14 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
 
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
     """
-    faults = Faults(recipe.data.skip_bad)
-    made = prepared(recipe, faults)
-    for line in told(made, faults):
+    made = prepared(recipe)
+    for line in opening(made):
         progress.say(line)
+    return learn(made, out, allocator=allocator, progress=progress)
+
+
+def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
+    """The same of what is prepared."""
     return run(
         made.recipe,
         Fingerprints(made.split.fingerprint, made.tokenizer.fingerprint),
@@ -141,9 +148,9 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
     )
 
 
-def prepared(recipe: Recipe, faults: Faults) -> Prepared:
+def prepared(recipe: Recipe) -> Prepared:
     """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
-    data, training = recipe.data, recipe.training
+    data, faults = recipe.data, Faults(recipe.data.skip_bad)
     if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
         raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
     folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
@@ -156,10 +163,33 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
     inputs = transformer_inputs(folder.config, tokenizer)
     train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
-    epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
+    recipe, epochs = planned(recipe, train)
+    made = Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity)
+    return made._replace(said=tuple(told(made, faults)))
+
+
+def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
+    """The recipe with training.steps as it follows from the epochs, and the order of the examples."""
+    how = recipe.training
+    epochs = Epochs(train.sequences, batch=how.batch_sequences, micro=how.micro_sequences, seed=how.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
-    recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity)
+    return checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe"), epochs
+
+
+def varied(made: Prepared, changes: Mapping[str, Any]) -> Prepared:
+    """The same with some keys of the recipe changed; examples are read again where the changes touch these."""
+    recipe = checked(Recipe, override(plain(made.recipe), changes), "the recipe")
+    was = made.recipe
+    if (recipe.model, recipe.data, recipe.similarity) != (was.model, was.data, was.similarity):
+        return prepared(recipe)
+    recipe, epochs = planned(recipe, made.train)
+    return made._replace(recipe=recipe, epochs=epochs)
+
+
+def opening(made: Prepared) -> Iterator[str]:
+    """What is said at the beginning of a run: of the examples, and the first of them."""
+    yield from made.said
+    yield from lines(decoded(made.train, made.tokenizer))
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
@@ -173,7 +203,6 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
     if said := faults.described():
         yield said
     yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
-    yield from lines(decoded(made.train, made.tokenizer))
 
 
 def work_of(made: Prepared, *, fresh: bool) -> Work:
@@ -211,11 +240,23 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     step = judge.best.kept or last_metrics(folder.path)["step"]
     judge.best.restore(optimizer.flat)
     seen, answers = judge.seen()
-    for warning in of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps):
-        progress.say(f"warning: {warning}")
+    warned = of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps)
+    outcome = [*ended_early(judge.best), *(f"warning: {warning}" for warning in warned)]
+    for line in outcome:
+        progress.say(line)
     measures = dict(seen.measures or {})
     kept = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
     write_file(folder.path / EVALUATION, (json.dumps({**measures, **kept}, indent=2) + "\n").encode())
+    run_page(
+        folder.path,
+        measures,
+        step=step,
+        steps=made.epochs.steps,
+        classes=class_rows(made.part, made.train.sequences.labels, made.dev.sequences.labels, answers),
+        example=decoded(made.train, made.tokenizer),
+        said=[*made.said, *outcome],
+        sizes=(len(made.split.train), len(made.split.dev)),
+    ).write(folder.path / REPORT)
     path, tensors = folder.path / "model", optimizer.flat.tensors()
     facts = {**measures, "steps": step, "Recipe": plain(made.recipe)}
     if made.similarity is not None:
@@ -232,6 +273,12 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         facts=facts,
         replace=True,
     )
+
+
+def ended_early(best: Best) -> Iterator[str]:
+    """That nothing got better any more, where that ended the training."""
+    if best.enough:
+        yield f"ended early: {best.waited} looks in a row were no better than that of step {best.step:,}"
 
 
 def evaluation(out: Path) -> dict[str, float]:
