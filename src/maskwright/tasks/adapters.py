@@ -14,15 +14,20 @@ from maskwright.models import ModelConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.training.adapted import Adapted
 from maskwright.training.finetuning import Finetuning
+from maskwright.training.work import Judge
 
 
 class AdaptedWork:
-    """Network and data, as the loop takes them (`training.work.Work`)."""
+    """Network and data, as the loop takes them (`training.work.Work`, `Judged`)."""
 
     def __init__(
-        self, network: Adapted, batches: Callable[[int], Sequence[Batch]], held_out: Callable[[], Iterator[Batch]]
+        self,
+        network: Adapted,
+        batches: Callable[[int], Sequence[Batch]],
+        held_out: Callable[[], Iterator[Batch]],
+        judge: Judge,
     ) -> None:
-        self.module = network
+        self.module, self.judge = network, judge
         self.batches, self.held_out = batches, held_out
         self.counts, self.tallies = network.counts, network.tallies
 

@@ -17,7 +17,7 @@ from maskwright.layers.low_rank import LoraConfig, LowRank
 from maskwright.layers.weight_names import WeightName, prefixed
 from maskwright.models import published
 from maskwright.objectives.tally import Tally
-from maskwright.training.finetuning import TASK, Finetuning
+from maskwright.training.finetuning import Finetuning
 
 GIVEN = "inner.encoder."
 """How the names of the encoder's parameters begin."""
@@ -67,7 +67,11 @@ class Adapted(nn.Module):
 
     def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:
         """The loss and hits of the batch's labels."""
-        return {TASK: self.inner.head.tally(self.scores(batch, stream), batch)}
+        return self.tallied(self.scores(batch, stream), batch)
+
+    def tallied(self, scores: Tensor, batch: Batch) -> dict[str, Tally]:
+        """The same of scores that are known already."""
+        return self.inner.tallied(scores, batch)
 
     def initialise(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
         """Start adapter and head.
