@@ -151,7 +151,7 @@ def test_optuna_goes_on_as_if_it_had_not_been_stopped(
     [
         (("--seeds", 2, "--search", "grid"), "are two things"),
         (("--seeds", 0), "--seeds 0: at least 1"),
-        (("--trials", 5), "go with --search"),
+        (("--trials", 5), "goes with --search optuna"),
         (("--search", "grid", "--trials", 5), "--trials goes with --search optuna"),
         (("--search", "grid", "--space.epochs", "{lo = 1, hi = 2}"), "a grid has values"),
         (("--search", "grid", "--space.epochs", "3"), "space.epochs is 3: give values"),

@@ -78,19 +78,19 @@ def finetune(
 
     Some keys of the recipe: --layers.decay 0.9 (rates fall layer by layer),
     --layers.frozen 2, --layers.reinitialised 1, --loss.class-weights balanced,
-    --stopping.patience 3 (looks without a better one; the best weights are kept),
+    --stopping.patience 3 (looks that are no better end it; the best weights are kept),
     --stopping.keep last, --data.split-seed 1. What is tried in a search:
-    --space.optimizer.rate "[5e-5, 3e-5]", or for optuna "{lo = 1e-5, hi = 1e-4, log = true}".
+    --space.optimizer.rate "[5e-5, 3e-5]", and for optuna "{lo = 1e-5, hi = 1e-4}".
 
     Examples:
         maskwright finetune classification --model runs/mine/model --train a.csv
         maskwright finetune regression --model m --train a.tsv --label score
         maskwright finetune glue:sst2 --data SST-2 --model runs/mine/model
-        maskwright finetune glue:rte --data RTE --model m --seeds 5 --out runs/rte
-        maskwright finetune classification --model m --train a.csv --search grid
         maskwright finetune similarity --model m --train pairs.csv
         maskwright finetune classification --model m --train a.csv --adapter lora
         maskwright finetune similarity --model m --train sts.csv --label score
+        maskwright finetune glue:rte --data RTE --model m --seeds 5 --out runs/rte
+        maskwright finetune classification --model m --train a.csv --search grid
         maskwright finetune questions --train squad-like.json --model m
         maskwright finetune tagging --train a.conll --model m --features.top crf
         maskwright finetune glue:cola --data CoLA --model m --frozen --epochs 10
@@ -147,12 +147,10 @@ def finetune(
     space = {key.removeprefix("space."): literal(text) for key, text in overrides.items() if key.startswith("space.")}
     keys = {key: value for key, value in overrides.items() if not key.startswith("space.")}
     recipe = checked(Recipe, override(whole, usual | keys), "the recipe")
+    asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
-    if seeds is not None or search is not None:
-        asked = Several(seeds=seeds, search=search, trials=trials, space=space)
+    if asked.is_asked:
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
-    if trials is not None or space:
-        raise BadInput("--trials and --space go with --search: say --search grid, or --search optuna")
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
     show({**result, **({} if stopped else evaluation(out))}, json=json)

@@ -25,6 +25,11 @@ class Several(NamedTuple):
     trials: int | None
     space: Mapping[str, Any]
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is anything of it."""
+        return self.seeds is not None or self.search is not None or self.trials is not None or bool(self.space)
+
 
 def run_several(recipe: Recipe, asked: Several, out: Path, *, allocator: str, progress: Progress, json: bool) -> int:
     """Run all that is asked for, from where it was stopped; print, write and draw what they come to."""
@@ -57,7 +62,7 @@ def check(asked: Several) -> None:
     if asked.seeds is not None and asked.seeds < 1:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
     if asked.trials is not None and asked.search != "optuna":
-        raise BadInput("--trials goes with --search optuna: a grid has as many as its combinations")
+        raise BadInput("--trials goes with --search optuna; a grid has as many as its combinations")
     if asked.trials is not None and asked.trials < 1:
         raise BadInput(f"--trials {asked.trials}: at least 1")
     if asked.space and asked.search is None:

@@ -35,7 +35,6 @@ from maskwright.tasks.report import REPORT, class_rows, run_page
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
-from maskwright.tasks.thresholds import settled
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -62,8 +61,8 @@ WEIGHED = ("class", "tags", "words")
 """What is asked where classes may have weights."""
 WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
 """Keys that decide which weights are looked at, and so which are kept."""
-READ_FOR = ("model", "data", "similarity", "features", "lora")
-"""Tables of the recipe that decide how examples are read, and for what."""
+HOW = ("dropout", "epochs", "loss", "layers", "optimizer", "stopping", "training")
+"""Keys of a recipe that change nothing of what is prepared but the steps."""
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 
@@ -107,7 +106,8 @@ class FinetuneWork:
     def __init__(self, network: Finetuning, train: Epochs, dev: SplitData, judge: DevJudge) -> None:
         self.module, self.judge = network, judge
         self.batches = KeptFeatures(network, train.sequences).before(train.batches)
-        self.held_out = dev.batches
+        kept = KeptFeatures(network, dev.sequences)
+        self.held_out, judge.ready = kept.before(dev.batches), kept.ready
         self.counts, self.tallies = network.counts, network.tallies
 
 
@@ -180,7 +180,7 @@ def prepared(recipe: Recipe) -> Prepared:
     split = read(data, faults)
     part = _part(data, split)
     if recipe.lora is not None:
-        adapters.refuse_adapter(recipe.similarity, recipe.features)
+        adapters.refuse_adapter(recipe.similarity, recipe.features, recipe.layers)
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
     may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
     inputs = transformer_inputs(folder.config, tokenizer)
@@ -199,10 +199,10 @@ def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
 
 
 def varied(made: Prepared, changes: Mapping[str, Any]) -> Prepared:
-    """The same with some keys of the recipe changed; examples are read again where the changes touch these."""
+    """The same with some keys of the recipe changed; examples are read again where the changes touch more than how."""
     recipe = checked(Recipe, override(plain(made.recipe), changes), "the recipe")
-    was = made.recipe
-    if any(getattr(recipe, key) != getattr(was, key) for key in READ_FOR):
+    was = plain(made.recipe)
+    if any(value != was[key] for key, value in plain(recipe).items() if key not in HOW):
         return prepared(recipe)
     recipe, epochs = planned(recipe, made.train)
     return made._replace(recipe=recipe, epochs=epochs)
@@ -240,19 +240,21 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         found.fill(network.encoder_names(), network)
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
         if lora is not None:
-            changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
             weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
-            judge = DevJudge(changed, made.dev, made.chief_first, made.recipe.stopping)
-            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge)
+            changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
+            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
         begin_anew(network, made.recipe.layers.reinitialised, deviation, seed)
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
     freeze(network, made.recipe.layers.frozen)
     weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
-    kept = KeptFeatures(network, made.dev.sequences)
-    judge = DevJudge(network, made.dev, made.chief_first, made.recipe.stopping, before=kept.ready)
     if made.similarity is not None:
-        return JoinedWork(network, made.epochs.batches, made.dev.batches, judge)
-    return FinetuneWork(network, made.epochs, made.dev, judge)
+        return JoinedWork(network, made.epochs.batches, made.dev.batches, judge_of(made, network))
+    return FinetuneWork(network, made.epochs, made.dev, judge_of(made, network))
+
+
+def judge_of(made: Prepared, network: Finetuning | Adapted) -> DevJudge:
+    """Who judges the network."""
+    return DevJudge(network, made.dev, made.chief_first, made.recipe.stopping)
 
 
 def weigh(network: Finetuning, loss: LossConfig, part: TaskPart, labels: Any) -> None:
@@ -260,22 +262,24 @@ def weigh(network: Finetuning, loss: LossConfig, part: TaskPart, labels: Any) ->
     if loss.class_weights == "none":
         return
     if part.asks not in WEIGHED or not isinstance(network.head, Weighs):
-        raise BadInput(f"loss.class_weights goes with one class of several, or tags, scored each: not with {part.asks}")
+        raise BadInput(
+            f"loss.class_weights goes with one class of several, or tags, scored each: this task asks for {part.asks}, "
+            f"by {type(network.head).__name__}"
+        )
     network.head.class_weights = class_weights(loss.class_weights, part.labels, labels)
 
 
 def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, progress: Progress) -> None:
-    """What the kept weights are worth, and the model of them."""
+    """What the kept weights are worth, the page, and the model of them."""
     judge: DevJudge = work.judge
     step = judge.best.kept or last_metrics(folder.path)["step"]
     judge.best.restore(optimizer.flat)
-    _, answers = judge.seen()
+    seen, answers, part = judge.seen()
     warned = of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps)
     outcome = [*ended_early(judge.best), *(f"warning: {warning}" for warning in warned)]
     for line in outcome:
         progress.say(line)
-    part, answers = settled(made.dev, answers)
-    measures = made.chief_first(made.dev.measures(answers))
+    measures = dict(seen.measures or {})
     kept = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
     write_file(folder.path / EVALUATION, (json.dumps({**measures, **kept}, indent=2) + "\n").encode())
     run_page(
@@ -283,7 +287,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         measures,
         step=step,
         steps=made.epochs.steps,
-        classes=class_rows(made.part, made.train.sequences.labels, made.dev.sequences.labels, answers),
+        classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
         example=decoded(made.train, made.tokenizer),
         said=[*made.said, *outcome],
         sizes=(len(made.split.train), len(made.split.dev)),

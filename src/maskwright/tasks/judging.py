@@ -1,14 +1,16 @@
 """A network judged by the examples put aside: its loss and its measures from one pass over them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from maskwright.batch import Batch
+from maskwright.checkpoints.task_part import TaskPart
 from maskwright.objectives.tally import Tally
 from maskwright.tasks.data import SplitData
+from maskwright.tasks.thresholds import settled
 from maskwright.training.adapted import Adapted
 from maskwright.training.best import Best, StoppingConfig
 from maskwright.training.evaluation import Window, totals
@@ -35,13 +37,21 @@ class Overheard:
         return found
 
     def best(self, scores: Tensor, batch: Batch) -> Tensor:
-        """What it answers for each word."""
+        """See `Scorer.best`."""
         return self.network.best(scores, batch)
 
     def add(self, tallies: Mapping[str, Tally]) -> None:
         """Take in the losses of a batch."""
         for name, total in totals(tallies).items():
             self.sums.add(name, *total)
+
+
+class Seen(NamedTuple):
+    """What a network was found to be worth, the answers that this is of, and the task with what was chosen by them."""
+
+    worth: HeldOut
+    answers: Sequence[Any]
+    part: TaskPart
 
 
 class DevJudge:
@@ -53,26 +63,27 @@ class DevJudge:
         dev: SplitData,
         chief_first: Callable[[Mapping[str, float]], Mapping[str, float]],
         stopping: StoppingConfig,
-        *,
-        before: Callable[[], None] = lambda: None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         """chief_first   puts the measure in front that decides
-        before        makes ready what answers are made of
+        ready         is done before each look
         """
-        self.network, self.dev, self.chief_first, self._before = network, dev, chief_first, before
+        self.network, self.dev, self.chief_first, self.ready = network, dev, chief_first, ready
         self.best = Best(stopping)
 
     def judged(self) -> HeldOut:
         """See `Judge.judged`."""
-        self._before()
-        return self.seen()[0]
+        return self.seen().worth
 
-    @torch.inference_mode()
-    def seen(self) -> tuple[HeldOut, Sequence[Any]]:
-        """Loss, accuracy and measures, and the answers they are of."""
+    @torch.no_grad()
+    def seen(self) -> Seen:
+        """Loss, accuracy and measures, and what they are of."""
+        self.ready()
         heard = Overheard(self.network)
         answers = self.dev.answers(heard)
         if not heard.sums.sums:  # what is answered has other batches than what is learned from: pairs of texts
             for batch in self.dev.batches():
                 heard.add(self.network.tallies(batch.to(heard.device)))
-        return heard.sums.means()._replace(measures=self.chief_first(self.dev.measures(answers))), answers
+        part, answers = settled(self.dev, answers)
+        measures = self.chief_first(self.dev.measures(answers))
+        return Seen(heard.sums.means()._replace(measures=measures), answers, part)

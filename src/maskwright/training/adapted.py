@@ -17,7 +17,7 @@ from maskwright.layers.low_rank import LoraConfig, LowRank
 from maskwright.layers.weight_names import WeightName, prefixed
 from maskwright.models import published
 from maskwright.objectives.tally import Tally
-from maskwright.training.finetuning import Finetuning
+from maskwright.training.finetuning import TASK, Finetuning
 
 GIVEN = "inner.encoder."
 """How the names of the encoder's parameters begin."""
@@ -70,8 +70,8 @@ class Adapted(nn.Module):
         return self.tallied(self.scores(batch, stream), batch)
 
     def tallied(self, scores: Tensor, batch: Batch) -> dict[str, Tally]:
-        """The same of scores that are known already."""
-        return self.inner.tallied(scores, batch)
+        """See `Finetuning.tallied`."""
+        return {TASK: self.inner.head.tally(scores, batch)}
 
     def initialise(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
         """Start adapter and head.
