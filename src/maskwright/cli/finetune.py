@@ -29,6 +29,9 @@ def finetune(
     adapter: Literal["lora"] | None = None,
     out: Path = Path("runs/finetuned"),
     skip_bad: Annotated[bool, Parameter(name="--skip-bad")] = False,
+    seeds: Annotated[int | None, Parameter(name="--seeds")] = None,
+    search: Literal["grid", "optuna"] | None = None,
+    trials: int | None = None,
     json: AsJson = False,
     overrides: Overrides,
 ) -> int:
@@ -67,6 +70,17 @@ def finetune(
             tasks share one encoder. Options: --lora.rank 8, --lora.targets ...
         out: The run's folder.
         skip_bad: Pass over bad rows and count them; else the first ends it.
+        seeds: So many runs, out/seed-0 ..., with seeds from training.seed on; their mean
+            and deviation in out/summary.json.
+        search: Try settings, each in a run of its own: grid, all combinations of BERT's
+            paper; optuna, a search that learns from its trials.
+        trials: Trials of optuna, those of earlier calls included. Default: 20.
+
+    Some keys of the recipe: --layers.decay 0.9 (rates fall layer by layer),
+    --layers.frozen 2, --layers.reinitialised 1, --loss.class-weights balanced,
+    --stopping.patience 3 (looks that are no better end it; the best weights are kept),
+    --stopping.keep last, --data.split-seed 1. What is tried in a search:
+    --space.optimizer.rate "[5e-5, 3e-5]", and for optuna "{lo = 1e-5, hi = 1e-4}".
 
     Examples:
         maskwright finetune classification --model runs/mine/model --train a.csv
@@ -75,12 +89,15 @@ def finetune(
         maskwright finetune similarity --model m --train pairs.csv
         maskwright finetune classification --model m --train a.csv --adapter lora
         maskwright finetune similarity --model m --train sts.csv --label score
+        maskwright finetune glue:rte --data RTE --model m --seeds 5 --out runs/rte
+        maskwright finetune classification --model m --train a.csv --search grid
         maskwright finetune questions --train squad-like.json --model m
         maskwright finetune tagging --train a.conll --model m --features.top crf
         maskwright finetune glue:cola --data CoLA --model m --frozen --epochs 10
         maskwright finetune choice --train a.csv --pair end0,end1,end2 --model m
     """
-    from maskwright.config import checked, override, plain
+    from maskwright.cli.several_runs import Several, run_several
+    from maskwright.config import checked, literal, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
     from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation
@@ -127,8 +144,13 @@ def finetune(
     usual: dict[str, Any] = {"optimizer.rate": LORA_RATE} if adapter else {}
     if shape == "similarity":
         usual["training.micro_sequences"] = 2 * whole["training"]["micro_sequences"]
-    recipe = checked(Recipe, override(whole, usual | dict(overrides)), "the recipe")
+    space = {key.removeprefix("space."): literal(text) for key, text in overrides.items() if key.startswith("space.")}
+    keys = {key: value for key, value in overrides.items() if not key.startswith("space.")}
+    recipe = checked(Recipe, override(whole, usual | keys), "the recipe")
+    asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
+    if asked.is_asked:
+        return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
     show({**result, **({} if stopped else evaluation(out))}, json=json)

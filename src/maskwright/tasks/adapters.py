@@ -13,26 +13,34 @@ from maskwright.layers.low_rank import LoraConfig
 from maskwright.models import ModelConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.training.adapted import Adapted
+from maskwright.training.depth import LayersConfig
 from maskwright.training.finetuning import Finetuning
+from maskwright.training.work import Judge
 
 
 class AdaptedWork:
     """Network and data, as the loop takes them (`training.work.Work`)."""
 
     def __init__(
-        self, network: Adapted, batches: Callable[[int], Sequence[Batch]], held_out: Callable[[], Iterator[Batch]]
+        self,
+        network: Adapted,
+        batches: Callable[[int], Sequence[Batch]],
+        held_out: Callable[[], Iterator[Batch]],
+        judge: Judge,
     ) -> None:
-        self.module = network
+        self.module, self.judge = network, judge
         self.batches, self.held_out = batches, held_out
         self.counts, self.tallies = network.counts, network.tallies
 
 
-def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig) -> None:
+def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig, layers: LayersConfig) -> None:
     """BadInput where what is asked for needs more than an adapter and a published head."""
     if similarity is not None:
         raise BadInput("similarity leaves a folder for sentence-transformers, an encoder of its own: leave lora off")
     if features != FeaturesConfig():
         raise BadInput("an adapter goes with the published heads on the last layer: leave features off, or lora")
+    if layers != LayersConfig():
+        raise BadInput("an adapter leaves all layers of the encoder as they are: leave the keys of layers off, or lora")
 
 
 def adapted(network: Finetuning, lora: LoraConfig, deviation: float, seed: int, *, pooler: bool) -> Adapted:

@@ -21,30 +21,35 @@ from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.layers.features import FeaturesConfig
 from maskwright.layers.low_rank import LoraConfig
+from maskwright.objectives.class_weights import LossConfig, Weighs, class_weights
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import adapters, bi_encoders
 from maskwright.tasks.above import above_encoder, write_finished
 from maskwright.tasks.data import DataConfig, SplitData
+from maskwright.tasks.decoded import decoded, lines
 from maskwright.tasks.inputs import transformer_inputs
+from maskwright.tasks.judging import DevJudge
 from maskwright.tasks.reading.faults import Faults
+from maskwright.tasks.report import REPORT, class_rows, run_page
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
-from maskwright.tasks.thresholds import settled
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.adapted import Adapted
+from maskwright.training.best import Best, StoppingConfig
+from maskwright.training.depth import LayersConfig, begin_anew, freeze, rate_factors
 from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.kept_features import KeptFeatures
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
-from maskwright.training.metrics import last_metrics
+from maskwright.training.metrics import last_metrics, read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run import Fingerprints, run
-from maskwright.training.run_folder import RunFolder
+from maskwright.training.run_folder import MAY_CHANGE, RunFolder
 from maskwright.training.work import Work
 
 EVALUATION = "evaluation.json"
@@ -52,6 +57,12 @@ FROZEN_RATE = 3e-3
 """Peak learning rate where the encoder keeps its weights: what learns begins from nothing. Of 1e-3, 3e-3 and 1e-2 it is
 best for linear maps through a pooler; BiLSTMs do as well with it, and linear maps of mixed layers would take more."""
 NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
+WEIGHED = ("class", "tags", "words")
+"""What is asked where classes may have weights."""
+WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
+"""Keys that decide which weights are looked at, and so which are kept."""
+HOW = ("dropout", "epochs", "loss", "layers", "optimizer", "stopping", "training")
+"""Keys of a recipe that change nothing of what is prepared but the steps."""
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 
@@ -71,8 +82,14 @@ class Recipe(Config):
     """What is read of the encoder, and what stands above it."""
     epochs: float = Field(default=3, gt=0)
     """Passes over the training texts; training.steps follows from it."""
+    loss: LossConfig = LossConfig()
+    """What answers count."""
+    layers: LayersConfig = LayersConfig()
+    """Which layers move, how fast, and which begin anew."""
     optimizer: OptimizerConfig = OptimizerConfig(rate=5e-5)
     """How weights move."""
+    stopping: StoppingConfig = StoppingConfig()
+    """When it ends, and which weights are kept."""
     training: TrainingConfig = TrainingConfig(
         batch_sequences=32, warmup_share=0.1, log_every=10, evaluate_every=100, save_every=200, keep=1
     )
@@ -84,12 +101,13 @@ class Recipe(Config):
 
 
 class FinetuneWork:
-    """Network and data, as the loop takes them (`training.work.Work`)."""
+    """Network and data, as the loop takes them (`training.work.Work`, `Judged`)."""
 
-    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData) -> None:
-        self.module = network
+    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData, judge: DevJudge) -> None:
+        self.module, self.judge = network, judge
         self.batches = KeptFeatures(network, train.sequences).before(train.batches)
-        self.held_out = KeptFeatures(network, dev.sequences).before(dev.batches)
+        kept = KeptFeatures(network, dev.sequences)
+        self.held_out, judge.ready = kept.before(dev.batches), kept.ready
         self.counts, self.tallies = network.counts, network.tallies
 
 
@@ -99,6 +117,7 @@ class Prepared(NamedTuple):
     recipe   with training.steps as it follows from the epochs
     length   the most tokens of a sequence
     may_follow   the tags that may stand beside each other, of a CRF
+    said     what a person should know of the examples
     """
 
     recipe: Recipe
@@ -112,6 +131,11 @@ class Prepared(NamedTuple):
     epochs: Epochs
     similarity: SimilarityConfig | None
     may_follow: Tensor | None
+    said: tuple[str, ...] = ()
+
+    def chief_first(self, measures: Mapping[str, float]) -> dict[str, float]:
+        """Measures, the one that decides first."""
+        return _chief_first(measures, self.part, self.recipe.data)
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -119,10 +143,14 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
 
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
     """
-    faults = Faults(recipe.data.skip_bad)
-    made = prepared(recipe, faults)
-    for line in told(made, faults):
+    made = prepared(recipe)
+    for line in opening(made):
         progress.say(line)
+    return learn(made, out, allocator=allocator, progress=progress)
+
+
+def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
+    """The same of what is prepared."""
     return run(
         made.recipe,
         Fingerprints(made.split.fingerprint, made.tokenizer.fingerprint),
@@ -133,13 +161,15 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         training=made.recipe.training,
         name="finetune",
         allocator=allocator,
+        may_change=MAY_CHANGE - WHEN_JUDGED,
+        factors=lambda network: rate_factors(network, made.recipe.layers.decay),
         progress=progress,
     )
 
 
-def prepared(recipe: Recipe, faults: Faults) -> Prepared:
+def prepared(recipe: Recipe) -> Prepared:
     """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
-    data, training = recipe.data, recipe.training
+    data, faults = recipe.data, Faults(recipe.data.skip_bad)
     if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
         raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
     folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
@@ -150,15 +180,38 @@ def prepared(recipe: Recipe, faults: Faults) -> Prepared:
     split = read(data, faults)
     part = _part(data, split)
     if recipe.lora is not None:
-        adapters.refuse_adapter(recipe.similarity, recipe.features)
+        adapters.refuse_adapter(recipe.similarity, recipe.features, recipe.layers)
     similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
     may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
     inputs = transformer_inputs(folder.config, tokenizer)
     train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
-    epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
+    recipe, epochs = planned(recipe, train)
+    made = Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity, may_follow)
+    return made._replace(said=tuple(told(made, faults)))
+
+
+def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
+    """The recipe with training.steps as it follows from the epochs, and the order of the examples."""
+    how = recipe.training
+    epochs = Epochs(train.sequences, batch=how.batch_sequences, micro=how.micro_sequences, seed=how.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
-    recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity, may_follow)
+    return checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe"), epochs
+
+
+def varied(made: Prepared, changes: Mapping[str, Any]) -> Prepared:
+    """The same with some keys of the recipe changed; examples are read again where the changes touch more than how."""
+    recipe = checked(Recipe, override(plain(made.recipe), changes), "the recipe")
+    was = plain(made.recipe)
+    if any(value != was[key] for key, value in plain(recipe).items() if key not in HOW):
+        return prepared(recipe)
+    recipe, epochs = planned(recipe, made.train)
+    return made._replace(recipe=recipe, epochs=epochs)
+
+
+def opening(made: Prepared) -> Iterator[str]:
+    """What is said at the beginning of a run: of the examples, and the first of them."""
+    yield from made.said
+    yield from lines(decoded(made.train, made.tokenizer))
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
@@ -187,27 +240,63 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         found.fill(network.encoder_names(), network)
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
         if lora is not None:
+            weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
             changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
-            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches)
+            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
+        begin_anew(network, made.recipe.layers.reinitialised, deviation, seed)
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
+    freeze(network, made.recipe.layers.frozen)
+    weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
     if made.similarity is not None:
-        return JoinedWork(network, made.epochs.batches, made.dev.batches)
-    return FinetuneWork(network, made.epochs, made.dev)
+        return JoinedWork(network, made.epochs.batches, made.dev.batches, judge_of(made, network))
+    return FinetuneWork(network, made.epochs, made.dev, judge_of(made, network))
+
+
+def judge_of(made: Prepared, network: Finetuning | Adapted) -> DevJudge:
+    """Who judges the network."""
+    return DevJudge(network, made.dev, made.chief_first, made.recipe.stopping)
+
+
+def weigh(network: Finetuning, loss: LossConfig, part: TaskPart, labels: Any) -> None:
+    """Give the head its weights of classes; BadInput where what is asked has no classes that are scored each."""
+    if loss.class_weights == "none":
+        return
+    if part.asks not in WEIGHED or not isinstance(network.head, Weighs):
+        raise BadInput(
+            f"loss.class_weights goes with one class of several, or tags, scored each: this task asks for {part.asks}, "
+            f"by {type(network.head).__name__}"
+        )
+    network.head.class_weights = class_weights(loss.class_weights, part.labels, labels)
 
 
 def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, progress: Progress) -> None:
-    """What the model is worth, and the model."""
-    answers, last = made.dev.answers(work.module), last_metrics(folder.path)
-    for warning in of_outcome(made.dev.different(answers), last):
-        progress.say(f"warning: {warning}")
-    part, answers = settled(made.dev, answers)
-    measures = _chief_first(made.dev.measures(answers), part, made.recipe.data)
-    write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
+    """What the kept weights are worth, the page, and the model of them."""
+    judge: DevJudge = work.judge
+    step = judge.best.kept or last_metrics(folder.path)["step"]
+    judge.best.restore(optimizer.flat)
+    seen, answers, part = judge.seen()
+    warned = of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps)
+    outcome = [*ended_early(judge.best), *(f"warning: {warning}" for warning in warned)]
+    for line in outcome:
+        progress.say(line)
+    measures = dict(seen.measures or {})
+    kept = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
+    write_file(folder.path / EVALUATION, (json.dumps({**measures, **kept}, indent=2) + "\n").encode())
+    run_page(
+        folder.path,
+        measures,
+        step=step,
+        steps=made.epochs.steps,
+        classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
+        example=decoded(made.train, made.tokenizer),
+        said=[*made.said, *outcome],
+        sizes=(len(made.split.train), len(made.split.dev)),
+    ).write(folder.path / REPORT)
     path, tensors = folder.path / "model", optimizer.flat.tensors()
     if isinstance(work.module, Adapted):
         adapters.write(path, work.module, part, made.recipe.model)
         return
-    facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
+    facts = {**measures, "steps": step, "Recipe": plain(made.recipe)}
     if made.similarity is not None:
         pooler = made.folder.has_pooler
         bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
@@ -216,8 +305,14 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     write_finished(path, work.module, part, features, tensors, tokenizer, facts, pooler=pooler)
 
 
+def ended_early(best: Best) -> Iterator[str]:
+    """That nothing got better any more, where that ended the training."""
+    if best.enough:
+        yield f"ended early: {best.waited} looks in a row were no better than that of step {best.step:,}"
+
+
 def evaluation(out: Path) -> dict[str, float]:
-    """What a finished run was found to be worth."""
+    """What a finished run was found to be worth: its measures, the one that decides first; `step`, `epoch` of it."""
     return json.loads((out / EVALUATION).read_text(encoding="utf-8"))
 
 

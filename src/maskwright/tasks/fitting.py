@@ -191,6 +191,7 @@ def fit(how: Wanted, shape: ShapeName, train: Sequence[Row], dev: Sequence[Row],
     kept = None if how.out is not None else TemporaryDirectory(prefix="maskwright-")
     place = Path(kept.name if kept else str(how.out))
     place.mkdir(parents=True, exist_ok=True)
+    is_aside = bool(dev)
     if not dev:
         order = generator(seed, "looked at").permutation(len(train))[:LOOKED_AT]
         dev = [train[at] for at in sorted(order.tolist())]
@@ -204,7 +205,8 @@ def fit(how: Wanted, shape: ShapeName, train: Sequence[Row], dev: Sequence[Row],
         **columns,
     }
     whole = plain(checked(Recipe, {"model": str(how.model), "epochs": how.epochs, "data": asked}, "the parameters"))
-    given = {"optimizer.rate": how.rate, "training.seed": seed, **(how.settings or {})}
+    given = {"optimizer.rate": how.rate, "training.seed": seed, "stopping.keep": "best" if is_aside else "last"}
+    given |= how.settings or {}
     recipe = checked(Recipe, override(whole, given), "the parameters")
     if finetune(recipe, place / "run") is not None:
         raise KeyboardInterrupt

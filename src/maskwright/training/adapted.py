@@ -67,7 +67,11 @@ class Adapted(nn.Module):
 
     def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:
         """The loss and hits of the batch's labels."""
-        return {TASK: self.inner.head.tally(self.scores(batch, stream), batch)}
+        return self.tallied(self.scores(batch, stream), batch)
+
+    def tallied(self, scores: Tensor, batch: Batch) -> dict[str, Tally]:
+        """See `Finetuning.tallied`."""
+        return {TASK: self.inner.head.tally(scores, batch)}
 
     def initialise(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
         """Start adapter and head.

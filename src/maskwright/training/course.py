@@ -12,7 +12,7 @@ from maskwright.training.metrics import MetricsLog
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.signals import Stop
-from maskwright.training.work import Carries, Work
+from maskwright.training.work import Carries, Work, judge_of
 
 
 class Course:
@@ -23,10 +23,13 @@ class Course:
     window   sums since the last logged line
     norm     of the last gradient
     carried  the work's own state after those updates, where it has one
+    best     the best look so far, where the work is judged
     """
 
     def __init__(self, work: Work, optimizer: Optimizer, folder: RunFolder, rate: Callable[[int], float]) -> None:
         self.work, self.optimizer, self.folder, self.rate = work, optimizer, folder, rate
+        judge = judge_of(work)
+        self.best = None if judge is None else judge.best
         state: dict[str, Any] = {"tokens": 0, "window": {}, "gradient_norm": 0.0}
         if folder.resumed:
             state = folder.resumed.state
@@ -34,6 +37,8 @@ class Course:
             optimizer.load(folder.resumed.tensors["optimizer"])
             if isinstance(work, Carries):
                 work.take_up(dict(folder.resumed.tensors["carried"]))
+            if self.best is not None and "best" in state:
+                self.best.take_up(state["best"], folder.resumed.tensors.get("best", folder.resumed.tensors["model"]))
             folder.resumed.tensors.clear()  # they are maps of files that will be pruned
         self.done = self._saved = folder.step
         self.tokens: int = state["tokens"]
@@ -45,6 +50,11 @@ class Course:
     def unsaved(self) -> bool:
         """Whether there is more than the newest checkpoint holds."""
         return self.done > self._saved
+
+    @property
+    def enough(self) -> bool:
+        """Whether what was seen of the held-out examples says to stop."""
+        return self.best is not None and self.best.enough
 
     def count(self, sums: Window, tokens: int, norm: float) -> None:
         """One update more."""
@@ -64,6 +74,8 @@ class Course:
         seconds, speed = self._clock.read(self.tokens)
         held_out = evaluate(self.work, self.optimizer, stop) if look else None
         self._clock.skip(self.tokens)
+        if self.best is not None and held_out is not None:
+            self.best.look(self.done, held_out, self.optimizer.flat.state())
         log.log(
             step=self.done,
             tokens=self.tokens,
@@ -90,7 +102,11 @@ class Course:
         tensors = {"model": self.optimizer.flat.state(), "optimizer": self.optimizer.tensors()}
         if self.carried is not None:
             tensors["carried"] = self.carried
-        state = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
+        state: dict[str, Any] = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
+        if self.best is not None:
+            state["best"] = self.best.state()
+            if beside := self.best.tensors_beside(self.done):
+                tensors["best"] = beside
         self.folder.save(self.done, tensors, state, keep)
         self._saved = self.done
         self._clock.skip(self.tokens)

@@ -9,7 +9,7 @@ from maskwright.objectives.tally import Tally
 from maskwright.training.metrics import HeldOut
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.signals import Stop
-from maskwright.training.work import Work
+from maskwright.training.work import Work, judge_of
 
 
 class Window:
@@ -52,6 +52,8 @@ def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None) -> Held
     """
     sums = Window()
     with optimizer.flat.full_precision():
+        if (judge := judge_of(work)) is not None:
+            return judge.judged()
         for batch in work.held_out():
             if stop is not None:
                 stop.hurry()
@@ -65,4 +67,5 @@ def told(means: HeldOut, held_out: HeldOut | None, speed: float) -> str:
     parts: list[Any] = [f"{name} {loss:.2f}" for name, loss in means.losses.items()]
     if held_out:
         parts += [f"held out {name} {loss:.2f} {held_out.accuracy[name]:.1%}" for name, loss in held_out.losses.items()]
+        parts += [f"{name} {value:.3f}" for name, value in list((held_out.measures or {}).items())[:1]]
     return " · ".join([*parts, f"{speed / 1000:.1f} k tokens/s"])

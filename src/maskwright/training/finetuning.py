@@ -94,7 +94,11 @@ class Finetuning(nn.Module):
 
     def tallies(self, batch: Batch, stream: DropoutStream | None = None) -> dict[str, Tally]:
         """The loss and hits of the batch's labels."""
-        return {TASK: self.head.tally(self.scores(batch, stream), batch)}
+        return self.tallied(self.scores(batch, stream), batch)
+
+    def tallied(self, scores: Tensor, batch: Batch) -> dict[str, Tally]:
+        """The same of scores that are known already."""
+        return {TASK: self.head.tally(scores, batch)}
 
     def weight_names(self) -> list[WeightName]:
         """Every parameter beside the name that others publish it under; a pooler that the class lacks is left out."""

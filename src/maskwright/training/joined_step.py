@@ -17,6 +17,7 @@ from maskwright.layers.dropout import DropoutStream
 from maskwright.objectives.tally import Tally
 from maskwright.objectives.text_vectors import Compared, TextVectors
 from maskwright.training.finetuning import TASK, Finetuning
+from maskwright.training.work import Judge
 
 
 class JoinedWork:
@@ -27,8 +28,9 @@ class JoinedWork:
         network: Finetuning,
         batches: Callable[[int], Sequence[Batch]],
         held_out: Callable[[], Iterator[Batch]],
+        judge: Judge | None = None,
     ) -> None:
-        self.module = network
+        self.module, self.judge = network, judge
         self._batches, self.held_out, self.counts = batches, held_out, network.counts
         self._waiting: deque[tuple[Tensor, Compared]] = deque()
 

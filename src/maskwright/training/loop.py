@@ -83,6 +83,8 @@ def train(
 ) -> Signals | None:
     """Train from where the folder's newest checkpoint is to `config.steps`; the signal that ended it before, if any.
 
+    A work that is judged may have had enough before (`training.best`), which is an end like the other.
+
     Raises MaskwrightError before a loss or gradient that is not finite could reach the weights, naming
     the step and the objective; a checkpoint of the step before is left.
     """
@@ -101,17 +103,20 @@ def train(
         try:
             if owed:
                 course.write_line(log, bar, look=config.looks(course.done), stop=stop)
-            for step, batches in ahead(work.batches, folder.step, config.steps):
+                if course.enough:
+                    course.save(log, config.keep)
+            for step, batches in ahead(work.batches, folder.step, folder.step if course.enough else config.steps):
                 sums, norm = gradients(work, optimizer, batches, config, step, stop)
                 optimizer.step(rate(step))
                 course.count(sums, sum(batch.num_tokens for batch in batches), norm)
                 if config.logs(course.done):
                     course.write_line(log, bar, look=config.looks(course.done), stop=stop)
                 leave = bool(stop)  # read once: a signal that comes while we save is for the step after
-                if leave or course.done == config.steps or course.done % config.save_every == 0:
+                ended = course.enough or course.done == config.steps
+                if leave or ended or course.done % config.save_every == 0:
                     course.save(log, config.keep)
                 bar.advance(1)
-                if leave:
+                if leave or ended:
                     break
         except Abandoned:
             if course.unsaved:
@@ -121,7 +126,7 @@ def train(
             if course.unsaved:
                 course.save(log, config.keep + 1)  # one more, so that no older one goes for one that leads nowhere
             raise
-    return None if course.done == config.steps else stop.signal
+    return None if course.enough or course.done == config.steps else stop.signal
 
 
 def gradients(

@@ -2,7 +2,8 @@
 
     {"step": 20, "tokens": 81920, "loss": 6.7, "losses": {"mlm": 6.0, "nsp": 0.7}, "accuracy": {"mlm": 0.07, ...},
      "learning_rate": 0.0002, "gradient_norm": 1.4,
-     "held_out": {"loss": ..., "losses": {...}, "accuracy": {...}},      only where it was evaluated
+     "held_out": {"loss": ..., "losses": {...}, "accuracy": {...}},      only where it was evaluated;
+                  in fine-tuning also "measures": {"f1": ..., ...}, the one that decides first
      "timing": {"seconds": 12.3, "tokens_per_second": 35021.0}}
 
 `step` and `tokens` are totals after that many updates. Floats are written as Python's repr, the
@@ -31,11 +32,15 @@ TENSORBOARD = "tensorboard"
 
 
 class HeldOut(NamedTuple):
-    """An evaluation on held-out documents."""
+    """An evaluation on held-out documents.
+
+    measures   what a task is judged by, the one that decides first; None in pretraining
+    """
 
     loss: float
     losses: Mapping[str, float]
     accuracy: Mapping[str, float]
+    measures: Mapping[str, float] | None = None
 
 
 def read_metrics(run_dir: str | Path, *, up_to: int | None = None) -> list[dict[str, Any]]:
@@ -127,6 +132,8 @@ class MetricsLog:
                 "losses": _plain_all(held_out.losses),
                 "accuracy": _plain_all(held_out.accuracy),
             }
+            if held_out.measures is not None:
+                entry["held_out"]["measures"] = _plain_all(held_out.measures)
         entry["timing"] = {"seconds": _plain(seconds), "tokens_per_second": _plain(tokens_per_second)}
         self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
         self._file.flush()
@@ -181,6 +188,7 @@ class _Board:
                 values[f"loss/{part}"] = of_part["loss"]
                 values |= {f"loss_{name}/{part}": value for name, value in of_part["losses"].items()}
                 values |= {f"accuracy_{name}/{part}": value for name, value in of_part["accuracy"].items()}
+                values |= {f"measure_{name}/{part}": value for name, value in of_part.get("measures", {}).items()}
         for tag, value in values.items():
             with contextlib.suppress(OSError):  # a convenience must not stop a run
                 if value is not None:

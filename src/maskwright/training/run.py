@@ -1,10 +1,10 @@
 """A pretraining run from its recipe to its finished model, in one folder."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from signal import Signals
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,7 +13,7 @@ from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.run_folder import RunFolder, environment
+from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment
 from maskwright.training.work import Work
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
@@ -59,6 +59,10 @@ class Fingerprints(NamedTuple):
     tokenizer: str
 
 
+def _no_factors(module: Any) -> Mapping[str, float]:
+    return {}
+
+
 def run(
     recipe: Config,
     data: Fingerprints,
@@ -70,6 +74,8 @@ def run(
     training: TrainingConfig,
     name: str = "pretrain",
     allocator: str = "default",
+    may_change: Collection[str] = MAY_CHANGE,
+    factors: Callable[[Any], Mapping[str, float]] = _no_factors,
     progress: Progress = silent,
 ) -> Signals | None:
     """Train in `out` what `build` makes, from the newest checkpoint there if there is one.
@@ -79,6 +85,7 @@ def run(
     build     makes the network and its data; told whether the network needs its first weights
     name      what is done, for the bar
     finish    writes what a finished run leaves: its report, and last its model
+    factors   what the rates of a network's parameters are multiplied with, by name
     """
     device = device_for()
     terms = environment(
@@ -87,13 +94,13 @@ def run(
         device=device_name(device),
         allocator=allocator,
     )
-    with RunFolder.open(out, plain(recipe), terms, progress=progress) as folder:
-        if folder.step >= training.steps and folder.model.is_dir():
+    with RunFolder.open(out, plain(recipe), terms, may_change=may_change, progress=progress) as folder:
+        if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
             progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
             return None
         work = build(folder.resumed is None)
         work.module.to(device)
-        moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision])
+        moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
         if stopped := train(work, moved, training, folder, name=name, progress=progress):
             return stopped
         with moved.flat.full_precision():

@@ -89,6 +89,11 @@ class RunFolder:
         return self.resumed.step if self.resumed else 0
 
     @property
+    def had_enough(self) -> bool:
+        """Whether the training was ended before its last step, see `training.best`."""
+        return self.resumed is not None and bool(self.resumed.state.get("best", {}).get("enough"))
+
+    @property
     def model(self) -> Path:
         """Where the finished model goes."""
         return self.path / "model"

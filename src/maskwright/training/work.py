@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
 from maskwright.objectives.tally import Tally
+from maskwright.training.best import Best
+from maskwright.training.metrics import HeldOut
 
 
 class Work(Protocol):
@@ -59,3 +61,26 @@ class Joined(Protocol):
     def look_over(self, batches: Sequence[Batch], stream: Callable[[int], DropoutStream]) -> None:
         """See the whole step, before the turn of its micro-batches; `stream` gives each one's dropout by its place."""
         ...
+
+
+class Judge(Protocol):
+    """What weights are worth beside their loss, wherever the loop looks at the held-out examples."""
+
+    best: Best
+    """What was best so far: kept in every checkpoint, and asked whether to go on."""
+
+    def judged(self) -> HeldOut:
+        """Mean loss and accuracy on what is held out, and the measures, of which the first decides. Changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A work whose weights are judged."""
+
+    judge: Judge | None
+
+
+def judge_of(work: Work) -> Judge | None:
+    """Who judges a work, if anybody does."""
+    return work.judge if isinstance(work, Judged) else None
