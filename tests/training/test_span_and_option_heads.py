@@ -253,6 +253,7 @@ def test_what_a_model_was_not_taught_is_refused_with_what_it_was(tmp_path: Path)
         (lambda: asked.choose("a", ["b", "c"]), "was not fine-tuned to choose"),
         (lambda: chooses.answer("a", "b"), "was not fine-tuned to answer questions"),
         (lambda: asked.answer("who ?", "a cat", top=21), "top 21: choose 1 to 20"),
+        (lambda: asked.answer("who ? " * 20, "a cat"), "1 of 1 questions have more tokens than .* reads of one"),
         (lambda: asked.answer_many(["who ?"]), "a question and its context were expected"),  # type: ignore[list-item]
         (lambda: chooses.choose("a", ["b"]), "choice 0 has 1 options"),
         (lambda: chooses.choose("the cat " * 60, ["a", "b"]), "1 of 1 choices have more tokens than .* reads, 64"),

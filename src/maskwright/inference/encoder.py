@@ -294,15 +294,18 @@ class Encoder:
             raise BadInput(f"{length} tokens are more than the {self.config.longest} positions of {self._where}")
         return self._task_data(self.task, examples, length)
 
-    def answer(self, question: str, context: str, top: int = 1) -> list[Answered]:
+    def answer(self, question: str, context: str, top: int = 1, *, truncate: bool = False) -> list[Answered]:
         """Where in the context a question's answer stands: the `top` best, the one that is given first.
 
         A model that learned from questions without an answer may say that there is none: its text is "". A context that
-        is too long is read in overlapping stretches. BadInput for a model that was not fine-tuned to answer.
+        is too long is read in overlapping stretches; a question that is too long is an error unless `truncate=True`.
+        BadInput for a model that was not fine-tuned to answer.
         """
-        return self.answer_many([(question, context)], top)[0]
+        return self.answer_many([(question, context)], top, truncate=truncate)[0]
 
-    def answer_many(self, questions: Sequence[tuple[str, str]], top: int = 1) -> list[list[Answered]]:
+    def answer_many(
+        self, questions: Sequence[tuple[str, str]], top: int = 1, *, truncate: bool = False
+    ) -> list[list[Answered]]:
         """As `answer`, for many questions at once, each with its context."""
         if self.task is None or self.task.part.asks != "span":
             raise BadInput(
@@ -313,8 +316,13 @@ class Encoder:
         if (odd := next((one for one in checked_texts(questions) if isinstance(one, str)), None)) is not None:
             raise BadInput(f"{odd!r:.80} is a text: a question and its context were expected")
         examples = [Question(*pair, (), False, f"question {n}") for n, pair in enumerate(questions)]
-        said = self._task_data(self.task, examples).answers(self.task.model)
-        return [list(one.answers[:top]) for one in said]
+        data = self._task_data(self.task, examples)
+        if data.cut and not truncate:
+            raise BadInput(
+                f"{data.cut} of {len(examples)} questions have more tokens than {self._where} reads of one: shorten "
+                "them or ask for truncation"
+            )
+        return [list(one.answers[:top]) for one in data.answers(self.task.model)]
 
     def choose(self, first: str, options: Sequence[str | tuple[str, ...]], *, truncate: bool = False) -> Chosen:
         """Which option follows a text, with the probability of each. BadInput for a model that was not fine-tuned to.
