@@ -1,10 +1,8 @@
 """An adapter in a fine-tuning: what it can be asked, its network, and the folder that is left."""
 
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from maskwright.batch import Batch
 from maskwright.checkpoints.adapter_folder import fingerprint, write_adapter
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
@@ -12,18 +10,18 @@ from maskwright.layers.features import FeaturesConfig
 from maskwright.layers.low_rank import LoraConfig
 from maskwright.models import ModelConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
+from maskwright.tasks.data import SplitData
 from maskwright.training.adapted import Adapted
 from maskwright.training.finetuning import Finetuning
+from maskwright.training.labelled_sequences import Epochs
 
 
 class AdaptedWork:
     """Network and data, as the loop takes them (`training.work.Work`)."""
 
-    def __init__(
-        self, network: Adapted, batches: Callable[[int], Sequence[Batch]], held_out: Callable[[], Iterator[Batch]]
-    ) -> None:
+    def __init__(self, network: Adapted, train: Epochs, dev: SplitData) -> None:
         self.module = network
-        self.batches, self.held_out = batches, held_out
+        self.batches, self.held_out = train.batches, dev.batches
         self.counts, self.tallies = network.counts, network.tallies
 
 

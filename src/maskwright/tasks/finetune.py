@@ -188,7 +188,7 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
         if lora is not None:
             changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
-            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches)
+            return adapters.AdaptedWork(changed, made.epochs, made.dev)
         network.initialise_head(deviation, seed, pooler=not found.has_pooler)
     if made.similarity is not None:
         return JoinedWork(network, made.epochs.batches, made.dev.batches)
