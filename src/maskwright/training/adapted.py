@@ -100,7 +100,7 @@ class Adapted(nn.Module):
         """What is saved whole beside A and B, the head and its pooler: published names beside ours, and these."""
         names = [name for name in self.inner.encoder_names() if name.ours.startswith("encoder.pooler.")]
         names = names if self.pooler is not None else []
-        parameters = {f"head.{name}": tensor for name, tensor in self.inner.head.named_parameters()}
+        parameters: dict[str, Tensor] = {f"head.{name}": tensor for name, tensor in self.inner.head.named_parameters()}
         if self.pooler is not None:
             parameters |= {f"encoder.pooler.{name}": tensor for name, tensor in self.pooler.named_parameters()}
         return [*names, *prefixed(self.inner.head.weight_names, "head.", "")], parameters
