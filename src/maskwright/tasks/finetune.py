@@ -13,8 +13,6 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 from torch import Tensor
 
-from maskwright.checkpoints.folder import ModelFolder, read_folder
-from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
@@ -24,19 +22,19 @@ from maskwright.layers.low_rank import LoraConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import adapters, bi_encoders
-from maskwright.tasks.above import above_encoder, write_finished
+from maskwright.tasks.above import legal_tags, refuse_features
 from maskwright.tasks.data import DataConfig, SplitData
-from maskwright.tasks.inputs import transformer_inputs
+from maskwright.tasks.encoders import Above, Starting
+from maskwright.tasks.encoders.kinds import starting
+from maskwright.tasks.encoders.transformer import TransformerStart
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
 from maskwright.tasks.thresholds import settled
 from maskwright.tasks.warnings import of_data, of_outcome
-from maskwright.tokenizers.loading import load_tokenizer
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.adapted import Adapted
-from maskwright.training.finetuning import Finetuning, finetuning
+from maskwright.training.finetuning import Finetuning
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.kept_features import KeptFeatures
 from maskwright.training.labelled_sequences import Epochs
@@ -51,7 +49,6 @@ EVALUATION = "evaluation.json"
 FROZEN_RATE = 3e-3
 """Peak learning rate where the encoder keeps its weights: what learns begins from nothing. Of 1e-3, 3e-3 and 1e-2 it is
 best for linear maps through a pooler; BiLSTMs do as well with it, and linear maps of mixed layers would take more."""
-NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 
@@ -102,11 +99,10 @@ class Prepared(NamedTuple):
     """
 
     recipe: Recipe
-    folder: ModelFolder
-    tokenizer: Tokenizer
+    start: Starting
     length: int
     split: Split
-    part: TaskPart
+    above: Above
     train: SplitData
     dev: SplitData
     epochs: Epochs
@@ -125,7 +121,7 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
         progress.say(line)
     return run(
         made.recipe,
-        Fingerprints(made.split.fingerprint, made.tokenizer.fingerprint),
+        Fingerprints(made.split.fingerprint, made.start.tokenizer.fingerprint),
         out,
         lambda fresh: work_of(made, fresh=fresh),
         lambda work, optimizer, folder: finish(made, work, optimizer, folder, progress),
@@ -140,34 +136,39 @@ def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress:
 def prepared(recipe: Recipe, faults: Faults) -> Prepared:
     """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
     data, training = recipe.data, recipe.training
-    if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
-        raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
-    folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
-    longest = folder.config.longest
-    length = data.max_length or min(longest, LONGEST)
-    if length > longest:
-        raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
+    start = starting(recipe.model, data.shape)
+    length = data.max_length or min(start.longest, LONGEST)
+    if length > start.longest:
+        raise BadInput(f"data.max_length {length} is more than the model's {start.longest} positions: shorten it")
     split = read(data, faults)
-    part = _part(data, split)
+    part = part_of(data, split)
+    pairs = start.separate and any(getattr(one, "pair", None) is not None for one in split.train)
+    above, similarity = Above(part, recipe.features, pairs), None
+    if isinstance(start, TransformerStart):
+        similarity = bi_encoders.settled(recipe.similarity, part, start.config, [*split.train, *split.dev])
     if recipe.lora is not None:
         adapters.refuse_adapter(recipe.similarity, recipe.features)
-    similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
-    may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
-    inputs = transformer_inputs(folder.config, tokenizer)
-    train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
+        if not isinstance(start, TransformerStart):
+            raise BadInput(f"adapters change Transformers, and {recipe.model} is none: leave lora out")
+    refuse_features(recipe.features, data)
+    if similarity is None:
+        start.refuse(above)
+    crf = recipe.features.has_crf
+    may_follow = legal_tags(part.labels, split.train, data.train or data.folder) if crf else None
+    train, dev = (shape(data.shape).encoded(examples, start.inputs, part, length=length) for examples in split)
     epochs = Epochs(train.sequences, batch=training.batch_sequences, micro=training.micro_sequences, seed=training.seed)
     steps = max(1, round(recipe.epochs * epochs.steps))
     recipe = checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe")
-    return Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity, may_follow)
+    return Prepared(recipe, start, length, split, above, train, dev, epochs, similarity, may_follow)
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
     """What is said of the examples before anything is learned of them, warnings included."""
     train, dev = made.split
-    cut = made.train.cut + made.dev.cut
+    cut, answers = made.train.cut + made.dev.cut, len(made.above.part.labels)
     yield (
         f"{len(train):,} examples to learn from, {len(dev):,} to judge by"
-        f"{f', {len(made.part.labels)} answers' if made.part.labels else ''}; {cut:,} cut at {made.length} tokens"
+        f"{f', {answers} answers' if answers else ''}; {cut:,} cut at {made.length} tokens"
     )
     if said := faults.described():
         yield said
@@ -177,19 +178,19 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
 def work_of(made: Prepared, *, fresh: bool) -> Work:
     """The network and its data; with `fresh` the encoder as it was published, and the head as it begins."""
     if made.similarity is None:
-        config, features = made.folder.config, made.recipe.features
-        network = finetuning(config, made.part, made.recipe.dropout, features=features, may_follow=made.may_follow)
+        network = made.start.network(made.above, made.recipe.dropout, made.may_follow)
     else:
-        network = bi_encoders.network(made.folder.config, made.similarity)
-    lora = made.recipe.lora
-    if fresh or lora is not None:  # an adapter's checkpoints are without the encoder
-        found = made.folder.of_encoder()
+        assert isinstance(made.start, TransformerStart)
+        network = bi_encoders.network(made.start.config, made.similarity)
+    lora, seed = made.recipe.lora, made.recipe.training.seed
+    if lora is not None:  # an adapter's checkpoints are without the encoder
+        assert isinstance(made.start, TransformerStart)
+        found, deviation = made.start.folder.of_encoder(), made.start.config.initializer_range
         found.fill(network.encoder_names(), network)
-        deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
-        if lora is not None:
-            changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
-            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches)
-        network.initialise_head(deviation, seed, pooler=not found.has_pooler)
+        changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
+        return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches)
+    if fresh:
+        made.start.fill(network, seed)
     if made.similarity is not None:
         return JoinedWork(network, made.epochs.batches, made.dev.batches)
     return FinetuneWork(network, made.epochs, made.dev)
@@ -201,7 +202,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     for warning in of_outcome(made.dev.different(answers), last):
         progress.say(f"warning: {warning}")
     part, answers = settled(made.dev, answers)
-    measures = _chief_first(made.dev.measures(answers), part, made.recipe.data)
+    measures = chief_first(made.dev.measures(answers), part, made.recipe.data)
     write_file(folder.path / EVALUATION, (json.dumps(measures, indent=2) + "\n").encode())
     path, tensors = folder.path / "model", optimizer.flat.tensors()
     if isinstance(work.module, Adapted):
@@ -209,11 +210,11 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         return
     facts = {**measures, "steps": last["step"], "Recipe": plain(made.recipe)}
     if made.similarity is not None:
-        pooler = made.folder.has_pooler
-        bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
+        assert isinstance(made.start, TransformerStart)
+        pooler, tokenizer = made.start.folder.has_pooler, made.start.tokenizer
+        bi_encoders.write(path, work.module, tensors, tokenizer, facts, pooler=pooler, length=made.length)
         return
-    features, tokenizer, pooler = made.recipe.features, made.tokenizer, made.folder.has_pooler
-    write_finished(path, work.module, part, features, tensors, tokenizer, facts, pooler=pooler)
+    made.start.write(path, work.module, tensors, made.above._replace(part=part), facts)
 
 
 def evaluation(out: Path) -> dict[str, float]:
@@ -221,12 +222,14 @@ def evaluation(out: Path) -> dict[str, float]:
     return json.loads((out / EVALUATION).read_text(encoding="utf-8"))
 
 
-def _part(data: DataConfig, split: Split) -> TaskPart:
+def part_of(data: DataConfig, split: Split) -> TaskPart:
+    """What a model of these examples answers."""
     if data.suite is not None and (known := suite(data.suite).classes):
         return TaskPart("class", known)
     return shape(data.shape).part_of(split.train, split.dev, data)
 
 
-def _chief_first(measures: Mapping[str, float], part: TaskPart, data: DataConfig) -> dict[str, float]:
+def chief_first(measures: Mapping[str, float], part: TaskPart, data: DataConfig) -> dict[str, float]:
+    """Measures, the one that is told first at their head."""
     chief = suite(data.suite).metrics[0] if data.suite else shape(data.shape).CHIEF[part.asks]
     return {chief: measures[chief], **measures}

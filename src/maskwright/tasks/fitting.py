@@ -17,8 +17,8 @@ from typing import Any, Literal, cast
 from maskwright.config import checked, override, plain
 from maskwright.draws import generator
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder
 from maskwright.inference.fine_tuned import load_fine_tuned
+from maskwright.inference.loading import Loaded
 from maskwright.tasks.answering import Task
 from maskwright.tasks.data import ShapeName
 from maskwright.tasks.finetune import LONGEST, Recipe, finetune
@@ -140,7 +140,7 @@ class Fitted:
         self.folder, self._kept = folder, kept
 
     @cached_property
-    def _loaded(self) -> tuple[Encoder, Task]:
+    def _loaded(self) -> tuple[Loaded, Task]:
         return load_fine_tuned(self.folder)
 
     def answers(self, examples: Sequence[Any], max_length: int | None) -> list[Any]:
