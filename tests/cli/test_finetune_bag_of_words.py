@@ -61,6 +61,9 @@ def test_the_same_line_leaves_the_same_folder(
     assert run(*(tmp_path / "again" if part == out else part for part in line)) == 0
     assert (tmp_path / "again" / "model" / "task.safetensors").read_bytes() == before
     capsys.readouterr()
+    assert run("evaluate", out / "model", "--test", train, "--json") == 0
+    both = (180 * told["accuracy"]["task"] + 20 * told["held_out"]["accuracy"]["task"]) / 200
+    assert json.loads(capsys.readouterr().out)["measures"]["accuracy"] == pytest.approx(both)
     assert run("predict", out / "model", "a fine film", "dull and long") == 0
     answers = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
     assert [answer["label"] for answer in answers] == ["yes", "no"]
@@ -79,6 +82,8 @@ def test_the_same_line_leaves_the_same_folder(
         ("classification", ("--data.max-length", "9"), "data.max_length 9"),
         ("classification", ("--epochs", "2"), "epochs"),
         ("classification", ("--linear.c", "0"), "linear.c"),
+        ("classification", ("--frozen",), "a bag of words, without weights that could move"),
+        ("similarity", (), "for similarity take a Transformer"),
         ("classification", ("--optimizer.rate", "0.1"), "optimizer"),
     ],
 )

@@ -100,6 +100,13 @@ def test_numbers_equal_those_of_ridge(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(numbers, wanted.predict(DEV), atol=1e-12)
 
 
+def test_the_estimator_of_texts_says_the_same(folder: Path) -> None:
+    labels = [SIZES[3](liked(text)) for text in TRAIN]
+    wanted = their(LogisticRegression(max_iter=1000), labels)
+    ours = mw.Classifier(folder).fit(TRAIN, labels)
+    np.testing.assert_allclose(ours.predict_proba(DEV), wanted.predict_proba(DEV), atol=1e-12)
+
+
 def test_a_pair_is_both_texts_their_difference_and_their_product(folder: Path) -> None:
     encoder = mw.load(folder)
     assert isinstance(encoder, BagOfWords)

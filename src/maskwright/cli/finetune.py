@@ -58,7 +58,7 @@ def finetune(
             each pair belongs together. With it: how near they are.
         several: A text may have several classes, parted by |.
         frozen: The encoder keeps its weights, and what stands above it learns alone, at
-            a rate of its own; an ELMo always does. --features.layers says what is read
+            a rate of its own; an ELMo does anyway. --features.layers says what is read
             of it (last, sum_last_four, concat_last_four, mix), --features.top what
             learns (linear, crf, bilstm, bilstm_crf); both go with an encoder that
             learns too.

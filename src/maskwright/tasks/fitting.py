@@ -21,7 +21,8 @@ from maskwright.inference.fine_tuned import load_fine_tuned
 from maskwright.inference.loading import Loaded
 from maskwright.tasks.answering import Task
 from maskwright.tasks.data import ShapeName
-from maskwright.tasks.finetune import LONGEST, Recipe, finetune
+from maskwright.tasks.finetune import LONGEST, Recipe
+from maskwright.tasks.learning import learn, recipe_of, usual_of
 
 AT_ONCE = 1024
 """Examples that are answered at a time."""
@@ -203,10 +204,12 @@ def fit(how: Wanted, shape: ShapeName, train: Sequence[Row], dev: Sequence[Row],
         **{name: str(file) for name, file in files.items()},
         **columns,
     }
-    whole = plain(checked(Recipe, {"model": str(how.model), "epochs": how.epochs, "data": asked}, "the parameters"))
-    given = {"optimizer.rate": how.rate, "training.seed": seed, **(how.settings or {})}
-    recipe = checked(Recipe, override(whole, given), "the parameters")
-    if finetune(recipe, place / "run") is not None:
+    kind = recipe_of(str(how.model))
+    whole = plain(checked(kind, {"model": str(how.model), "data": asked}, "the parameters"))
+    steps = {"epochs": how.epochs, "optimizer.rate": how.rate} if kind is Recipe else {}  # what is fitted takes none
+    given = usual_of(str(how.model)) | steps | {"training.seed": seed, **(how.settings or {})}
+    recipe = checked(kind, override(whole, given), "the parameters")
+    if learn(recipe, place / "run") is not None:
         raise KeyboardInterrupt
     if kept is None:
         return Fitted(place / "run" / "model")
