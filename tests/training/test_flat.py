@@ -164,6 +164,17 @@ def test_what_is_loaded_is_what_was_given() -> None:
     assert theirs.working.equal(theirs.master.bfloat16())
 
 
+def test_fixed_parameters_that_are_loaded_are_read_too() -> None:
+    """In training they are read rounded, from a copy."""
+    module, other = network(small(), seed=1), network(small(), seed=2)
+    for one in (module, other):
+        one.encoder.requires_grad_(False)
+    flat = flat_of(module, torch.bfloat16)
+    flat.load({name: tensor.detach() for name, tensor in other.named_parameters()})
+    fixed = dict(other.encoder.named_parameters())
+    assert all(part.equal(fixed[name].detach().bfloat16()) for name, part in module.encoder.named_parameters())
+
+
 @pytest.mark.parametrize("fault", ["missing", "unknown", "another shape"])
 def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(fault: str) -> None:
     flat = flat_of(network(small()))

@@ -98,12 +98,24 @@ def model_card(
     return "\n".join([*lines, *_sections(facts)])
 
 
-def static_card(name: str, model_type: str, about: str, examples: Sequence[str], facts: Mapping[str, Any]) -> str:
-    """The card of a model that is no network: what it is in a sentence, lines that use it, and the same tables."""
+def static_card(
+    name: str,
+    model_type: str,
+    about: str,
+    examples: Sequence[str],
+    facts: Mapping[str, Any],
+    *,
+    above: Above | None = None,
+) -> str:
+    """The card of a model of our own: what it is in a sentence, lines that use it, and the same tables.
+
+    above   what stands above it
+    """
+    examples = [*([above.example] if above else []), *examples]
     lines = [
         *("---", "library_name: maskwright", "pipeline_tag: feature-extraction"),
         *("tags:", f"- {model_type}", "- maskwright", "---", ""),
-        *(f"# {_plain(name)}", "", about, ""),
+        *(f"# {_plain(name)}", "", about, *(["", above.described] if above else []), ""),
         *("```python", "import maskwright as mw", "", 'encoder = mw.load("this/folder")', *examples, "```", ""),
     ]
     return "\n".join([*lines, *_sections(facts)])

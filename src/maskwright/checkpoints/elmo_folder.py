@@ -6,13 +6,13 @@ A folder is written whole or not at all. One without the softmax, as allennlp's 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from maskwright.checkpoints.card import static_card
+from maskwright.checkpoints.card import Above, static_card
 from maskwright.checkpoints.config_file import CONFIG, read_json
 from maskwright.checkpoints.published_weights import WEIGHTS, Stored, all_tensors, check_shape, copy_values
 from maskwright.checkpoints.tensor_file import num_bytes, write_tensors
@@ -22,7 +22,7 @@ from maskwright.errors import BadInput
 from maskwright.models.elmo import ElmoConfig, config_json
 from maskwright.tokenizers.tokenizer import Tokenizer
 
-SOFTMAX = "softmax."
+SOFTMAX, ENCODER = "softmax.", "encoder."
 USES = ('vectors = encoder.encode(["a text", "another"])', 'words = encoder.token_vectors("a text", layer=-1)')
 OTHER_KEYS = frozenset({"architectures", "dtype"})
 
@@ -36,6 +36,8 @@ def write_elmo(
     facts: Mapping[str, Any],
     replace: bool = False,
     more: Mapping[str, str] | None = None,
+    above: Above | None = None,
+    before_done: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a model folder durably; returns its path.
 
@@ -43,6 +45,8 @@ def write_elmo(
     facts       what the model card tells: headings -> values or tables
     replace     exchange what is at `path` for the new folder, in one step
     more        other files of text, by name
+    above       what the card tells of what stands above it
+    before_done may write more into the folder
     """
     if tokenizer.vocab_size > config.vocab_size:
         raise BadInput(f"the tokenizer has {tokenizer.vocab_size} tokens, the network {config.vocab_size}: not a pair")
@@ -59,9 +63,13 @@ def write_elmo(
         (folder / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
         tokenizer.save(folder)
-        (folder / "README.md").write_text(static_card(path.name, "elmo", about, USES, facts), encoding="utf-8")
+        (folder / "README.md").write_text(
+            static_card(path.name, "elmo", about, USES, facts, above=above), encoding="utf-8"
+        )
         for name, text in (more or {}).items():
             (folder / name).write_text(text, encoding="utf-8")
+        if before_done is not None:
+            before_done(folder)
     return path
 
 
@@ -76,6 +84,11 @@ class ElmoFolder(NamedTuple):
     def has_softmax(self) -> bool:
         """Whether it predicts words."""
         return any(name.startswith(SOFTMAX) for name in self.weights)
+
+    def of_encoder(self) -> "ElmoFolder":
+        """The same without the softmax."""
+        kept = {name: stored for name, stored in self.weights.items() if not name.startswith(SOFTMAX)}
+        return self._replace(weights={name.removeprefix(ENCODER): stored for name, stored in kept.items()})
 
     def check(self, network: nn.Module) -> None:
         """BadInput naming the first tensor that is missing, has another shape, or no place in the network.

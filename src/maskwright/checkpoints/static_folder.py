@@ -9,19 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from maskwright.checkpoints.config_file import CONFIG, read_json
 from maskwright.checkpoints.published_weights import WEIGHTS
-from maskwright.checkpoints.tensor_file import num_bytes, read_tensors, write_tensors
+from maskwright.checkpoints.tensor_file import Shapes, num_bytes, read_tensors_of, write_tensors
 from maskwright.config import Checked, Config, checked, plain
 from maskwright.durable import check_space, staged_folder
 from maskwright.errors import BadInput
 from maskwright.tokenizers.tokenizer import Tokenizer
-
-Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
-"""The tensors there are: name -> type and shape."""
 
 
 def write_static_folder(
@@ -70,18 +66,4 @@ def read_static_folder(
     shapes    the tensors that a configuration asks for
     """
     config = checked(kind, read_json(path / CONFIG), str(path / CONFIG))
-    wanted, found = shapes(config), read_tensors(path / WEIGHTS)
-    for name in (*wanted, *found):
-        if name not in found:
-            raise BadInput(f"{path / WEIGHTS}: the tensor {name} is missing; the folder is not whole")
-        if name not in wanted:
-            raise BadInput(f"{path / WEIGHTS}: the tensor {name} has no place in this model")
-        kept, (dtype, shape) = found[name], wanted[name]
-        if kept.dtype != dtype or tuple(kept.shape) != shape:
-            raise BadInput(
-                f"{path / WEIGHTS}: {name} is {str(kept.dtype).removeprefix('torch.')} {tuple(kept.shape)}, and "
-                f"{CONFIG} asks for {str(dtype).removeprefix('torch.')} {shape}"
-            )
-        if not torch.isfinite(kept).all():
-            raise BadInput(f"{path / WEIGHTS}: {name} holds numbers that are not finite")
-    return config, found
+    return config, read_tensors_of(path / WEIGHTS, shapes(config), CONFIG)

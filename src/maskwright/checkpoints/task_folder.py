@@ -43,6 +43,8 @@ class TaskFile(Config):
     """Names of the answers, in the order of the scores."""
     features: FeaturesConfig = FeaturesConfig()
     """What is read of the encoder, and what stands above it."""
+    pairs: bool = False
+    """Texts are asked about two by two, each read by itself; of an encoder that reads pairs it is never so."""
 
     @property
     def part(self) -> TaskPart:

@@ -20,6 +20,9 @@ from safetensors.torch import (
 
 from maskwright.errors import BadInput, MaskwrightError
 
+Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+"""The tensors there are: name -> type and shape."""
+
 
 def write_tensors(
     path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None
@@ -55,6 +58,28 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise BadInput(f"{path}: not a readable safetensors file ({error})") from error
+
+
+def read_tensors_of(path: Path, wanted: Shapes, asked_by: str) -> dict[str, torch.Tensor]:
+    """The tensors of a file that are all there, of these types and shapes, and finite; BadInput names one that is not.
+
+    asked_by   the file that asks for them
+    """
+    found = read_tensors(path)
+    for name in (*wanted, *found):
+        if name not in found:
+            raise BadInput(f"{path}: the tensor {name} is missing; the folder is not whole")
+        if name not in wanted:
+            raise BadInput(f"{path}: the tensor {name} has no place in this model")
+        kept, (dtype, shape) = found[name], wanted[name]
+        if kept.dtype != dtype or tuple(kept.shape) != shape:
+            raise BadInput(
+                f"{path}: {name} is {str(kept.dtype).removeprefix('torch.')} {tuple(kept.shape)}, and "
+                f"{asked_by} asks for {str(dtype).removeprefix('torch.')} {shape}"
+            )
+        if not torch.isfinite(kept).all():
+            raise BadInput(f"{path}: {name} holds numbers that are not finite")
+    return found
 
 
 def num_bytes(tensors: Mapping[str, torch.Tensor]) -> int:

@@ -24,7 +24,8 @@ def finetune(
     label: str | None = None,
     several: bool = False,
     frozen: bool = False,
-    epochs: float = 3,
+    epochs: float | None = None,
+    dropout: float | None = None,
     data: Annotated[str | None, Parameter(name="--data")] = None,
     adapter: Literal["lora"] | None = None,
     out: Path = Path("runs/finetuned"),
@@ -60,10 +61,13 @@ def finetune(
             each pair belongs together. With it: how near they are.
         several: A text may have several classes, parted by |.
         frozen: The encoder keeps its weights, and what stands above it learns alone, at
-            a rate of its own. --features.layers says what is read of it (last,
-            sum_last_four, concat_last_four, mix), --features.top what learns (linear,
-            crf, bilstm, bilstm_crf); both go with an encoder that learns too.
-        epochs: Passes over the texts.
+            a rate of its own; an ELMo does anyway. --features.layers says what is read
+            of it (last, sum_last_four, concat_last_four, mix), --features.top what
+            learns (linear, crf, bilstm, bilstm_crf); both go with an encoder that
+            learns too.
+        epochs: Passes over the texts. Default: 3; a bag of words is fitted in one go.
+        dropout: Share of what the head reads that is dropped out in training. Default:
+            0.1; of an ELMo 0.5.
         data: The folder with the files of a data set.
         adapter: lora leaves the encoder as it is, and trains a small change to it and
             the head; the model's folder holds these alone, as peft has it, and several
@@ -101,7 +105,7 @@ def finetune(
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
     from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation
-    from maskwright.tasks.finetune import finetune as learn
+    from maskwright.tasks.learning import learn, recipe_of, usual_of
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
     from maskwright.training.run import keep_memory
@@ -135,21 +139,31 @@ def finetune(
     of_texts: dict[str, Any] = {"text": text, "pair": pair, "label": label, "train": train, "dev": dev}
     of_texts |= {"suite": task if ":" in task else None, "folder": data, "shape": shape, "skip_bad": skip_bad}
     of_texts = {key: value for key, value in of_texts.items() if value is not None} | {"several": several}
-    given: dict[str, Any] = {"model": model, "epochs": epochs, "data": of_texts}
-    given |= {"lora": {}} if adapter else {}
-    if frozen or overrides.get("features.frozen") == "true":
-        given |= {"features": {"frozen": True}, "optimizer": {"rate": FROZEN_RATE}}
-    given |= {"similarity": {}} if shape == "similarity" else {}
-    whole = plain(checked(Recipe, given, "the recipe"))  # a key changes nothing of the others in its table
+    kind = recipe_of(model)
+    if kind is not Recipe and (frozen or adapter):
+        raise BadInput(f"{model} is a bag of words, without weights that could move: leave --frozen and --adapter off")
+    similar = shape == "similarity" and kind is Recipe
+    given: dict[str, Any] = {"model": model, "data": of_texts}
+    given |= ({"lora": {}} if adapter else {}) | ({"similarity": {}} if similar else {})
+    whole = plain(checked(kind, given, "the recipe"))  # a key changes nothing of the others in its table
     usual: dict[str, Any] = {"optimizer.rate": LORA_RATE} if adapter else {}
-    if shape == "similarity":
+    if frozen or overrides.get("features.frozen") == "true":
+        usual |= {"features.frozen": True, "optimizer.rate": FROZEN_RATE}
+    usual |= usual_of(model)
+    if similar:
         usual["training.micro_sequences"] = 2 * whole["training"]["micro_sequences"]
     space = {key.removeprefix("space."): literal(text) for key, text in overrides.items() if key.startswith("space.")}
     keys = {key: value for key, value in overrides.items() if not key.startswith("space.")}
-    recipe = checked(Recipe, override(whole, usual | keys), "the recipe")
+    usual |= {name: value for name, value in (("epochs", epochs), ("dropout", dropout)) if value is not None}
+    recipe = checked(kind, override(whole, usual | keys), "the recipe")
     asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
     if asked.is_asked:
+        if not isinstance(recipe, Recipe):
+            raise BadInput(
+                f"{model} is a bag of words, fitted in one go and the same with any seed: leave out --seeds "
+                "and --search, and give linear.c"
+            )
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}

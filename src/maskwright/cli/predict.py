@@ -12,7 +12,7 @@ from maskwright.cli.results import log, show
 from maskwright.errors import BadInput
 
 if TYPE_CHECKING:
-    from maskwright.inference.encoder import Encoder
+    from maskwright.inference.loading import Loaded
     from maskwright.tasks.answering import Task
     from maskwright.tasks.predicting.rows import Asked
     from maskwright.tasks.reading.faults import Faults
@@ -85,7 +85,7 @@ def predict(
         _write(encoder, task, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
 
 
-def _tell(encoder: "Encoder", task: "Task", texts: tuple[str, ...], *, truncate: bool) -> None:
+def _tell(encoder: "Loaded", task: "Task", texts: tuple[str, ...], *, truncate: bool) -> None:
     """A line of JSON on stdout for each text."""
     from maskwright.progress import rich_progress, silent
     from maskwright.tasks.predicting.rows import lines_of
@@ -103,7 +103,7 @@ def _tell(encoder: "Encoder", task: "Task", texts: tuple[str, ...], *, truncate:
 
 
 def _write(
-    encoder: "Encoder",
+    encoder: "Loaded",
     task: "Task",
     texts: tuple[str, ...],
     in_: str | None,

@@ -6,7 +6,7 @@ context, is refused in a sentence that says why.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,11 @@ import numpy.typing as npt
 from maskwright.checkpoints.static_folder import read_static_folder
 from maskwright.errors import BadInput
 from maskwright.inference.texts import Text, checked_texts
+from maskwright.tasks.answering import Task
+from maskwright.tasks.data import SplitData
+from maskwright.tasks.linear import LinearTask, no_place, read_linear
+from maskwright.tasks.linear_data import LinearData
+from maskwright.tasks.predictions import Prediction
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.bag_of_words import BagOfWordsConfig, Doubles, bag_shapes, counted, weighting
@@ -36,7 +41,11 @@ class BagOfWords:
         config: BagOfWordsConfig,
         *,
         where: str = "",
+        task: LinearTask | None = None,
     ) -> None:
+        self._linear = task
+        self.task = None if task is None else Task(task.part, cast("Any", task.linear))
+        self.weights = weights
         self.model: Any = weighting(config, weights)
         self.components = components
         self.tokenizer = tokenizer
@@ -64,15 +73,43 @@ class BagOfWords:
         """
         if pooling != "mean":
             raise BadInput(f"pooling {pooling!r}: {self._where} is a bag of words, with nothing to pool: leave it out")
-        encoded = self.tokenizer.encode_pairs(checked_texts([texts] if isinstance(texts, str) else texts))
-        kept = [one.ids[~np.isin(one.ids, self._around)] for one in encoded]
-        lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
-        counts = counted(np.concatenate([np.zeros(0, np.int64), *kept]), lengths, self.config.vocab_size)
-        bags = self.model.transform(counts) if len(encoded) else counts
-        dense: Doubles = bags.toarray() if self.components is None else bags @ self.components.T
+        bags = self.bags(checked_texts([texts] if isinstance(texts, str) else texts))
+        dense: Doubles = bags.toarray() if self.components is None else bags
         if normalize:
             dense = dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12)
         return np.asarray(dense, dtype=np.float32)
+
+    def bags(self, texts: Sequence[Text]) -> Any:
+        """The same in float64: (N, V), sparse, or projected (N, dimensions), an array."""
+        encoded = self.tokenizer.encode_pairs(texts)
+        kept = [one.ids[~np.isin(one.ids, self._around)] for one in encoded]
+        lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
+        counts = counted(np.concatenate([np.zeros(0, np.int64), *kept]), lengths, self.config.vocab_size)
+        weighted = self.model.transform(counts) if len(encoded) else counts
+        return weighted if self.components is None else weighted @ self.components.T
+
+    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
+        """What a linear model of the bags answers for each text or pair. BadInput for a model without a task."""
+        if self._linear is None:
+            raise BadInput(
+                f"{self._where} was not fine-tuned, so it predicts no labels: `maskwright finetune` makes a model that "
+                "does; this one encodes texts"
+            )
+        return self._linear.answers(self.bags, checked_texts([texts] if isinstance(texts, str) else texts))
+
+    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
+        """Examples of a fine-tuned model's shape: `examples(...).answers(encoder.task.model)`. Nothing is cut."""
+        if self._linear is None:
+            raise BadInput(f"{self._where} was not fine-tuned: `maskwright finetune` makes a model that answers")
+        return LinearData(examples, self._linear, self.bags, self.tokenizer)
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> NoReturn:
+        """Refused: a bag has no words in an order."""
+        raise BadInput(no_place(self._where, "tagging"))
+
+    def segment(self, texts: Sequence[str]) -> NoReturn:
+        """Refused, as `tag` is."""
+        raise BadInput(no_place(self._where, "segmentation"))
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> NoReturn:
         """Refused: a bag has none."""
@@ -125,4 +162,5 @@ def load_bag_of_words(folder: Path) -> BagOfWords:
             "they do not belong together"
         )
     components = tensors["components"].numpy() if "components" in tensors else None
-    return BagOfWords(tensors["idf"].numpy(), components, tokenizer, config, where=str(folder))
+    task = read_linear(folder, config.hidden_size)
+    return BagOfWords(tensors["idf"].numpy(), components, tokenizer, config, where=str(folder), task=task)

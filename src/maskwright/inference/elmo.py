@@ -6,9 +6,8 @@ characters, so a word that the vocabulary lacks has vectors too, and is shown as
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +16,21 @@ from torch import Tensor
 
 from maskwright.batch import Batch
 from maskwright.checkpoints.elmo_folder import read_elmo
+from maskwright.checkpoints.task_folder import check_task, fill_task, read_task_file
 from maskwright.errors import BadInput
+from maskwright.inference.answers import Answers
 from maskwright.inference.generation import rank
 from maskwright.inference.texts import Text, checked_texts
-from maskwright.layers.word_characters import narrowed, sentence_marks, word_characters
-from maskwright.models.elmo import ElmoConfig
-from maskwright.objectives.both_ways import BEGIN, END, sentence_batch
+from maskwright.models.elmo import Elmo, ElmoConfig
+from maskwright.tasks.answering import Task
+from maskwright.tasks.data import SplitData
+from maskwright.tasks.elmo_inputs import ElmoInputs
+from maskwright.tasks.predictions import Prediction
 from maskwright.tokenizers.loading import load_tokenizer
+from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.both_ways_lm import BothWaysLM, both_ways_lm, neighbours
+from maskwright.training.word_finetuning import word_finetuning
 
 Vectors = npt.NDArray[np.float32]
 TOKEN_BUDGET = 4096  # of a batch
@@ -49,22 +54,19 @@ class Scores(NamedTuple):
         return float(np.nansum(np.stack([self.forward, self.backward]).astype(np.float64)) / 2)
 
 
-class _Sentence(NamedTuple):
-    """A text's words as they are read, and their ids in the vocabulary."""
-
-    words: list[str]
-    ids: list[int]
-
-
 class ElmoEncoder:
     """The two language models with their tokenizer."""
 
-    def __init__(self, model: BothWaysLM, tokenizer: Tokenizer, *, where: str = "") -> None:
+    def __init__(self, model: BothWaysLM, tokenizer: Tokenizer, *, where: str = "", task: Task | None = None) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.task = task
+        if task is not None:
+            task.model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self._where = where or "this model"
         self._device = model.encoder.characters.table.device
-        self._lowercase = bool(getattr(getattr(tokenizer, "options", None), "lowercase", False))
+        self._inputs = ElmoInputs(model.encoder.config, tokenizer)
+        self._answers = Answers(self._where, task, self._inputs)
 
     @property
     def config(self) -> ElmoConfig:
@@ -74,7 +76,7 @@ class ElmoEncoder:
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The words of a text, or of a pair one after the other, with <S> and </S>. Nothing is too long."""
         (sentences,) = self._sentences([text])
-        return [token for one in sentences for token in (BEGIN, *one.words, END)]
+        return [token for one in sentences for token in one.tokens]
 
     def encode(
         self,
@@ -111,6 +113,25 @@ class ElmoEncoder:
         found = self._layers([texts] if isinstance(texts, str) else texts, layer)
         return [torch.cat(rows).numpy() for rows in found]
 
+    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
+        """What a fine-tuned model answers for each text or pair. BadInput for a model without a task."""
+        return self._answers.predict(texts)
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> list[list[str]]:
+        """The tag of each word of each sentence; a word is one of ELMo's. BadInput for a model that does not tag.
+
+        joined   nothing stands between words, as between Chinese characters
+        """
+        return self._answers.tag(sentences, joined=joined)
+
+    def segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each Chinese text, without white space. BadInput for a model that does not segment."""
+        return self._answers.segment(texts)
+
+    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
+        """Examples of a fine-tuned model's shape as it reads them: `examples(...).answers(encoder.task.model)`."""
+        return self._answers.examples(examples, length)
+
     def score(self, texts: Sequence[str] | str) -> list[Scores]:
         """How likely each token is, forward and backward; what the vocabulary lacks is judged as its unknown word."""
         given = [texts] if isinstance(texts, str) else list(texts)
@@ -123,7 +144,7 @@ class ElmoEncoder:
         """Which candidate is likeliest in the blank of a text, [MASK]: their shares, best first."""
         return rank(self.score, text, candidates)
 
-    def _scored(self, sentence: _Sentence) -> Scores:
+    def _scored(self, sentence: EncodedPair) -> Scores:
         if self.model.softmax is None:
             raise BadInput(
                 f"{self._where} has no softmax, as allennlp's published files leave it out, so it predicts no words: "
@@ -136,8 +157,7 @@ class ElmoEncoder:
             sides = (forward[fed], batch.token_ids[asked]), (backward[asked], batch.token_ids[fed])
             likely = [-self.model.softmax(rows, targets, batch).losses.float().cpu().numpy() for rows, targets in sides]
         nothing = np.full(1, np.nan, np.float32)
-        tokens = [BEGIN, *sentence.words, END]
-        return Scores(tokens, np.concatenate([nothing, likely[0]]), np.concatenate([likely[1], nothing]))
+        return Scores(list(sentence.tokens), np.concatenate([nothing, likely[0]]), np.concatenate([likely[1], nothing]))
 
     def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> NoReturn:
         """Refused: no direction sees both sides of a blank."""
@@ -162,26 +182,11 @@ class ElmoEncoder:
         """Refused: it is told no language."""
         raise BadInput(f"{self._where} knows no language {language!r}: it is told none")
 
-    def _sentences(self, texts: Sequence[Text]) -> list[list[_Sentence]]:
-        """One sentence for each text, two for a pair."""
+    def _sentences(self, texts: Sequence[Text]) -> list[list[EncodedPair]]:
+        """One sentence for each text, two for a pair; tokens are the words as they are read."""
         checked = checked_texts(texts)
-        parts = [part for text in checked for part in ((text,) if isinstance(text, str) else text)]
-        clean = [part.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for part in parts]
-        sides = iter(zip(clean, self.tokenizer.sides(clean, special_in_text=False), strict=True))
-        unknown = self.tokenizer.unk_id
-
-        def sentence() -> _Sentence:
-            text, side = next(sides)
-            words = [
-                token if number != unknown else self._written(text[begin:end])
-                for token, number, (begin, end) in zip(side.tokens, side.ids, side.offsets, strict=True)
-            ]
-            return _Sentence(words, side.ids)
-
-        return [[sentence() for _ in range(1 if isinstance(text, str) else 2)] for text in checked]
-
-    def _written(self, word: str) -> str:
-        return word.lower() if self._lowercase else word
+        sentences = iter(self._inputs.texts(checked, None).encoded)
+        return [[next(sentences) for _ in range(1 if isinstance(text, str) else 2)] for text in checked]
 
     def _layers(self, texts: Sequence[Text], layer: int | None) -> list[list[Tensor]]:
         """For each text the vectors of its sentences at a layer, (S, H) float32 on the CPU."""
@@ -201,30 +206,19 @@ class ElmoEncoder:
         rows = iter(found)
         return [[next(rows) for _ in sentences] for sentences in of_texts]
 
-    def _batches(self, sentences: Sequence[_Sentence]) -> Iterator[tuple[list[int], Batch]]:
+    def _batches(self, sentences: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
         """Sentences of like length together, long ones first: which, and their batch."""
-        lengths = np.array([len(one.words) + 2 for one in sentences], dtype=np.int64)
+        lengths = np.array([len(one.ids) for one in sentences], dtype=np.int64)
         order = cast("list[int]", np.argsort(-lengths, kind="stable").tolist())
         while order:
             size = max(1, TOKEN_BUDGET // int(lengths[order[0]]))
             which, order = order[:size], order[size:]
             yield which, self._batch([sentences[i] for i in which])
 
-    def _batch(self, sentences: Sequence[_Sentence]) -> Batch:
+    def _batch(self, sentences: Sequence[EncodedPair]) -> Batch:
         """These side by side, each word with its characters."""
-        width, size = self.config.max_characters, self.config.vocab_size
-        ids = np.array([number for one in sentences for number in one.ids], dtype=np.int64)
-        lengths = np.array([len(one.words) for one in sentences], dtype=np.int64)
-        batch = sentence_batch(ids, lengths, size, size + 1)
-        words = [word for one in sentences for word in one.words]
-        places = {word: place for place, word in enumerate(dict.fromkeys(words), 2)}
-        rows = np.where(batch.token_ids.numpy() == size + 1, 1, 0)
-        rows[batch.token_ids.numpy() < size] = [places[word] for word in words]
-        characters = np.concatenate([sentence_marks(width), word_characters(list(places), width)])
-        known = narrowed(characters, max(filter_width for filter_width, _ in self.config.filters))
-        return replace(
-            batch, char_ids=torch.from_numpy(known.astype(np.int64)), char_rows=torch.from_numpy(rows.astype(np.int64))
-        ).to(self._device)
+        bounds = np.cumsum([0, *(len(one.ids) for one in sentences)])
+        return self._inputs.flat(sentences).batch(np.arange(bounds[-1]), bounds).to(self._device)
 
 
 def load_elmo(folder: Path, *, dtype: torch.dtype, device: torch.device) -> ElmoEncoder:
@@ -236,6 +230,15 @@ def load_elmo(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Elmo
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "
             "they do not belong together"
         )
+    if (above := read_task_file(folder)) is not None:
+        found, tuned = found.of_encoder(), word_finetuning(found.config, above, 0, "meta")
+        found.check(tuned.encoder)
+        check_task(folder, tuned)
+        tuned = tuned.to_empty(device=device)
+        found.fill(tuned.encoder)
+        fill_task(folder, tuned)
+        task = Task(above.part, tuned.to(dtype), above)
+        return ElmoEncoder(BothWaysLM(cast("Elmo", tuned.encoder), None), tokenizer, where=str(folder), task=task)
     model = both_ways_lm(found.config, softmax=found.has_softmax, device="meta")
     found.check(model)  # before there is memory for what config.json claims
     model = model.to_empty(device=device)

@@ -5,19 +5,27 @@ What needs context (guessing a hidden word, attention) is refused in a sentence 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from maskwright.checkpoints.static_folder import read_static_folder
+from maskwright.checkpoints.task_folder import check_task, fill_task, read_task_file
 from maskwright.errors import BadInput
+from maskwright.inference.answers import Answers
 from maskwright.inference.texts import Text, checked_texts
+from maskwright.tasks.answering import Task
+from maskwright.tasks.data import SplitData
+from maskwright.tasks.predictions import Prediction
+from maskwright.tasks.table_inputs import TableInputs
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
+from maskwright.training.vector_table import VectorTable
 from maskwright.training.word2vec import TableConfig, table_shapes
+from maskwright.training.word_finetuning import word_finetuning
 
 Vectors = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -41,13 +49,24 @@ class StaticVectors:
     """
 
     def __init__(
-        self, vectors: Vectors, counts: Integers, tokenizer: Tokenizer, config: TableConfig, *, where: str = ""
+        self,
+        vectors: Vectors,
+        counts: Integers,
+        tokenizer: Tokenizer,
+        config: TableConfig,
+        *,
+        where: str = "",
+        task: Task | None = None,
     ) -> None:
+        self.task = task
+        if task is not None:
+            task.model.eval().requires_grad_(False)
         self.model = torch.from_numpy(vectors)
         self.counts = counts
         self.tokenizer = tokenizer
         self.config = config
         self._where = where or "this model"
+        self._answers = Answers(self._where, task, TableInputs(tokenizer))
 
     @property
     def vectors(self) -> Vectors:
@@ -108,6 +127,25 @@ class StaticVectors:
         tokens = self.tokenizer.tokens
         return [Similar(tokens[known[i]], int(known[i]), float(cosines[i])) for i in best.tolist()]
 
+    def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
+        """What a fine-tuned model answers for each text or pair. BadInput for a model without a task."""
+        return self._answers.predict(texts)
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> list[list[str]]:
+        """The tag of each word of each sentence. BadInput for a model that does not tag.
+
+        joined   nothing stands between words, as between Chinese characters
+        """
+        return self._answers.tag(sentences, joined=joined)
+
+    def segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each Chinese text, without white space. BadInput for a model that does not segment."""
+        return self._answers.segment(texts)
+
+    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
+        """Examples of a fine-tuned model's shape as it reads them: `examples(...).answers(encoder.task.model)`."""
+        return self._answers.examples(examples, length)
+
     def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> NoReturn:
         """Refused: there is nothing that could guess."""
         self.fill_many([text], top)
@@ -166,4 +204,13 @@ def load_static(folder: Path) -> StaticVectors:
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the table {config.vocab_size}: "
             "they do not belong together"
         )
-    return StaticVectors(tensors["vectors"].numpy(), tensors["counts"].numpy(), tokenizer, config, where=str(folder))
+    task = None
+    if (above := read_task_file(folder)) is not None:
+        tuned = word_finetuning(config, above, 0, "meta")
+        check_task(folder, tuned)
+        tuned = tuned.to_empty(device="cpu")
+        cast("VectorTable", tuned.encoder).take(tensors)
+        fill_task(folder, tuned)
+        task = Task(above.part, tuned, above)
+    vectors, counts = tensors["vectors"].numpy(), tensors["counts"].numpy()
+    return StaticVectors(vectors, counts, tokenizer, config, where=str(folder), task=task)

@@ -174,6 +174,10 @@ class Elmo(nn.Module):
         place = torch.argsort(torch.cat([order.rows for order in orders]))
         return torch.cat([outputs[-1] for outputs in read]).index_select(0, place), after
 
+    def counted(self, batch: Batch) -> Tensor:
+        """(T,) bool, words: what stands for a sentence's begin or end is none."""
+        return batch.token_ids < self.config.vocab_size
+
     def attention_weights(self, batch: Batch) -> list[Tensor]:
         """BadInput: it has none."""
         raise BadInput("ELMo has no attention: its LSTMs read word by word")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream, dropout
@@ -71,25 +71,35 @@ class SequenceScores(nn.Module):
         return 0 if batch.labels is None else batch.labels.numel()
 
     def tally(self, scores: Tensor, batch: Batch) -> Tally:
-        """Summed loss of the batch's labels: cross-entropy in nats, or squared differences."""
+        """Summed loss of the batch's labels, see `judged`."""
         assert batch.labels is not None
         if self.asks == "class":
             return class_tally(scores, batch, self.class_weights)
-        precise, labels = scores.to(torch.promote_types(scores.dtype, torch.float32)), batch.labels
-        match self.asks:
-            case "classes":
-                loss = binary_cross_entropy_with_logits(precise, labels.to(precise.dtype), reduction="sum")
-                hits = (scores > 0) == (labels > 0.5)
-            case "number":
-                loss = mse_loss(precise.squeeze(-1), labels.to(precise.dtype), reduction="sum")
-                hits = torch.zeros((), device=scores.device)
-            case _:
-                raise ValueError(f"these are scores of sequences, which are not asked for {self.asks}")
-        return Tally(loss, self.count(batch), hits.sum())
+        return judged(scores, batch.labels, self.asks)
 
     def _dense(self, x: Tensor) -> Tensor:
         assert self.dense is not None
         return self.dense(x)
+
+
+def judged(scores: Tensor, labels: Tensor, asks: Asks) -> Tally:
+    """Summed loss of scores (N, C): cross-entropy in nats, or squared differences.
+
+    labels   (N,) classes or numbers, (N, C) ones and zeros where there may be several classes
+    """
+    precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    match asks:
+        case "class":
+            loss, hits = cross_entropy(precise, labels, reduction="sum"), scores.argmax(-1) == labels
+        case "classes":
+            loss = binary_cross_entropy_with_logits(precise, labels.to(precise.dtype), reduction="sum")
+            hits = (scores > 0) == (labels > 0.5)
+        case "number":
+            loss = mse_loss(precise.squeeze(-1), labels.to(precise.dtype), reduction="sum")
+            hits = torch.zeros((), device=scores.device)
+        case _:
+            raise ValueError(f"these are scores of sequences, which are not asked for {asks}")
+    return Tally(loss, labels.numel(), hits.sum())
 
 
 def _names(summary: Summary) -> list[WeightName]:

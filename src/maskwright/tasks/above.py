@@ -9,37 +9,26 @@ from torch import Tensor
 
 from maskwright.checkpoints.folder import POOLER, write_folder
 from maskwright.checkpoints.task_folder import TaskFile, write_composite
-from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, head_class
+from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart
 from maskwright.errors import BadInput
 from maskwright.layers.features import FeaturesConfig
-from maskwright.models import ModelConfig, published
+from maskwright.models import ModelConfig
 from maskwright.tasks.data import DataConfig
 from maskwright.tasks.examples import Tagged
 from maskwright.tasks.schemes import likeliest, may_follow
 from maskwright.tokenizers.tokenizer import Tokenizer
-from maskwright.training.finetuning import Finetuning, finetuning
+from maskwright.training.finetuning import Finetuning
 
 SHAPES = ("classification", "regression", "tagging", "segmentation")
 """Shapes of tasks that can be asked of any features; of questions and choices the encoder can be frozen."""
 
 
-def above_encoder(
-    features: FeaturesConfig, part: TaskPart, config: ModelConfig, train: Sequence[Any], data: DataConfig
-) -> Tensor | None:
-    """What a CRF is told of tags, see `legal_tags`; None for anything else.
-
-    BadInput for what cannot stand above this encoder, or answer this task.
-    """
-    if data.shape == "similarity":
-        if features != FeaturesConfig():
-            raise BadInput("vectors of texts are those of the encoder itself: leave features off for similarity")
-        return None
-    if not is_composite(config, part, features):
-        head_class(published(config.model_type), part.asks)  # there is one, or nothing is learned
+def refuse_features(features: FeaturesConfig, data: DataConfig) -> None:
+    """BadInput for features that cannot answer that shape of task."""
+    if data.shape == "similarity" and features != FeaturesConfig():
+        raise BadInput("vectors of texts are those of the encoder itself: leave features off for similarity")
     if features.above and data.shape not in SHAPES:
         raise BadInput(f"features.layers and features.top go with {', '.join(SHAPES)}: leave them off for {data.shape}")
-    finetuning(config, part, 0, "meta", features=features)  # says what does not go together, before it is needed
-    return legal_tags(part.labels, train, data.train or data.folder) if features.has_crf else None
 
 
 def legal_tags(labels: Sequence[str], examples: Sequence[Tagged], where: str) -> Tensor | None:

@@ -13,8 +13,6 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 from torch import Tensor
 
-from maskwright.checkpoints.folder import ModelFolder, read_folder
-from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import Config, checked, override, plain
 from maskwright.durable import write_file
@@ -25,10 +23,12 @@ from maskwright.objectives.class_weights import LossConfig, Weighs, class_weight
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.progress import Progress, silent
 from maskwright.tasks import adapters, bi_encoders
-from maskwright.tasks.above import above_encoder, write_finished
+from maskwright.tasks.above import legal_tags, refuse_features
 from maskwright.tasks.data import DataConfig, SplitData
 from maskwright.tasks.decoded import decoded, lines
-from maskwright.tasks.inputs import transformer_inputs
+from maskwright.tasks.encoders import Above, Starting
+from maskwright.tasks.encoders.kinds import starting
+from maskwright.tasks.encoders.transformer import TransformerStart
 from maskwright.tasks.judging import DevJudge
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.report import REPORT, class_rows, run_page
@@ -36,12 +36,10 @@ from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
 from maskwright.tasks.suites import suite
 from maskwright.tasks.warnings import of_data, of_outcome
-from maskwright.tokenizers.loading import load_tokenizer
-from maskwright.tokenizers.tokenizer import Tokenizer
 from maskwright.training.adapted import Adapted
 from maskwright.training.best import Best, StoppingConfig
 from maskwright.training.depth import LayersConfig, begin_anew, freeze, rate_factors
-from maskwright.training.finetuning import Finetuning, finetuning
+from maskwright.training.finetuning import Finetuning
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.kept_features import KeptFeatures
 from maskwright.training.labelled_sequences import Epochs
@@ -56,7 +54,6 @@ EVALUATION = "evaluation.json"
 FROZEN_RATE = 3e-3
 """Peak learning rate where the encoder keeps its weights: what learns begins from nothing. Of 1e-3, 3e-3 and 1e-2 it is
 best for linear maps through a pooler; BiLSTMs do as well with it, and linear maps of mixed layers would take more."""
-NO_NETWORKS = ("word2vec", "bag_of_words", "elmo")
 WEIGHED = ("class", "tags", "words")
 """What is asked where classes may have weights."""
 WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
@@ -121,11 +118,10 @@ class Prepared(NamedTuple):
     """
 
     recipe: Recipe
-    folder: ModelFolder
-    tokenizer: Tokenizer
+    start: Starting
     length: int
     split: Split
-    part: TaskPart
+    above: Above
     train: SplitData
     dev: SplitData
     epochs: Epochs
@@ -135,7 +131,7 @@ class Prepared(NamedTuple):
 
     def chief_first(self, measures: Mapping[str, float]) -> dict[str, float]:
         """Measures, the one that decides first."""
-        return _chief_first(measures, self.part, self.recipe.data)
+        return chief_first(measures, self.above.part, self.recipe.data)
 
 
 def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
@@ -153,7 +149,7 @@ def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Pr
     """The same of what is prepared."""
     return run(
         made.recipe,
-        Fingerprints(made.split.fingerprint, made.tokenizer.fingerprint),
+        Fingerprints(made.split.fingerprint, made.start.tokenizer.fingerprint),
         out,
         lambda fresh: work_of(made, fresh=fresh),
         lambda work, optimizer, folder: finish(made, work, optimizer, folder, progress),
@@ -170,24 +166,37 @@ def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Pr
 def prepared(recipe: Recipe) -> Prepared:
     """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
     data, faults = recipe.data, Faults(recipe.data.skip_bad)
-    if (kind := model_type_of(recipe.model)) in NO_NETWORKS:
-        raise BadInput(f"{recipe.model} is {kind}: Transformers are fine-tuned so far, and nothing else")
-    folder, tokenizer = read_folder(recipe.model), load_tokenizer(recipe.model)
-    longest = folder.config.longest
-    length = data.max_length or min(longest, LONGEST)
-    if length > longest:
-        raise BadInput(f"data.max_length {length} is more than the model's {longest} positions: shorten it")
+    start = starting(recipe.model, data.shape)
+    length = data.max_length or min(start.longest, LONGEST)
+    if length > start.longest:
+        raise BadInput(f"data.max_length {length} is more than the model's {start.longest} positions: shorten it")
     split = read(data, faults)
-    part = _part(data, split)
+    part = part_of(data, split)
+    pairs = start.separate and any(getattr(one, "pair", None) is not None for one in split.train)
+    above, similarity = Above(part, recipe.features, pairs), None
+    if isinstance(start, TransformerStart):
+        similarity = bi_encoders.settled(recipe.similarity, part, start.config, [*split.train, *split.dev])
     if recipe.lora is not None:
         adapters.refuse_adapter(recipe.similarity, recipe.features, recipe.layers)
-    similarity = bi_encoders.settled(recipe.similarity, part, folder.config, [*split.train, *split.dev])
-    may_follow = above_encoder(recipe.features, part, folder.config, split.train, data)
-    inputs = transformer_inputs(folder.config, tokenizer)
-    train, dev = (shape(data.shape).encoded(examples, inputs, part, length=length) for examples in split)
+    if not isinstance(start, TransformerStart):
+        refuse_layers(recipe)
+    refuse_features(recipe.features, data)
+    if similarity is None:
+        start.refuse(above)
+    crf = recipe.features.has_crf
+    may_follow = legal_tags(part.labels, split.train, data.train or data.folder) if crf else None
+    train, dev = (shape(data.shape).encoded(examples, start.inputs, part, length=length) for examples in split)
     recipe, epochs = planned(recipe, train)
-    made = Prepared(recipe, folder, tokenizer, length, split, part, train, dev, epochs, similarity, may_follow)
+    made = Prepared(recipe, start, length, split, above, train, dev, epochs, similarity, may_follow)
     return made._replace(said=tuple(told(made, faults)))
+
+
+def refuse_layers(recipe: Recipe) -> None:
+    """BadInput for what only the layers of a Transformer can be asked."""
+    if recipe.lora is not None:
+        raise BadInput(f"adapters change Transformers, and {recipe.model} is none: leave lora out")
+    if recipe.layers != LayersConfig():
+        raise BadInput(f"the keys of layers are for Transformers, and {recipe.model} is none: leave them out")
 
 
 def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
@@ -211,16 +220,16 @@ def varied(made: Prepared, changes: Mapping[str, Any]) -> Prepared:
 def opening(made: Prepared) -> Iterator[str]:
     """What is said at the beginning of a run: of the examples, and the first of them."""
     yield from made.said
-    yield from lines(decoded(made.train, made.tokenizer))
+    yield from lines(decoded(made.train, made.start.tokenizer))
 
 
 def told(made: Prepared, faults: Faults) -> Iterator[str]:
     """What is said of the examples before anything is learned of them, warnings included."""
     train, dev = made.split
-    cut = made.train.cut + made.dev.cut
+    cut, answers = made.train.cut + made.dev.cut, len(made.above.part.labels)
     yield (
         f"{len(train):,} examples to learn from, {len(dev):,} to judge by"
-        f"{f', {len(made.part.labels)} answers' if made.part.labels else ''}; {cut:,} cut at {made.length} tokens"
+        f"{f', {answers} answers' if answers else ''}; {cut:,} cut at {made.length} tokens"
     )
     if said := faults.described():
         yield said
@@ -230,23 +239,26 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
 def work_of(made: Prepared, *, fresh: bool) -> Work:
     """The network and its data; with `fresh` the encoder as it was published, and the head as it begins."""
     if made.similarity is None:
-        config, features = made.folder.config, made.recipe.features
-        network = finetuning(config, made.part, made.recipe.dropout, features=features, may_follow=made.may_follow)
+        network = made.start.network(made.above, made.recipe.dropout, made.may_follow)
     else:
-        network = bi_encoders.network(made.folder.config, made.similarity)
-    lora = made.recipe.lora
-    if fresh or lora is not None:  # an adapter's checkpoints are without the encoder
-        found = made.folder.of_encoder()
+        assert isinstance(made.start, TransformerStart)
+        network = bi_encoders.network(made.start.config, made.similarity)
+    lora, seed = made.recipe.lora, made.recipe.training.seed
+    if lora is not None:  # an adapter's checkpoints are without the encoder
+        assert isinstance(made.start, TransformerStart)
+        found, deviation = made.start.folder.of_encoder(), made.start.config.initializer_range
         found.fill(network.encoder_names(), network)
-        deviation, seed = made.folder.config.initializer_range, made.recipe.training.seed
-        if lora is not None:
-            weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
-            changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
-            return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
-        begin_anew(network, made.recipe.layers.reinitialised, deviation, seed)
-        network.initialise_head(deviation, seed, pooler=not found.has_pooler)
-    freeze(network, made.recipe.layers.frozen)
-    weigh(network, made.recipe.loss, made.part, made.train.sequences.labels)
+        weigh(network, made.recipe.loss, made.above.part, made.train.sequences.labels)
+        changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
+        return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
+    if fresh:
+        made.start.fill(network, seed)
+    if isinstance(made.start, TransformerStart):
+        layers = made.recipe.layers
+        if fresh:
+            begin_anew(network, layers.reinitialised, made.start.config.initializer_range, seed)
+        freeze(network, layers.frozen)
+    weigh(network, made.recipe.loss, made.above.part, made.train.sequences.labels)
     if made.similarity is not None:
         return JoinedWork(network, made.epochs.batches, made.dev.batches, judge_of(made, network))
     return FinetuneWork(network, made.epochs, made.dev, judge_of(made, network))
@@ -288,7 +300,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         step=step,
         steps=made.epochs.steps,
         classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
-        example=decoded(made.train, made.tokenizer),
+        example=decoded(made.train, made.start.tokenizer),
         said=[*made.said, *outcome],
         sizes=(len(made.split.train), len(made.split.dev)),
     ).write(folder.path / REPORT)
@@ -298,11 +310,11 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         return
     facts = {**measures, "steps": step, "Recipe": plain(made.recipe)}
     if made.similarity is not None:
-        pooler = made.folder.has_pooler
-        bi_encoders.write(path, work.module, tensors, made.tokenizer, facts, pooler=pooler, length=made.length)
+        assert isinstance(made.start, TransformerStart)
+        pooler, tokenizer = made.start.folder.has_pooler, made.start.tokenizer
+        bi_encoders.write(path, work.module, tensors, tokenizer, facts, pooler=pooler, length=made.length)
         return
-    features, tokenizer, pooler = made.recipe.features, made.tokenizer, made.folder.has_pooler
-    write_finished(path, work.module, part, features, tensors, tokenizer, facts, pooler=pooler)
+    made.start.write(path, work.module, tensors, made.above._replace(part=part), facts)
 
 
 def ended_early(best: Best) -> Iterator[str]:
@@ -316,12 +328,14 @@ def evaluation(out: Path) -> dict[str, float]:
     return json.loads((out / EVALUATION).read_text(encoding="utf-8"))
 
 
-def _part(data: DataConfig, split: Split) -> TaskPart:
+def part_of(data: DataConfig, split: Split) -> TaskPart:
+    """What a model of these examples answers."""
     if data.suite is not None and (known := suite(data.suite).classes):
         return TaskPart("class", known)
     return shape(data.shape).part_of(split.train, split.dev, data)
 
 
-def _chief_first(measures: Mapping[str, float], part: TaskPart, data: DataConfig) -> dict[str, float]:
+def chief_first(measures: Mapping[str, float], part: TaskPart, data: DataConfig) -> dict[str, float]:
+    """Measures, the one that is told first at their head."""
     chief = suite(data.suite).metrics[0] if data.suite else shape(data.shape).CHIEF[part.asks]
     return {chief: measures[chief], **measures}

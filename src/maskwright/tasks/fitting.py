@@ -17,11 +17,12 @@ from typing import Any, Literal, cast
 from maskwright.config import checked, override, plain
 from maskwright.draws import generator
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder
 from maskwright.inference.fine_tuned import load_fine_tuned
+from maskwright.inference.loading import Loaded
 from maskwright.tasks.answering import Task
 from maskwright.tasks.data import ShapeName
-from maskwright.tasks.finetune import LONGEST, Recipe, finetune
+from maskwright.tasks.finetune import LONGEST, Recipe
+from maskwright.tasks.learning import learn, recipe_of, usual_of
 
 AT_ONCE = 1024
 """Examples that are answered at a time."""
@@ -140,7 +141,7 @@ class Fitted:
         self.folder, self._kept = folder, kept
 
     @cached_property
-    def _loaded(self) -> tuple[Encoder, Task]:
+    def _loaded(self) -> tuple[Loaded, Task]:
         return load_fine_tuned(self.folder)
 
     def answers(self, examples: Sequence[Any], max_length: int | None) -> list[Any]:
@@ -204,11 +205,14 @@ def fit(how: Wanted, shape: ShapeName, train: Sequence[Row], dev: Sequence[Row],
         **{name: str(file) for name, file in files.items()},
         **columns,
     }
-    whole = plain(checked(Recipe, {"model": str(how.model), "epochs": how.epochs, "data": asked}, "the parameters"))
-    given = {"optimizer.rate": how.rate, "training.seed": seed, "stopping.keep": "best" if is_aside else "last"}
-    given |= how.settings or {}
-    recipe = checked(Recipe, override(whole, given), "the parameters")
-    if finetune(recipe, place / "run") is not None:
+    kind = recipe_of(str(how.model))
+    whole = plain(checked(kind, {"model": str(how.model), "data": asked}, "the parameters"))
+    keep = "best" if is_aside else "last"
+    steps = {"epochs": how.epochs, "optimizer.rate": how.rate, "stopping.keep": keep}
+    steps = steps if kind is Recipe else {}  # what is fitted takes none
+    given = usual_of(str(how.model)) | steps | {"training.seed": seed, **(how.settings or {})}
+    recipe = checked(kind, override(whole, given), "the parameters")
+    if learn(recipe, place / "run") is not None:
         raise KeyboardInterrupt
     if kept is None:
         return Fitted(place / "run" / "model")

@@ -16,10 +16,14 @@ from maskwright.training.labelled_sequences import Flat
 
 
 class Cut(NamedTuple):
-    """Texts as sequences, and how many of them lost their end."""
+    """Texts as sequences, and how many of them lost their end.
+
+    sizes   of each text or pair how many sequences it is; None: each is one
+    """
 
     encoded: list[EncodedPair]
     cut: int
+    sizes: list[int] | None = None
 
 
 class Inputs(Protocol):
@@ -31,7 +35,7 @@ class Inputs(Protocol):
         ...
 
     def texts(self, texts: Sequence[Text], length: int) -> Cut:
-        """Each text or pair as one sequence of at most `length` tokens."""
+        """Each text or pair as one sequence of at most `length` tokens, or as one for each text of it."""
         ...
 
     def windows(self, sentences: Sequence[Tagged], length: int) -> list[Window]:

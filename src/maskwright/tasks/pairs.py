@@ -47,9 +47,9 @@ class PairData:
         places: dict[str, int] = {}
         numbered = [places.setdefault(text, len(places)) for one in examples for text in (one.first, one.second)]
         texts, self._of_pairs = list(places), np.array(numbered, np.int64).reshape(-1, 2)
-        self._texts, _ = inputs.texts(texts, length)
+        self._texts = inputs.texts(texts, length).encoded
         full = [i for i, one in enumerate(self._texts) if len(one.ids) == length]
-        one_more, _ = inputs.texts([texts[i] for i in full], length + 1)
+        one_more = inputs.texts([texts[i] for i in full], length + 1).encoded
         long = [i for i, one in zip(full, one_more, strict=True) if len(one.ids) > length]
         self.cut = int(np.isin(self._of_pairs, long).any(1).sum())
         labels: Any = self._of_pairs

@@ -8,11 +8,13 @@ import torch
 
 from maskwright.batch import Batch
 from maskwright.checkpoints.task_part import TaskPart
+from maskwright.errors import BadInput
 from maskwright.tasks.data import TOKENS_AT_ONCE, Scorer
 from maskwright.tasks.examples import Labelled
 from maskwright.tasks.inputs import Inputs
 from maskwright.tasks.metrics import classes, numbers
 from maskwright.tasks.predictions import Prediction, read
+from maskwright.tokenizers.pairs import Text
 from maskwright.training.labelled_sequences import LabelledSequences
 
 
@@ -23,11 +25,10 @@ class TextData:
     """
 
     def __init__(self, examples: Sequence[Labelled], inputs: Inputs, part: TaskPart, *, length: int) -> None:
-        texts = [one.text if one.pair is None else (one.text, one.pair) for one in examples]
-        encoded, self.cut = inputs.texts(texts, length)
+        encoded, self.cut, sizes = inputs.texts(texts_of(examples), length)
         self.examples, self.part = examples, part
         labelled = all(one.label is not None for one in examples)
-        self.sequences = LabelledSequences(encoded, labels(examples, part) if labelled else None, inputs)
+        self.sequences = LabelledSequences(encoded, labels(examples, part) if labelled else None, inputs, sizes=sizes)
 
     def batches(self) -> Iterator[Batch]:
         """All of them."""
@@ -42,19 +43,37 @@ class TextData:
         return read(scores, self.part)
 
     def measures(self, answers: Sequence[Prediction]) -> Mapping[str, float]:
-        """As `metrics.classes` and `metrics.numbers` have them."""
-        said: list[Any] = [answer.label for answer in answers]
-        match self.part.asks:
-            case "class":
-                return classes.scores([names_of(one)[0] for one in self.examples], said, self.part.labels)
-            case "classes":
-                return classes.several_scores([names_of(one) for one in self.examples], said, self.part.labels)
-            case _:
-                return numbers.scores([one.label for one in self.examples], said)  # type: ignore[list-item]
+        """See `measures`."""
+        return measures(self.examples, answers, self.part)
 
     def different(self, answers: Sequence[Prediction]) -> int:
         """How many different labels there are."""
         return len({answer.label for answer in answers})
+
+
+def measures(examples: Sequence[Labelled], answers: Sequence[Prediction], part: TaskPart) -> Mapping[str, float]:
+    """As `metrics.classes` and `metrics.numbers` have them."""
+    said: list[Any] = [answer.label for answer in answers]
+    match part.asks:
+        case "class":
+            return classes.scores([names_of(one)[0] for one in examples], said, part.labels)
+        case "classes":
+            return classes.several_scores([names_of(one) for one in examples], said, part.labels)
+        case _:
+            return numbers.scores([one.label for one in examples], said)  # type: ignore[list-item]
+
+
+def texts_of(examples: Sequence[Labelled]) -> list[Text]:
+    """The text or pair of each."""
+    return [one.text if one.pair is None else (one.text, one.pair) for one in examples]
+
+
+def refuse_others(examples: Sequence[Labelled], *, pairs: bool) -> None:
+    """BadInput for a text among pairs, and for a pair among texts: an encoder that reads each apart knows but one."""
+    for one in examples:
+        if (one.pair is not None) != pairs:
+            given, known = ("a pair", "single texts") if one.pair is not None else ("a single text", "pairs")
+            raise BadInput(f"{one.where} is {given} ({one.text!r:.60}), and this model learned from {known}")
 
 
 def names_of(example: Labelled) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from maskwright import draws
-from maskwright.checkpoints.static_folder import Shapes
+from maskwright.checkpoints.tensor_file import Shapes
 from maskwright.config import Config
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
@@ -47,6 +47,11 @@ class BagOfWordsConfig(Config):
     def hidden_size(self) -> int:
         """Numbers of a text's vector."""
         return self.vocab_size if self.dimensions is None else self.dimensions
+
+    @property
+    def longest(self) -> int:
+        """The most tokens of a text: there is no limit but that of an int32."""
+        return 2**31 - 1
 
 
 class Bags(NamedTuple):

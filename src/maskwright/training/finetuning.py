@@ -1,5 +1,7 @@
 """An encoder, what a task reads of it, and the task's head: what fine-tuning trains, saves and loads."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +22,10 @@ from maskwright.objectives.span_scores import SpanScores
 from maskwright.objectives.tag_scores import TagScores
 from maskwright.objectives.tally import Tally
 from maskwright.objectives.text_vectors import TextVectors
+from maskwright.objectives.word_means import WordMeanScores
 
-TaskHead = SequenceScores | MeanScores | TagScores | CrfScores | SpanScores | OptionScores | TextVectors
+OfTexts = SequenceScores | MeanScores | WordMeanScores | TextVectors
+TaskHead = OfTexts | TagScores | CrfScores | SpanScores | OptionScores
 AS_IS = FeaturesConfig()
 """The last layer, of an encoder that learns too."""
 TASK = "task"
@@ -61,7 +65,8 @@ class Finetuning(nn.Module):
         rows, places = self._rows(batch)
         seen = self.features(self.encoder, batch, stream, rows)
         seen = seen if places is None else seen.index_select(0, places)
-        return self.head.scores(seen, batch, self.encoder, stream)
+        below: Any = self.encoder  # each head asks something else of it
+        return self.head.scores(seen, batch, below, stream)
 
     def read(self, batch: Batch) -> Tensor:
         """(R, W) what comes of the encoder before anything that is learned above it; nothing is dropped."""

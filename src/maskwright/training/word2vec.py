@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from maskwright import draws
-from maskwright.checkpoints.static_folder import Shapes
+from maskwright.checkpoints.tensor_file import Shapes
 from maskwright.config import Config
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
@@ -36,6 +36,16 @@ class TableConfig(Config):
     """Tokens of the vocabulary, V."""
     hidden_size: int = Field(ge=1, le=65_536)
     """Numbers of a vector, H."""
+
+    @property
+    def num_hidden_layers(self) -> int:
+        """L: there is nothing but the table."""
+        return 0
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that a sequence may have: there is no limit but that of an int32."""
+        return 2**31 - 1
 
 
 class Word2VecConfig(Config):
