@@ -77,7 +77,7 @@ def test_answers_are_learned_and_given(
     assert ("null_score_diff_threshold" in said) == (version == "2.0")
     assert run("evaluate", tmp_path / "run" / "model", f"squad:{version}", "--data", tmp_path / "squad", "--json") == 0
     judged = json.loads(capsys.readouterr().out)["measures"]
-    assert judged == json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert judged.items() <= json.loads((tmp_path / "run" / "evaluation.json").read_text()).items()
     context, answer, start = context_of(generator(9, "asked"), held=True)
     nothing, *_ = context_of(generator(8, "asked"), held=False)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"Which animal?\t{context}\nWhich animal?\t{nothing}\n"))

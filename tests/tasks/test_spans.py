@@ -42,6 +42,9 @@ class Drawn:
     def of(self, ids: torch.Tensor) -> torch.Tensor:
         return self.table[ids % 97, torch.arange(len(ids))]
 
+    def best(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
+        raise NotImplementedError  # of classes and tags
+
     def scores(self, batch: Batch) -> torch.Tensor:
         return torch.cat([self.of(ids) for ids in batch.token_ids.split(batch.cu_seqlens.diff().tolist())])
 
