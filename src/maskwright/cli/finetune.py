@@ -100,7 +100,7 @@ def finetune(
     from maskwright.config import checked, literal, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
-    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation
+    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation, kept
     from maskwright.tasks.finetune import finetune as learn
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
@@ -153,5 +153,5 @@ def finetune(
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
     result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
-    show({**result, **({} if stopped else evaluation(out))}, json=json)
+    show({**result, **({} if stopped else {**evaluation(out), **kept(out)})}, json=json)
     return 128 + stopped if stopped else 0
