@@ -104,7 +104,7 @@ def finetune(
     from maskwright.config import checked, literal, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress
-    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation
+    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation, kept
     from maskwright.tasks.learning import learn, recipe_of, usual_of
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
@@ -166,6 +166,8 @@ def finetune(
             )
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
-    result = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
-    show({**result, **({} if stopped else evaluation(out))}, json=json)
+    result: dict[str, Any] = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
+    if not stopped:
+        result |= evaluation(out) | (kept(out) if isinstance(recipe, Recipe) else {})
+    show(result, json=json)
     return 128 + stopped if stopped else 0

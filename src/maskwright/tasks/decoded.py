@@ -19,13 +19,20 @@ def decoded(data: SplitData, tokenizer: Tokenizer) -> dict[str, str]:
     """
     example = data.examples[0]
     batch = data.sequences.batch(np.zeros(1, np.int64))
-    pieces = [tokenizer.id_to_token(token) for token in batch.token_ids.tolist()]
+    pieces = [_name(token, place, tokenizer) for place, token in enumerate(batch.token_ids.tolist())]
     if batch.predict_rows is not None and batch.labels is not None and batch.labels.ndim == 1:
         names = data.part.labels
         for row, label in zip(batch.predict_rows.tolist(), batch.labels.tolist(), strict=True):
             pieces[row] += f"/{names[label]}"
     text = " | ".join(texts_of(example))
     return {"text": _cut(text), "tokens": _cut(" ".join(pieces)), "label": _cut(label_of(example))}
+
+
+def _name(token: int, place: int, tokenizer: Tokenizer) -> str:
+    """A token's name; an ELMo's marks of where sentences begin and end are in no vocabulary."""
+    if token < tokenizer.vocab_size:
+        return tokenizer.id_to_token(token)
+    return "</S>" if place else "<S>"
 
 
 def lines(shown: dict[str, str]) -> Iterator[str]:

@@ -50,7 +50,7 @@ from maskwright.training.run import Fingerprints, run
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder
 from maskwright.training.work import Work
 
-EVALUATION = "evaluation.json"
+EVALUATION, KEPT = "evaluation.json", "kept.json"
 FROZEN_RATE = 3e-3
 """Peak learning rate where the encoder keeps its weights: what learns begins from nothing. Of 1e-3, 3e-3 and 1e-2 it is
 best for linear maps through a pooler; BiLSTMs do as well with it, and linear maps of mixed layers would take more."""
@@ -292,8 +292,9 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     for line in outcome:
         progress.say(line)
     measures = dict(seen.measures or {})
-    kept = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
-    write_file(folder.path / EVALUATION, (json.dumps({**measures, **kept}, indent=2) + "\n").encode())
+    kept_of = {"step": step, "epoch": round(step / made.epochs.steps, 2)}
+    for file, said in ((EVALUATION, measures), (KEPT, kept_of)):
+        write_file(folder.path / file, (json.dumps(said, indent=2) + "\n").encode())
     run_page(
         folder.path,
         measures,
@@ -324,8 +325,13 @@ def ended_early(best: Best) -> Iterator[str]:
 
 
 def evaluation(out: Path) -> dict[str, float]:
-    """What a finished run was found to be worth: its measures, the one that decides first; `step`, `epoch` of it."""
+    """What a finished run was found to be worth: its measures, the one that decides first."""
     return json.loads((out / EVALUATION).read_text(encoding="utf-8"))
+
+
+def kept(out: Path) -> dict[str, float]:
+    """After which `step`, and so which `epoch`, the weights were those that a finished run kept."""
+    return json.loads((out / KEPT).read_text(encoding="utf-8"))
 
 
 def part_of(data: DataConfig, split: Split) -> TaskPart:

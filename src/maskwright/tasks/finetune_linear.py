@@ -31,7 +31,7 @@ from maskwright.tasks.splits import read
 from maskwright.tasks.texts import labels, measures, texts_of
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.training.finetuning import TASK
-from maskwright.training.metrics import HeldOut, last_metrics
+from maskwright.training.metrics import HeldOut, read_metrics
 from maskwright.training.one_go import Learned, in_one_go
 from maskwright.training.run import Fingerprints
 
@@ -92,8 +92,8 @@ def finetune_linear(recipe: LinearRecipe, out: Path, progress: Progress = silent
         task = LinearTask(part, pairs, found.linear)
 
         def write(at: Path) -> None:
-            answers, last = answers_of(task.linear.scores(dev), part), last_metrics(at)
-            for warning in of_outcome(len({answer.label for answer in answers}), last):
+            answers = answers_of(task.linear.scores(dev), part)
+            for warning in of_outcome(len({answer.label for answer in answers}), read_metrics(at), 1):
                 progress.say(f"warning: {warning}")
             told = chief_first(measures(split.dev, answers, part), part, data)
             write_file(at / EVALUATION, (json.dumps(told, indent=2) + "\n").encode())

@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.tasks.finetune import Prepared, evaluation, learn, varied
+from maskwright.tasks.finetune import Prepared, evaluation, kept, learn, varied
 from maskwright.training.run_folder import is_run
 
 SUMMARY = "summary.json"
-NOT_MEASURES = ("step", "epoch")
-"""What an evaluation says beside its measures."""
 OPTIMISTIC = (
     "the best of several is chosen by the examples put aside, so its value on them is too good: judge it by others"
 )
@@ -87,9 +85,7 @@ def run_one(
     progress.say(f"{folder}: {told}")
     if stopped := learn(varied(made, variant.changes), folder, allocator=allocator, progress=progress):
         return stopped
-    said = evaluation(folder)
-    measures = {name: value for name, value in said.items() if name not in NOT_MEASURES}
-    return Outcome(variant.name, variant.changes, measures, said["epoch"])
+    return Outcome(variant.name, variant.changes, evaluation(folder), kept(folder)["epoch"])
 
 
 def refuse_run(out: Path) -> None:
