@@ -166,7 +166,11 @@ def finetune(
             )
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
     stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
-    result: dict[str, Any] = {"run": str(out), "finished": not stopped, "model": None if stopped else str(out / "model")}
+    result: dict[str, Any] = {
+        "run": str(out),
+        "finished": not stopped,
+        "model": None if stopped else str(out / "model"),
+    }
     if not stopped:
         result |= evaluation(out) | (kept(out) if isinstance(recipe, Recipe) else {})
     show(result, json=json)

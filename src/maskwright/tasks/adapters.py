@@ -29,8 +29,12 @@ class AdaptedWork:
         judge: Judge,
     ) -> None:
         self.module, self.judge = network, judge
-        self.batches, self.held_out = batches, held_out
+        self._batches, self.held_out = batches, held_out
         self.counts, self.tallies = network.counts, network.tallies
+
+    def batches(self, step: int) -> Sequence[Batch]:
+        """The micro-batches of a step."""
+        return self._batches(step)
 
 
 def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig, layers: LayersConfig) -> None:

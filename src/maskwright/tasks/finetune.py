@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from signal import Signals
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import Field
 from torch import Tensor
@@ -273,12 +273,12 @@ def weigh(network: Finetuning, loss: LossConfig, part: TaskPart, labels: Any) ->
     """Give the head its weights of classes; BadInput where what is asked has no classes that are scored each."""
     if loss.class_weights == "none":
         return
-    if part.asks not in WEIGHED or not isinstance(network.head, Weighs):
+    if part.asks not in WEIGHED or not hasattr(network.head, "class_weights"):
         raise BadInput(
             f"loss.class_weights goes with one class of several, or tags, scored each: this task asks for {part.asks}, "
             f"by {type(network.head).__name__}"
         )
-    network.head.class_weights = class_weights(loss.class_weights, part.labels, labels)
+    cast("Weighs", network.head).class_weights = class_weights(loss.class_weights, part.labels, labels)
 
 
 def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, progress: Progress) -> None:
@@ -300,7 +300,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         measures,
         step=step,
         steps=made.epochs.steps,
-        classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
+        classes=class_rows(part, *(data.sequences.labels for data in (made.train, made.dev)), answers),
         example=decoded(made.train, made.start.tokenizer),
         said=[*made.said, *outcome],
         sizes=(len(made.split.train), len(made.split.dev)),

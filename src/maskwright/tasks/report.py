@@ -122,13 +122,13 @@ def gaps(entries: Lines) -> list[float | None]:
     return found
 
 
-def class_rows(part: TaskPart, train: Labels, dev: Labels, answers: Sequence[Any]) -> list[Row]:
+def class_rows(part: TaskPart, train: Labels | None, dev: Labels | None, answers: Sequence[Any]) -> list[Row]:
     """A row for each class or tag; none where a number, or a place in a text, is asked for.
 
     train, dev   what is right, as heads take it
     answers      of the examples to judge by
     """
-    if part.asks not in ("class", "classes", "tags", "words"):
+    if train is None or dev is None or part.asks not in ("class", "classes", "tags", "words"):
         return []
     given = Counter(label for answer in answers for label in _labels(answer))
     known = bool(given.keys() & set(part.labels))  # words are answered where their letters' tags are learned
