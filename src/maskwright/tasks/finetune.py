@@ -300,7 +300,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         measures,
         step=step,
         steps=made.epochs.steps,
-        classes=class_rows(part, *(data.sequences.labels for data in (made.train, made.dev)), answers),
+        classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
         example=decoded(made.train, made.start.tokenizer),
         said=[*made.said, *outcome],
         sizes=(len(made.split.train), len(made.split.dev)),
