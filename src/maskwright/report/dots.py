@@ -1,6 +1,7 @@
 """Numbers of several runs as dots on a line, inline SVG: how far they lie apart shows what one of them is worth."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from maskwright.report.markup import escaped, number
@@ -25,12 +26,13 @@ def dots(values: Sequence[tuple[str, float]], title: str) -> str:
         return WIDTH / 2 if high == low else MARGIN + (value - low) / (high - low) * room
 
     middle = sum(value for _, value in there) / len(there)
-    stroke = f'<path class="axis" d="M{place(middle):.1f} 14v40"/>'
-    drawn = "".join(
-        f'<circle class="s0" cx="{place(value):.1f}" cy="34" r="6" fill-opacity="0.6"><title>'
-        f"{escaped(name)}: {number(value)}</title></circle>"
-        for name, value in there
-    )
+    stroke = f'<path class="axis" d="M{place(middle):.1f} 4v54"/>'
+    above = Counter[str]()  # dots at one place stand on each other
+    drawn = ""
+    for name, value in there:
+        x = f"{place(value):.0f}"
+        y, above[x] = 50 - 8 * min(above[x], 5), above[x] + 1
+        drawn += f'<circle class="s0" cx="{x}" cy="{y}" r="5"><title>{escaped(name)}: {number(value)}</title></circle>'
     ends = "".join(
         f'<text class="tick" text-anchor="{anchor}" x="{x}" y="76">{escaped(number(value))}</text>'
         for anchor, x, value in (("start", MARGIN, low), ("end", WIDTH - MARGIN, high))

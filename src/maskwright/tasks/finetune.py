@@ -299,6 +299,7 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         folder.path,
         measures,
         step=step,
+        chosen=judge.best.keeps,
         steps=made.epochs.steps,
         classes=class_rows(part, made.train.sequences.labels, made.dev.sequences.labels, answers),
         example=decoded(made.train, made.start.tokenizer),

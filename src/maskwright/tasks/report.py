@@ -22,6 +22,10 @@ from maskwright.training.run_folder import RECIPE
 REPORT = "report.html"
 MOST_CLASSES = 60
 """Rows of the table of classes."""
+CHOSEN = (
+    "The weights were chosen among several looks at these examples, and so their value on them is a little too good; "
+    "what the model is worth shows on others: maskwright evaluate."
+)
 Lines = Sequence[Mapping[str, Any]]
 
 
@@ -39,6 +43,7 @@ def run_page(
     measures: Mapping[str, float],
     *,
     step: int,
+    chosen: bool,
     steps: int,
     classes: Sequence[Row],
     example: Mapping[str, str],
@@ -49,6 +54,7 @@ def run_page(
 
     measures   the one that decides first, of the kept weights
     step       after which these were
+    chosen     whether they are the best of several looks
     steps      of an epoch
     example    text, tokens and label of one
     said       what was told of the examples and of the outcome: dropped, cut, warned
@@ -62,10 +68,8 @@ def run_page(
     page.add(*curves(entries, steps))
     page.heading("What it came to", f"Measured on the examples put aside, with the weights of step {step:,}, {at}.")
     page.table(["measure", "value"], [[name, float(value)] for name, value in measures.items()], main=0)
-    page.text(
-        "The weights were chosen among several looks at these examples, and so their value on them is a little too "
-        "good; what the model is worth shows on others: maskwright evaluate."
-    )
+    if chosen:
+        page.text(CHOSEN)
     if classes:
         page.heading("Classes").table(["class", "to learn from", "to judge by", "answered"], _limited(classes))
     page.heading("One example, as the model gets it").facts(dict(example))
