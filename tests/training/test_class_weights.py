@@ -65,7 +65,9 @@ def test_the_gradient_of_a_step_is_that_of_torch_s_mean(asks: str) -> None:
     assert sums.means().loss == pytest.approx(float(loss.detach()), rel=1e-12)
     hits = torch.cat(scores).argmax(-1) == right
     assert sums.means().accuracy["task"] == pytest.approx(float((weights[right] * hits).sum() / weights[right].sum()))
-    for name, parameter in theirs.named_parameters():
+    moved = {name: parameter for name, parameter in theirs.named_parameters() if parameter.requires_grad}
+    assert optimizer.flat.gradient_of.keys() == moved.keys()
+    for name, parameter in moved.items():
         wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(optimizer.flat.gradient_of[name], wanted, rtol=1e-9, atol=1e-13)
 
