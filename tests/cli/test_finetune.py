@@ -56,7 +56,7 @@ def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: 
     assert result["finished"] and result["accuracy"] == 1.0
     training = tomllib.loads((out / "recipe.toml").read_text())["training"]
     # a key changes nothing of the others in its table
-    assert (training["batch_sequences"], training["warmup_share"], training["log_every"]) == (16, 0.1, 10)
+    assert (training["batch_sequences"], training["warmup_share"], training["keep"]) == (16, 0.1, 1)
     assert json.loads((out / "evaluation.json").read_text())["accuracy"] == 1.0
     assert run("evaluate", out / "model", "--test", dev, "--json") == 0
     assert json.loads(capsys.readouterr().out)["measures"] == json.loads((out / "evaluation.json").read_text())

@@ -60,6 +60,8 @@ WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
 """Keys that decide which weights are looked at, and so which are kept."""
 HOW = ("dropout", "epochs", "loss", "layers", "optimizer", "stopping", "training")
 """Keys of a recipe that change nothing of what is prepared but the steps."""
+LOOKS = 2
+"""At what is put aside, in each epoch at least."""
 LONGEST = 512
 """Tokens of a text, where nobody says and the model has more positions."""
 
@@ -200,11 +202,19 @@ def refuse_layers(recipe: Recipe) -> None:
 
 
 def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
-    """The recipe with training.steps as it follows from the epochs, and the order of the examples."""
+    """The recipe with training.steps as it follows from the epochs, and the order of the examples.
+
+    What is put aside is looked at twice an epoch or more: the best weights can only be kept where somebody looks.
+    """
     how = recipe.training
     epochs = Epochs(train.sequences, batch=how.batch_sequences, micro=how.micro_sequences, seed=how.seed)
-    steps = max(1, round(recipe.epochs * epochs.steps))
-    return checked(Recipe, override(plain(recipe), {"training.steps": steps}), "the recipe"), epochs
+    look = min(how.evaluate_every, max(1, epochs.steps // LOOKS))
+    follows = {
+        "training.steps": max(1, round(recipe.epochs * epochs.steps)),
+        "training.evaluate_every": look,
+        "training.log_every": min(how.log_every, look),
+    }
+    return checked(Recipe, override(plain(recipe), follows), "the recipe"), epochs
 
 
 def varied(made: Prepared, changes: Mapping[str, Any]) -> Prepared:
