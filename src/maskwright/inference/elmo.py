@@ -66,7 +66,7 @@ class ElmoEncoder:
         self._where = where or "this model"
         self._device = model.encoder.characters.table.device
         self._inputs = ElmoInputs(model.encoder.config, tokenizer)
-        self._answers = Answers(self._where, task, self._inputs)
+        self._answers = Answers(self._where, task, self._inputs, apart=True)
 
     @property
     def config(self) -> ElmoConfig:

@@ -20,9 +20,10 @@ from maskwright.checkpoints.adapter_folder import is_adapter, read_adapter
 from maskwright.checkpoints.folder import ModelFolder, read_folder
 from maskwright.checkpoints.sentence_vectors import SentenceVectors, read_sentence_vectors
 from maskwright.checkpoints.task_folder import TaskFile, check_task, fill_task, one_task, read_task_file
-from maskwright.checkpoints.task_part import OF_TOKENS, TaskPart, fill_head, read_task
+from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.adapters import task_of
+from maskwright.inference.answers import Answers
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.layers.network import first_vectors
@@ -33,11 +34,9 @@ from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.tasks.answering import Task
 from maskwright.tasks.choices import Chosen
 from maskwright.tasks.data import SplitData
-from maskwright.tasks.examples import Choice, Labelled, Question, Tagged
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.predictions import Prediction
-from maskwright.tasks.reading.tables import checked_choice
-from maskwright.tasks.span_answers import BEST, Answered
+from maskwright.tasks.span_answers import Answered
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -237,24 +236,7 @@ class Encoder:
 
     def predict(self, texts: Sequence[Text] | str, *, truncate: bool = False) -> list[Prediction]:
         """What a fine-tuned model answers for each text or pair. BadInput for a model without a task."""
-        if self.task is None:
-            raise BadInput(
-                f"{self._where} was not fine-tuned, so it predicts no labels: `maskwright finetune` makes a model that "
-                "does; this one encodes texts"
-            )
-        if self.task.part.asks in OF_TOKENS:
-            face = "sentences of words (tag)" if self.task.part.asks == "tags" else "Chinese to segment (segment)"
-            raise BadInput(f"{self._where} tags words: give it {face}")
-        if self.task.part.asks == "span":
-            raise BadInput(f"{self._where} answers questions from a context: give it both (answer)")
-        if self.task.part.asks == "option":
-            raise BadInput(f"{self._where} chooses among options: give it a text and its options (choose)")
-        texts = checked_texts([texts] if isinstance(texts, str) else texts)
-        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
-        data = self._task_data(self.task, [Labelled(*pair, None, f"text {n}") for n, pair in enumerate(pairs)])
-        if data.cut and not truncate:
-            self._encoded(texts, truncate)  # says which is too long
-        return data.answers(self.task.model)
+        return self._answers.predict(texts, truncate=truncate)
 
     def tag(self, sentences: Sequence[Sequence[str]], *, joined: bool = False) -> list[list[str]]:
         """The tag of each word of each sentence. BadInput for a model that was not fine-tuned to tag.
@@ -263,36 +245,14 @@ class Encoder:
 
         A sentence that is too long is read in several windows of whole words.
         """
-        if self.task is None or self.task.part.asks != "tags":
-            raise BadInput(f"{self._where} was not fine-tuned to tag words: `maskwright finetune tagging` makes one")
-        examples = [Tagged(tuple(words), None, f"sentence {n}", joined=joined) for n, words in enumerate(sentences)]
-        return self._task_data(self.task, examples).answers(self.task.model)
+        return self._answers.tag(sentences, joined=joined)
 
     def segment(self, texts: Sequence[str]) -> list[list[str]]:
         """The words of each Chinese text, without white space. BadInput for a model that was not fine-tuned to segment.
 
         A text that is too long is read in several windows of characters.
         """
-        if self.task is None or self.task.part.asks != "words":
-            raise BadInput(
-                f"{self._where} was not fine-tuned to segment Chinese: `maskwright finetune segmentation` makes one"
-            )
-        whole = ["".join(text.split()) for text in checked_texts(texts) if isinstance(text, str)]
-        examples = [Tagged(tuple(text), None, f"text {n}", joined=True) for n, text in enumerate(whole)]
-        return self._task_data(self.task, examples).answers(self.task.model)
-
-    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
-        """Examples of a fine-tuned model's shape as it reads them: `examples(...).answers(encoder.task.model)`.
-
-        length   the most tokens of a sequence; None: the model's positions
-
-        BadInput for a model without a task, and for more tokens than it has positions.
-        """
-        if self.task is None:
-            raise BadInput(f"{self._where} was not fine-tuned: `maskwright finetune` makes a model that answers")
-        if length is not None and length > self.config.longest:
-            raise BadInput(f"{length} tokens are more than the {self.config.longest} positions of {self._where}")
-        return self._task_data(self.task, examples, length)
+        return self._answers.segment(texts)
 
     def answer(self, question: str, context: str, top: int = 1, *, truncate: bool = False) -> list[Answered]:
         """Where in the context a question's answer stands: the `top` best, the one that is given first.
@@ -307,22 +267,7 @@ class Encoder:
         self, questions: Sequence[tuple[str, str]], top: int = 1, *, truncate: bool = False
     ) -> list[list[Answered]]:
         """As `answer`, for many questions at once, each with its context."""
-        if self.task is None or self.task.part.asks != "span":
-            raise BadInput(
-                f"{self._where} was not fine-tuned to answer questions: `maskwright finetune questions` makes one"
-            )
-        if not 1 <= top <= BEST:
-            raise BadInput(f"top {top}: choose 1 to {BEST}, the answers that are looked at")
-        if (odd := next((one for one in checked_texts(questions) if isinstance(one, str)), None)) is not None:
-            raise BadInput(f"{odd!r:.80} is a text: a question and its context were expected")
-        examples = [Question(*pair, (), False, f"question {n}") for n, pair in enumerate(questions)]
-        data = self._task_data(self.task, examples)
-        if data.cut and not truncate:
-            raise BadInput(
-                f"{data.cut} of {len(examples)} questions have more tokens than {self._where} reads of one: shorten "
-                "them or ask for truncation"
-            )
-        return [list(one.answers[:top]) for one in data.answers(self.task.model)]
+        return self._answers.answer(questions, top, truncate=truncate)
 
     def choose(self, first: str, options: Sequence[str | tuple[str, ...]], *, truncate: bool = False) -> Chosen:
         """Which option follows a text, with the probability of each. BadInput for a model that was not fine-tuned to.
@@ -335,24 +280,21 @@ class Encoder:
         self, choices: Sequence[tuple[str, Sequence[str | tuple[str, ...]]]], *, truncate: bool = False
     ) -> list[Chosen]:
         """As `choose`, for many at once; they may have options of different numbers."""
-        if self.task is None or self.task.part.asks != "option":
-            raise BadInput(f"{self._where} was not fine-tuned to choose: `maskwright finetune choice` makes one")
-        examples: list[Choice] = []
-        for number, (first, given) in enumerate(choices):
-            options = tuple((one,) if isinstance(one, str) else tuple(one) for one in given)
-            checked_texts([first, *(text for option in options for text in option)])
-            examples.append(checked_choice(Choice(first, options, None, f"choice {number}")))
-        data = self._task_data(self.task, examples)
-        if data.cut and not truncate:
-            raise BadInput(
-                f"{data.cut} of {len(examples)} choices have more tokens than {self._where} reads, "
-                f"{self.config.longest}: shorten them or ask for truncation"
-            )
-        return data.answers(self.task.model)
+        return self._answers.choose(choices, truncate=truncate)
 
-    def _task_data(self, task: Task, examples: Sequence[Any], length: int | None = None) -> SplitData:
+    def examples(self, examples: Sequence[Any], *, length: int | None = None) -> SplitData:
+        """Examples of a fine-tuned model's shape as it reads them: `examples(...).answers(encoder.task.model)`.
+
+        length   the most tokens of a sequence; None: the model's positions
+
+        BadInput for a model without a task, and for more tokens than it has positions.
+        """
+        return self._answers.examples(examples, length)
+
+    @property
+    def _answers(self) -> Answers:
         inputs = transformer_inputs(self.config, self.tokenizer, self._language)
-        return task.encoded(examples, inputs, length=self.config.longest if length is None else length)
+        return Answers(self._where, self.task, inputs, longest=self.config.longest)
 
     def token_vectors(self, texts: Sequence[Text] | str, layer: int = -1, *, truncate: bool = False) -> list[Vectors]:
         """The vectors of every token at a layer: float32 (S_i, H) for each text, special tokens included.

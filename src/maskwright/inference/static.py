@@ -66,7 +66,7 @@ class StaticVectors:
         self.tokenizer = tokenizer
         self.config = config
         self._where = where or "this model"
-        self._answers = Answers(self._where, task, TableInputs(tokenizer))
+        self._answers = Answers(self._where, task, TableInputs(tokenizer), apart=True)
 
     @property
     def vectors(self) -> Vectors:
