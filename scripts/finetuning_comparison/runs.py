@@ -88,6 +88,7 @@ def command_of(terms: Terms, job: Job, model: Path, train: Path, dev: Path, out:
         "training.precision": terms.precision,
         "training.seed": job.seed,
         "training.evaluate-every": NEVER,
+        "stopping.keep": "last",  # as the Trainer does
         "training.save-every": NEVER,
         **((row.changes if row else None) or {}),
     }

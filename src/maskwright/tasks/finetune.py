@@ -60,6 +60,8 @@ WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
 """Keys that decide which weights are looked at, and so which are kept."""
 HOW = ("dropout", "epochs", "loss", "layers", "optimizer", "stopping", "training")
 """Keys of a recipe that change nothing of what is prepared but the steps."""
+LOOK_EVERY = 100
+"""Steps, where nobody says and epochs are long."""
 LOOKS = 2
 """At what is put aside, in each epoch at least."""
 LONGEST = 512
@@ -90,7 +92,7 @@ class Recipe(Config):
     stopping: StoppingConfig = StoppingConfig()
     """When it ends, and which weights are kept."""
     training: TrainingConfig = TrainingConfig(
-        batch_sequences=32, warmup_share=0.1, log_every=10, evaluate_every=100, save_every=200, keep=1
+        batch_sequences=32, warmup_share=0.1, log_every=10, evaluate_every=LOOK_EVERY, save_every=200, keep=1
     )
     """How fast, how often."""
     similarity: SimilarityConfig | None = None
@@ -204,16 +206,15 @@ def refuse_layers(recipe: Recipe) -> None:
 def planned(recipe: Recipe, train: SplitData) -> tuple[Recipe, Epochs]:
     """The recipe with training.steps as it follows from the epochs, and the order of the examples.
 
-    What is put aside is looked at twice an epoch or more: the best weights can only be kept where somebody looks.
+    Where nobody says how often, what is put aside is looked at twice an epoch or more: the best weights can only be
+    kept where somebody looks.
     """
     how = recipe.training
     epochs = Epochs(train.sequences, batch=how.batch_sequences, micro=how.micro_sequences, seed=how.seed)
-    look = min(how.evaluate_every, max(1, epochs.steps // LOOKS))
-    follows = {
-        "training.steps": max(1, round(recipe.epochs * epochs.steps)),
-        "training.evaluate_every": look,
-        "training.log_every": min(how.log_every, look),
-    }
+    follows = {"training.steps": max(1, round(recipe.epochs * epochs.steps))}
+    if how.evaluate_every == LOOK_EVERY:
+        look = min(LOOK_EVERY, max(1, epochs.steps // LOOKS))
+        follows |= {"training.evaluate_every": look, "training.log_every": min(how.log_every, look)}
     return checked(Recipe, override(plain(recipe), follows), "the recipe"), epochs
 
 
