@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskwright.checkpoints.folder import write_folder
-from maskwright.models import module_of
+from maskwright.models import module_of, network_of
 from maskwright.tokenizers.byte_bpe import ByteBPE
 from maskwright.tokenizers.files import SPECIAL_TOKENS
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -76,3 +76,15 @@ def change_tensors(path: Path, change: Callable[[dict[str, Tensor]], object], fi
 def change_config(path: Path, **changes: Any) -> None:
     data = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**data, **changes}))
+
+
+def encoder(folder: Path) -> Path:
+    """A folder of a BERT as it begins, with a pooler and without heads."""
+    made = network_of(config()).initialise(0)
+    return write_folder(
+        folder,
+        names=made.weight_names(),
+        parameters=dict(made.named_parameters()),
+        config=config(),
+        tokenizer=tokenizer(),
+    )

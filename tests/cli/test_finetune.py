@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskwright.checkpoints.folder import write_folder
 from maskwright.cli import main
-from maskwright.models import network_of
 from tests.checkpoints import made_up
 
 TEXTS = (
@@ -31,15 +29,7 @@ def table(path: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...] = ("
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """An encoder as it begins."""
-    config = made_up.config()
-    encoder = network_of(config).initialise(0)
-    return write_folder(
-        tmp_path / "model",
-        names=encoder.weight_names(),
-        parameters=dict(encoder.named_parameters()),
-        config=config,
-        tokenizer=made_up.tokenizer(),
-    )
+    return made_up.encoder(tmp_path / "model")
 
 
 def examples(count: int) -> list[tuple[str, ...]]:
@@ -134,7 +124,9 @@ def test_chinese_is_segmented(tmp_path: Path, model: Path, capsys: pytest.Captur
     (tmp_path / "pku_training.utf8").write_text("\n".join(lines) + "\n", encoding="utf-8")
     line = ("finetune", "sighan:pku", "--data", tmp_path, "--model", model, "--out", tmp_path / "run", "--json")
     assert run(*line, "--optimizer.rate", "1e-2", "--epochs", 6, "--training.batch-sequences", 8) == 0
-    assert json.loads(capsys.readouterr().out)["f1"] == 1.0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["f1"] == 1.0
+    assert "has no dev file of sighan:pku" in printed.err
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
     assert config["architectures"] == ["BertForTokenClassification"] and len(config["id2label"]) == 4
     assert run("predict", tmp_path / "run" / "model", "人中国人 中国") == 0

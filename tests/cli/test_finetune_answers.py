@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from maskwright.checkpoints.folder import write_folder
 from maskwright.cli import main
 from maskwright.draws import generator
-from maskwright.models import network_of
 from tests.checkpoints import made_up
 from tests.cli.test_finetune import table
 
@@ -24,15 +22,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """An encoder as it begins."""
-    config = made_up.config()
-    encoder = network_of(config).initialise(0)
-    return write_folder(
-        tmp_path / "model",
-        names=encoder.weight_names(),
-        parameters=dict(encoder.named_parameters()),
-        config=config,
-        tokenizer=made_up.tokenizer(),
-    )
+    return made_up.encoder(tmp_path / "model")
 
 
 def context_of(rng: Any, *, held: bool, words: int = 24) -> tuple[str, str, int]:

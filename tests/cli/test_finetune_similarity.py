@@ -10,9 +10,7 @@ import transformers
 from safetensors.torch import load_file
 
 import maskwright as mw
-from maskwright.checkpoints.folder import write_folder
 from maskwright.draws import generator
-from maskwright.models import network_of
 from tests.checkpoints import made_up
 from tests.cli.test_finetune import run, table
 
@@ -22,15 +20,7 @@ KINDS = ("the river", "a cat", "paris france", "long blue mat", "中 国 人")
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """An encoder as it begins, with a pooler."""
-    config = made_up.config()
-    encoder = network_of(config).initialise(0)
-    return write_folder(
-        tmp_path / "model",
-        names=encoder.weight_names(),
-        parameters=dict(encoder.named_parameters()),
-        config=config,
-        tokenizer=made_up.tokenizer(),
-    )
+    return made_up.encoder(tmp_path / "model")
 
 
 def pairs(count: int, seed: int) -> list[tuple[str, ...]]:

@@ -34,7 +34,7 @@ from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.report import REPORT, class_rows, run_page
 from maskwright.tasks.shapes import shape
 from maskwright.tasks.splits import Split, read
-from maskwright.tasks.suites import suite
+from maskwright.tasks.suites import splits_there, suite
 from maskwright.tasks.warnings import of_data, of_outcome
 from maskwright.training.adapted import Adapted
 from maskwright.training.best import Best, StoppingConfig
@@ -242,6 +242,9 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
         f"{len(train):,} examples to learn from, {len(dev):,} to judge by"
         f"{f', {answers} answers' if answers else ''}; {cut:,} cut at {made.length} tokens"
     )
+    suite_name, folder = made.recipe.data.suite, made.recipe.data.folder
+    if suite_name is not None and "dev" not in splits_there(suite_name, folder):
+        yield f"{folder} has no dev file of {suite_name}: what is judged by was put aside from training"
     if said := faults.described():
         yield said
     yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
