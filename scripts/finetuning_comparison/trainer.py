@@ -37,8 +37,8 @@ def main() -> None:
             folder, per_device_train_batch_size=given["batch"], learning_rate=given["rate"],
             max_steps=max(1, round(steps)), warmup_steps=round(given["warmup"] * max(1, round(steps))),
             lr_scheduler_type="linear", weight_decay=given["decay"], adam_epsilon=given["epsilon"],
-            max_grad_norm=given["clip"], bf16=given["precision"] == "bf16", seed=given["seed"], use_cpu=True,
-            save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
+            max_grad_norm=given["clip"], bf16=given["precision"] == "bf16", seed=given["seed"],
+            use_cpu=not torch.cuda.is_available(), save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
         trainer = transformers.Trainer(model, arguments, lambda rows: collated(rows, shape, tokenizer), features)  # type: ignore[arg-type]
         begun, busy = time.perf_counter(), time.process_time()
@@ -132,7 +132,7 @@ def answers(
         some = rows[first : first + AT_ONCE]
         inputs = collated([{**_blank(row, shape, labels, tokenizer, length)} for row in some], shape, tokenizer)
         asked = inputs.pop("labels")
-        scores = model(**inputs).logits
+        scores = model(**{name: value.to(model.device) for name, value in inputs.items()}).logits.cpu()
         if shape in ("tagging", "segmentation"):
             best = scores.argmax(-1)
             for row, its, where in zip(some, best, asked != IGNORED, strict=True):
