@@ -71,7 +71,7 @@ def command_of(terms: Terms, job: Job, model: Path, train: Path, dev: Path, out:
     """The line of `maskwright` that is the job."""
     task, row = TASKS[job.task], MODELS.get(job.name)
     line = ["finetune", task.shape, "--model", str(model), "--train", str(train), "--dev", str(dev)]
-    line += ["--out", str(out), "--json"]
+    line += ["--out", str(out), "--json", *(["--pair", task.pair] if task.pair else [])]
     if row is not None and not row.sequences:
         return line
     settings: dict[str, Any] = {

@@ -26,6 +26,7 @@ class Task(NamedTuple):
     measure   what decides, of those in evaluation.json
     length    tokens of a sequence
     rows      reads them from their package
+    pair      the column of a second text
     """
 
     title: str
@@ -34,6 +35,7 @@ class Task(NamedTuple):
     measure: str
     length: int
     rows: Callable[[Path], Rows]
+    pair: str | None = None
 
 
 def put_aside(rows: Iterable[Row]) -> Rows:

@@ -8,7 +8,7 @@ TASKS: dict[str, Task] = {
     "topic": Task("topic of news", "en", "classification", "accuracy", 128, english.topic),
     "spam": Task("spam or ham", "en", "classification", "accuracy", 128, english.spam),
     "regression": Task("how good a review finds", "en", "regression", "pearson", 64, english.regression),
-    "verses": Task("same verse or its neighbour", "en", "classification", "accuracy", 128, english.verses),
+    "verses": Task("same verse or its neighbour", "en", "classification", "accuracy", 128, english.verses, "pair"),
     "senses": Task("which gloss of WordNet", "en", "choice", "accuracy", 64, english.senses),
     "parts-of-speech": Task("parts of speech", "en", "tagging", "accuracy", 128, english.parts_of_speech),
     "zh-sentiment": Task("sentiment of reviews", "zh", "classification", "accuracy", 128, chinese.sentiment),

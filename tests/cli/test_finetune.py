@@ -57,6 +57,18 @@ def test_classes_are_learned_and_predicted(tmp_path: Path, model: Path, capsys: 
     assert all(sum(row["shares"].values()) == pytest.approx(1, abs=1e-5) for row in told)
 
 
+def test_columns_that_nobody_asked_for_are_named(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(text, "a second text", name) for text, name in examples(4)]
+    train = table(tmp_path / "train.csv", rows, ("text", "pair", "label"))
+    line = ("finetune", "classification", "--model", model, "--train", train, "--epochs", 1)
+    assert run(*line, "--out", tmp_path / "one") == 0
+    assert "columns that are not read: pair\n" in capsys.readouterr().err
+    assert run(*line, "--pair", "pair", "--out", tmp_path / "two") == 0
+    assert "not read" not in capsys.readouterr().err
+
+
 def test_a_number_is_learned(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [(text, str({"animal": 2.0, "place": -1.0}[name])) for text, name in examples(20)]
     train = table(tmp_path / "train.csv", rows, ("text", "score"))

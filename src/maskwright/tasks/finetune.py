@@ -247,6 +247,8 @@ def told(made: Prepared, faults: Faults) -> Iterator[str]:
         yield f"{folder} has no dev file of {suite_name}: what is judged by was put aside from training"
     if said := faults.described():
         yield said
+    if faults.unread:
+        yield f"columns that are not read: {', '.join(sorted(faults.unread))}"
     yield from (f"warning: {warning}" for warning in of_data(train, dev, cut, made.length))
 
 

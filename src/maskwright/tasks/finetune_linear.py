@@ -80,6 +80,8 @@ def finetune_linear(recipe: LinearRecipe, out: Path, progress: Progress = silent
     )
     if said := faults.described():
         progress.say(said)
+    if faults.unread:
+        progress.say(f"columns that are not read: {', '.join(sorted(faults.unread))}")
     for warning in of_data(split.train, split.dev, 0, 0):
         progress.say(f"warning: {warning}")
     pairs = any(one.pair is not None for one in split.train)

@@ -24,6 +24,7 @@ class Faults:
     skipped how many were passed over
     listed  what was wrong with the first `LISTED` of them
     quirks  how many rows had each known defect of their data set
+    unread  columns of tables that nobody asked for
     """
 
     def __init__(self, skip: bool = False) -> None:
@@ -31,6 +32,7 @@ class Faults:
         self.skipped = 0
         self.listed: list[str] = []
         self.quirks: Counter[str] = Counter()
+        self.unread: set[str] = set()
 
     def found(self, error: BadInput) -> None:
         """Takes note of a bad row, or raises."""

@@ -156,8 +156,10 @@ def checked_choice(choice: Choice) -> Choice:
 
 def _rows(path: str | Path, columns: Sequence[str | None], faults: Faults) -> Iterator[Row]:
     """The rows that are some; the others are faults."""
-    for row in read_rows(path, list(dict.fromkeys(column for column in columns if column is not None))):
+    read = list(dict.fromkeys(column for column in columns if column is not None))
+    for row in read_rows(path, read):
         if row.fault is None:
+            faults.unread.update(row.fields.keys() - read)
             yield row
         else:
             faults.found(row.fault)
