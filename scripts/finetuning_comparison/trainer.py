@@ -38,7 +38,8 @@ def main() -> None:
             max_steps=max(1, round(steps)), warmup_steps=round(given["warmup"] * max(1, round(steps))),
             lr_scheduler_type="linear", weight_decay=given["decay"], adam_epsilon=given["epsilon"],
             max_grad_norm=given["clip"], bf16=given["precision"] == "bf16", seed=given["seed"],
-            use_cpu=not torch.cuda.is_available(), save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
+            use_cpu=not torch.cuda.is_available(), save_strategy="no", logging_strategy="no", report_to="none",
+            disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
         trainer = transformers.Trainer(model, arguments, lambda rows: collated(rows, shape, tokenizer), features)  # type: ignore[arg-type]
         begun, busy = time.perf_counter(), time.process_time()
