@@ -74,6 +74,7 @@ def bench(
     from maskwright.lab.bench.shapes import shape
     from maskwright.lab.bench.turns import default_threads
     from maskwright.progress import rich_progress
+    from maskwright.training.run import device_for
 
     if rounds < 1 or seconds <= 0:
         raise BadInput(f"{rounds} rounds of {seconds} s measure nothing: give at least 1 round, and more than 0 s")
@@ -83,7 +84,7 @@ def bench(
         raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
         raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
-    shapes = [shape(name) for name in size]
+    shapes = [shape(name, gpu=device_for().type == "cuda") for name in size]
     threads, progress = threads or default_threads(), rich_progress()
     match what:
         case "pretrain":

@@ -149,19 +149,31 @@ def _sdpa(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutSt
         padded = flat.view(where.num_sequences, where.max_seqlen, width)
     query, key, value = padded.view(*padded.shape[:2], 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)
     mask = None if where.causal else where.hidden
-    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=0.0, is_causal=where.causal)
+    dropped = 0.0 if stream is None else rate
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropped, is_causal=where.causal)
     return unpad(out.transpose(1, 2).reshape(*padded.shape[:2], width // 3), where)
 
 
-def _varlen(qkv: Tensor, where: Layout, heads: int) -> Tensor:
-    from torch.nn.attention.varlen import varlen_attn
-
+def _varlen(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutStream | None) -> Tensor:
     query, key, value = qkv.view(qkv.shape[0], 3, heads, -1).unbind(1)
-    s = where.max_seqlen
-    window = (-1, 0) if where.causal else (-1, -1)  # tokens seen before and behind; -1: all
-    out = varlen_attn(query, key, value, where.cu_seqlens, where.cu_seqlens, s, s, window_size=window)
+    return varlen(query, key, value, where, where, 0.0 if stream is None else rate).reshape(qkv.shape[0], -1)
+
+
+def varlen(query: Tensor, key: Tensor, value: Tensor, asking: Layout, asked: Layout, rate: float) -> Tensor:
+    """query (R, A, D) of sequences that lie as `asking` says, key and value (T, A, D) as `asked` -> (R, A, D).
+
+    rate   of the weights, by the device's generator as it stands. `varlen_attn` drops none, the kernel below it does
+    """
+    ends = asking.cu_seqlens, asked.cu_seqlens, asking.max_seqlen, asked.max_seqlen
+    if rate:
+        out = torch.ops.aten._flash_attention_forward(query, key, value, *ends, rate, asked.causal, False)[0]
+    else:
+        from torch.nn.attention.varlen import varlen_attn
+
+        window = (-1, 0) if asked.causal else (-1, -1)  # tokens seen before and behind; -1: all
+        out = varlen_attn(query, key, value, *ends, window_size=window)
     assert isinstance(out, Tensor)
-    return out.reshape(qkv.shape[0], -1)
+    return out
 
 
 def plain(
@@ -193,9 +205,9 @@ def plain(
     return torch.cat(outs), all_weights
 
 
-def best_way(qkv: Tensor, heads: int, rate: float, stream: DropoutStream | None) -> Way:
-    """The fastest exact way: `varlen` or `sdpa` on CUDA, `products` on CPUs and where weights are dropped."""
-    if qkv.device.type != "cuda" or (stream is not None and rate > 0):
+def best_way(qkv: Tensor, heads: int) -> Way:
+    """The fastest exact way: `varlen` or `sdpa` on CUDA, `products` on CPUs."""
+    if qkv.device.type != "cuda":
         return "products"
     width = qkv.shape[1] // (3 * heads)
     return "varlen" if has_varlen(qkv.device, qkv.dtype, width) else "sdpa"
@@ -221,11 +233,12 @@ def attention(
     """Self-attention within each sequence.
 
     qkv (T, 3H): queries, keys and values side by side, each head's D columns together; returns (T, H).
-    `rate` and `stream` drop attention weights, as BERT does in training; `sdpa` and `varlen` cannot, and refuse.
+    `rate` and `stream` drop attention weights, as BERT does in training; on CPUs `sdpa` cannot, and refuses. On CUDA
+    `sdpa` and `varlen` drop others than `products` and `plain`.
     """
-    if way in ("sdpa", "varlen") and stream is not None and rate > 0:
-        raise ValueError(f"the way {way} drops no attention weights: take products or plain")
-    match way or best_way(qkv, heads, rate, stream):
+    if way == "sdpa" and stream is not None and rate > 0 and not qkv.is_cuda:
+        raise ValueError(f"the way {way} drops no attention weights on CPUs: take products or plain")
+    match way or best_way(qkv, heads):
         case "plain":
             return plain(qkv, where, heads, rate, stream)[0]
         case "products":
@@ -233,4 +246,4 @@ def attention(
         case "sdpa":
             return _sdpa(qkv, where, heads, rate, stream)
         case "varlen":
-            return _varlen(qkv, where, heads)
+            return _varlen(qkv, where, heads, rate, stream)

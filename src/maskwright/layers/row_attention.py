@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maskwright.layers.attention import Layout, has_varlen, layout, pad, unpad
+from maskwright.layers.attention import Layout, has_varlen, layout, pad, unpad, varlen
 from maskwright.layers.dropout import DropoutStream, dropout
 
 
@@ -48,8 +48,10 @@ def row_attention(
 ) -> Tensor:
     """query (R, H) of the rows, key_value (T, 2H) of all: keys and values side by side; returns (R, H)."""
     n, s, width = where.num_sequences, where.max_seqlen, query.shape[1] // heads
-    if (stream is None or rate == 0) and has_varlen(query.device, query.dtype, width):
-        return _varlen(query, key_value, rows, where, heads)
+    if has_varlen(query.device, query.dtype, width):
+        key, value = key_value.view(key_value.shape[0], 2, heads, -1).unbind(1)
+        asks = query.view(len(query), heads, -1)
+        return varlen(asks, key, value, rows.where, where, 0.0 if stream is None else rate).reshape(query.shape)
     few = rows.where.max_seqlen
     queries = pad(query, rows.where).view(n, few, heads, width).transpose(1, 2).reshape(n * heads, few, width)
     keys, values = pad(key_value, where).view(n, s, 2, heads, width).permute(2, 0, 3, 1, 4).reshape(2, -1, s, width)
@@ -58,13 +60,3 @@ def row_attention(
     weights = dropout(weights, rate, stream)
     out = torch.bmm(weights.view(n * heads, few, s), values).view(n, heads, few, width)
     return unpad(out.transpose(1, 2).reshape(n, few, heads * width), rows.where)
-
-
-def _varlen(query: Tensor, key_value: Tensor, rows: Rows, where: Layout, heads: int) -> Tensor:
-    from torch.nn.attention.varlen import varlen_attn
-
-    key, value = key_value.view(key_value.shape[0], 2, heads, -1).unbind(1)
-    lengths = rows.where.max_seqlen, where.max_seqlen
-    out = varlen_attn(query.view(len(query), heads, -1), key, value, rows.where.cu_seqlens, where.cu_seqlens, *lengths)
-    assert isinstance(out, Tensor)
-    return out.reshape(query.shape)

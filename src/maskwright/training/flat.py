@@ -89,13 +89,16 @@ class FlatParameters:
 
     def collect(self, *, first: bool) -> None:
         """Move the gradients of one backward pass into `gradient`: in place of what is there, or onto it."""
-        for name, parameter in self._parameters.items():
-            target = self.gradient_of[name]
-            if parameter.grad is not None:
-                _ = target.copy_(parameter.grad) if first else target.add_(parameter.grad)
-                parameter.grad = None
-            elif first:
-                target.zero_()
+        there = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
+        targets, found = [self.gradient_of[name] for name in there], list(there.values())
+        if first:
+            torch.ops.aten._foreach_copy_(targets, found)  # on a GPU all of them in a few kernels
+            for name in self._parameters.keys() - there.keys():
+                self.gradient_of[name].zero_()
+        else:
+            torch.ops.aten._foreach_add_.List(targets, found)
+        for parameter in self._parameters.values():
+            parameter.grad = None
 
     def clip(self, limit: float | None) -> Tensor:
         """The gradient's norm; if it is finite and above `limit`, the gradient is scaled down to it."""

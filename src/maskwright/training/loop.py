@@ -48,6 +48,8 @@ class TrainingConfig(Config):
     """Longest gradient; longer ones are scaled down to it. none: never."""
     precision: Literal["bf16", "float32"] = "bf16"
     """Of the arithmetic; weights, optimizer and evaluation are float32 in both."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Make kernels of what layers do behind attention. auto: on a GPU, where that takes half a minute once."""
     seed: int = Field(default=0, ge=0)
     """Names every draw of the run."""
     log_every: int = Field(default=20, ge=1)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from maskwright.config import Config, plain
+from maskwright.layers.compiled import can_compile, compile_layers
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig, train
@@ -50,6 +51,15 @@ def device_name(device: torch.device) -> str:
     'cpu'
     """
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def compiles(wanted: str, device: torch.device) -> bool:
+    """Whether a run's layers are compiled, see `TrainingConfig.compile`.
+
+    >>> compiles("auto", torch.device("cpu")), compiles("always", torch.device("cpu"))
+    (False, True)
+    """
+    return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
 
 
 class Fingerprints(NamedTuple):
@@ -100,6 +110,8 @@ def run(
             return None
         work = build(folder.resumed is None)
         work.module.to(device)
+        if compiles(training.compile, device):
+            compile_layers(work.module)
         moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
         if stopped := train(work, moved, training, folder, name=name, progress=progress):
             return stopped

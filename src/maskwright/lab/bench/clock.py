@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 
 class Times(NamedTuple):
     """Seconds of each step: by the clock on the wall, and of processors at work (all threads together)."""
@@ -23,7 +25,7 @@ class Times(NamedTuple):
             "tokens_per_cpu_second": tokens / max(statistics.median(self.cpu), 1e-9),
             "steps": len(self.wall),
             "step_seconds": self.wall,
-            "peak_mib": peak_mib(),
+            "peak_mib": device_peak_mib() if torch.cuda.is_available() else peak_mib(),
         }
 
 
@@ -31,16 +33,29 @@ def time_steps(step: Callable[[], object], *, seconds: float, warm_up: int = 3, 
     """Steps for about so long; the first ones (allocation, caches, kernel choices) are dropped."""
     for _ in range(warm_up):
         step()
+    wait()
     times = Times([], [])
     begin = before = time.perf_counter()
     busy_before = time.process_time()
     while len(times.wall) < least or before - begin < seconds:
         step()
+        wait()
         now, busy = time.perf_counter(), time.process_time()
         times.wall.append(now - before)
         times.cpu.append(busy - busy_before)
         before, busy_before = now, busy
     return times
+
+
+def wait() -> None:
+    """Until a GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def device_peak_mib() -> float:
+    """The most memory of the GPU that tensors ever held, in MiB."""
+    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def peak_mib() -> float:

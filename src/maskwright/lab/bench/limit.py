@@ -9,24 +9,28 @@ from typing import Any
 import torch
 
 from maskwright.lab.bench.clock import time_steps, told
+from maskwright.training.run import device_for
 
 SIDES = (1024, 2048, 4096)
+SIDES_ON_GPU = (4096, 8192)
 
 
 def measure(*, seconds: float = 1.0, precision: str = "bf16") -> dict[str, Any]:
     """Operations a second, and for each second of a processor."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    draws = torch.Generator().manual_seed(0)
+    device = device_for()
+    sides = SIDES if device.type == "cpu" else SIDES_ON_GPU
+    draws = torch.Generator(device).manual_seed(0)
     rates: dict[str, float] = {}
     busy: dict[str, float] = {}
-    for side in SIDES:
-        left, right = (torch.randn(side, side, generator=draws).to(dtype) for _ in range(2))
-        out = torch.empty(side, side, dtype=dtype)
+    for side in sides:
+        left, right = (torch.randn(side, side, generator=draws, device=device).to(dtype) for _ in range(2))
+        out = torch.empty(side, side, dtype=dtype, device=device)
 
         def step(left: torch.Tensor = left, right: torch.Tensor = right, out: torch.Tensor = out) -> None:
             torch.mm(left, right, out=out)
 
-        times = time_steps(step, seconds=seconds / len(SIDES))
+        times = time_steps(step, seconds=seconds / len(sides))
         rates[str(side)] = 2 * side**3 / statistics.median(times.wall)
         busy[str(side)] = 2 * side**3 / statistics.median(times.cpu)
     return {

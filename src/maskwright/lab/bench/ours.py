@@ -14,6 +14,7 @@ from maskwright.batch import Batch, Sequences
 from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
+from maskwright.layers.compiled import compile_layers
 from maskwright.layers.dropout import DropoutStream
 from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
@@ -23,7 +24,7 @@ from maskwright.objectives.tally import Tally
 from maskwright.training.loop import TrainingConfig, ahead, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.run import PRECISIONS, keep_memory
+from maskwright.training.run import PRECISIONS, compiles, device_for, keep_memory
 from maskwright.training.signals import Stop
 
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000  # of BERT's own vocabulary; ordinary tokens begin at FIRST
@@ -99,11 +100,17 @@ def masked(shape: Shape, step: int) -> Batch:
 
 
 def trainer(
-    shape: Shape, precision: Literal["bf16", "float32"] = "bf16", dropout: float = DROPOUT
+    shape: Shape,
+    precision: Literal["bf16", "float32"] = "bf16",
+    dropout: float = DROPOUT,
+    compile: Literal["auto", "always", "never"] = "auto",
 ) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
     """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
     keep_memory()
-    work = Synthetic(shape, dropout)
+    work, device = Synthetic(shape, dropout), device_for()
+    work.module.to(device)
+    if compiles(compile, device):
+        compile_layers(work.module)
     optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), PRECISIONS[precision])
     training, stop = TrainingConfig(precision=precision), Stop()
     work.module.train()
@@ -122,10 +129,11 @@ def measure(
     seconds: float,
     precision: Literal["bf16", "float32"] = "bf16",
     dropout: float = DROPOUT,
+    compile: Literal["auto", "always", "never"] = "auto",
 ) -> dict[str, Any]:
     """Tokens a second by the median step; peak memory; the loss, as a sign that it trains."""
     sized = Shape(**shape)
-    work, train = trainer(sized, precision, dropout)
+    work, train = trainer(sized, precision, dropout, compile)
     losses: list[float] = []
     stream = ahead(work.batches, 0, 1 << 40)
     times = time_steps(lambda: losses.append(train(*next(stream))), seconds=seconds)

@@ -10,11 +10,16 @@ from maskwright.errors import BadInput
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape, flops_per_token
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
 from maskwright.progress import Progress, silent
+from maskwright.training.run import device_for
 
 OURS, INSTALLED, SET, LIMIT = "maskwright", "transformers as installed", "transformers, allocator set", "limit"
+COMPILED = "transformers, compiled"
 
 ALLOCATOR_SET = {"MALLOC_MMAP_THRESHOLD_": str(2**31 - 1), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 """glibc's words for what our training processes do by `mallopt`; other systems pass over them."""
+
+ON_GPU = {"precision": "bf16", "fused": True}
+"""What is faster for transformers on GPUs with bf16."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +55,13 @@ def _compare_at(shape: Shape, terms: Terms, alone: bool, progress: Progress) -> 
     ]
     settings: dict[str, Any] = {}
     if not alone:
-        settings = better_settings(given, terms, progress=progress, name=f"{shape.name}: choose for transformers")
+        on_gpu = device_for().type == "cuda"
+        choose = f"{shape.name}: choose for transformers"
+        settings = dict(ON_GPU) if on_gpu else better_settings(given, terms, progress=progress, name=choose)
         theirs = {**given, **settings, "seconds": terms.seconds}
-        sides += [Side(INSTALLED, "rival", theirs), Side(SET, "rival", theirs, ALLOCATOR_SET)]
+        compiled = Side(COMPILED, "rival", {**theirs, "compiled": True})
+        allocating = Side(SET, "rival", theirs, ALLOCATOR_SET)
+        sides += [Side(INSTALLED, "rival", theirs), compiled if on_gpu else allocating]
     results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
     return summary(shape, terms, settings, results)
 
@@ -103,7 +112,7 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
         return lambda i: results[name][i]["tokens_per_second"]
 
     ours, limit = speed(OURS), results[LIMIT]
-    rivals = [name for name in (INSTALLED, SET) if name in results]
+    rivals = [name for name in (INSTALLED, SET, COMPILED) if name in results]
     return {
         "size": shape.name,
         "shape": f"{shape.layers}x{shape.hidden}",

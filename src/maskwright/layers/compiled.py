@@ -1,0 +1,56 @@
+"""What `torch.compile` is asked for: the rows of a layer behind its attention, and the softmax of a large vocabulary.
+
+Behind attention a layer is two maps and much arithmetic of single numbers: dropout, residual, norm, activation, the
+sums of biases' gradients. Each is a kernel that reads and writes all rows; compiled they are a few. Attention and the
+products stay the libraries'. Layers of one shape share one program, whatever the number of rows, and programs are kept
+on disk from process to process by torch itself.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.layers.dropout import DropoutStream
+
+Rows = Callable[..., Tensor]
+
+
+@cache
+def can_compile() -> bool:
+    """Whether kernels for GPUs can be made here: Triton is there."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def compile_layers(network: nn.Module) -> int:
+    """Compile what its layers do behind attention, where gradients are wanted; how many layers that are.
+
+    What is only looked at, in another precision, is computed as before.
+    """
+    found: list[Any] = [module for module in network.modules() if hasattr(module, "after_attention")]
+    for layer in found:
+        written: Rows = type(layer).after_attention
+        layer.after_attention = partial(_behind, _program(written), written, layer)
+    return len(found)
+
+
+@cache
+def _program(written: Rows) -> Rows:
+    return compiled(written)
+
+
+def compiled(written: Callable[..., Any]) -> Callable[..., Any]:
+    """A function's kernels, for any number of rows, the same in every process: none is chosen by how long it takes."""
+    import torch._inductor.config as settings
+
+    known = hasattr(settings, "deterministic")
+    return torch.compile(written, dynamic=True, options={"deterministic": True} if known else None)
+
+
+def _behind(
+    program: Rows, written: Rows, layer: Any, x: Tensor, context: Tensor, stream: DropoutStream | None
+) -> Tensor:
+    return (program if torch.is_grad_enabled() else written)(layer, x, context, stream)
