@@ -87,13 +87,14 @@ def skeleton() -> str:
         "encoders": "MiniLM (BERT, 6 × 384) as its package ships it; for Chinese one that was pretrained here",
         "recipe": f"AdamW at {rates}, batches of {BATCH}, {100 * WARMUP:g} % of the steps to warm up, then linearly to "
         f"0; decay {DECAY:g} on matrices, ε {EPSILON:g}, gradients clipped at {CLIP:g}, dropout {DROPOUT:g} before the "
-        "head, and in the encoder what its folder says",
+        "head, and in the encoder what its folder says; heads begin as those of transformers",
         "rows": "no text is in two of them; those to judge by are in no file that is learned from",
         "±": "the standard deviation over seeds, which draw the head, the order, dropout and, where models are "
         "compared, the examples; of a difference half of its 95 % interval (Welch's)",
         "within one deviation": "of the other side's runs: of two equal recipes with five runs each, one is below that "
         "in about one task of ten (simulated)",
-        "seconds": "of training alone, one core a run, medians",
+        "time": "is measured by `maskwright bench finetune`, see [performance.md](performance.md); sides of one table "
+        "may have run on different machines",
         "model beside model": f"models of the bake-off, pretrained on the same text; passes: {passes} examples",
     }
     table = "\n".join(["| | |", "| --- | --- |", *(_line(setting) for setting in settings.items())])
@@ -103,7 +104,7 @@ def skeleton() -> str:
 
 
 def parity(answers: Answers) -> str:
-    """A row for each task: both sides' means and deviations, how far they are apart, their time."""
+    """A row for each task: both sides' means and deviations, how far they are apart."""
     head = [
         "task",
         "measure, %",
@@ -112,7 +113,6 @@ def parity(answers: Answers) -> str:
         *SIDES,
         "difference",
         "within one deviation",
-        "time of training, theirs over ours",
     ]
     lines = [_line(head), _line(["---"] * len(head))]
     for name, task in TASKS.items():
@@ -128,11 +128,9 @@ def _row(title: str, sides: dict[str, list[Told]]) -> list[str]:
     ours, theirs = map(Spread.of, values)
     first = sides[OURS][0]
     seeds = "/".join(dict.fromkeys(f"{len(runs)}" for runs in sides.values()))
-    seconds = [statistics.median(told["seconds"] for told in sides[side]) for side in SIDES]
     return [
         title, MEASURES[first["measure"]], f"{first['examples']:,}", seeds, ours.text(), theirs.text(),
         interval(*values), within(ours, theirs),
-        f"{seconds[1] / max(seconds[0], 1e-9):.1f} ({seconds[0]:,.0f} / {seconds[1]:,.0f} s)",
     ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def main() -> None:
         trainer = transformers.Trainer(model, arguments, lambda rows: collated(rows, shape, tokenizer), features)  # type: ignore[arg-type]
         begun, busy = time.perf_counter(), time.process_time()
         trainer.train()
-        told = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - busy}
+        told: dict[str, Any] = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - busy}
     told["answers"] = answers(model.float().eval(), dev, shape, labels, tokenizer, given["length"])
     told["steps"] = trainer.state.global_step
     Path(given["out"]).write_text(json.dumps(told), "utf-8")

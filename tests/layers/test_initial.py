@@ -19,6 +19,13 @@ def test_matrices_follow_the_normal_cut_at_two_deviations() -> None:
     assert stats.kstest(values / 0.02, stats.truncnorm(-2, 2).cdf).pvalue > 1e-6
 
 
+def test_the_whole_normal_is_drawn_where_it_is_asked_for() -> None:
+    model = bert(small(vocab_size=3000, hidden_size=64))
+    start(model, 0.02, 5, cut=False)
+    values = model.token_table.detach().flatten().double().numpy()
+    assert stats.kstest(values / 0.02, stats.norm.cdf).pvalue > 1e-6
+
+
 def test_biases_are_zero_and_gains_one() -> None:
     model = bert(small()).initialise(5)
     for name, parameter in model.named_parameters():

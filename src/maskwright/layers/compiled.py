@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from maskwright.layers.dropout import DropoutStream
 
 Rows = Callable[..., Tensor]
+PROGRAMS = 64
+"""Of one function: shapes, precisions, few rows or many. Behind the limit torch goes back to what is written."""
 
 
 @cache
@@ -30,6 +32,9 @@ def compile_layers(network: nn.Module) -> int:
 
     What is only looked at, in another precision, is computed as before.
     """
+    import torch._dynamo.config as settings
+
+    settings.recompile_limit = max(settings.recompile_limit, PROGRAMS)
     found: list[Any] = [module for module in network.modules() if hasattr(module, "after_attention")]
     for layer in found:
         written: Rows = type(layer).after_attention

@@ -47,13 +47,16 @@ def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig
         raise BadInput("an adapter leaves all layers of the encoder as they are: leave the keys of layers off, or lora")
 
 
-def adapted(network: Finetuning, lora: LoraConfig, deviation: float, seed: int, *, pooler: bool) -> Adapted:
+def adapted(
+    network: Finetuning, lora: LoraConfig, deviation: float, seed: int, *, pooler: bool, cut: bool = True
+) -> Adapted:
     """The network with its encoder filled, and an adapter and a head as they begin.
 
     pooler   its encoder came with one
+    cut      of the head, see `layers.initial.start`
     """
     made = Adapted(network, lora)
-    made.initialise(deviation, seed, pooler=not pooler)
+    made.initialise(deviation, seed, pooler=not pooler, cut=cut)
     return made
 
 

@@ -79,6 +79,8 @@ class Recipe(Config):
     """The texts."""
     dropout: float = Field(default=0.1, ge=0, le=0.9)
     """Of the head's input; of that of questions nothing is, as in BERT's run_squad.py."""
+    heads: Literal["google", "transformers"] = "google"
+    """How a new head begins: google: drawn from a normal that is cut at two deviations; transformers: from all of it."""
     features: FeaturesConfig = FeaturesConfig()
     """What is read of the encoder, and what stands above it."""
     epochs: float = Field(default=3, gt=0)
@@ -259,16 +261,16 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
     else:
         assert isinstance(made.start, TransformerStart)
         network = bi_encoders.network(made.start.config, made.similarity)
-    lora, seed = made.recipe.lora, made.recipe.training.seed
+    lora, seed, cut = made.recipe.lora, made.recipe.training.seed, made.recipe.heads == "google"
     if lora is not None:  # an adapter's checkpoints are without the encoder
         assert isinstance(made.start, TransformerStart)
         found, deviation = made.start.folder.of_encoder(), made.start.config.initializer_range
         found.fill(network.encoder_names(), network)
         weigh(network, made.recipe.loss, made.above.part, made.train.sequences.labels)
-        changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler)
+        changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler, cut=cut)
         return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
     if fresh:
-        made.start.fill(network, seed)
+        made.start.fill(network, seed, cut=cut)
     if isinstance(made.start, TransformerStart):
         layers = made.recipe.layers
         if fresh:

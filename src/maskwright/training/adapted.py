@@ -73,17 +73,18 @@ class Adapted(nn.Module):
         """See `Finetuning.tallied`."""
         return {TASK: self.inner.head.tally(scores, batch)}
 
-    def initialise(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
+    def initialise(self, deviation: float, seed: int, *, pooler: bool = False, cut: bool = True) -> None:
         """Start adapter and head.
 
         pooler   the encoder came without a pooler, so one begins here; else it begins as the encoder's
+        cut      of the head, see `start`
         """
         self.adapter.initialise(seed)
-        self.inner.initialise_head(deviation, seed)
+        self.inner.initialise_head(deviation, seed, cut=cut)
         if self.pooler is not None and self.inner.encoder.pooler is not None:
             self.pooler.load_state_dict(self.inner.encoder.pooler.state_dict())
             if pooler:
-                start(self.pooler, deviation, seed)
+                start(self.pooler, deviation, seed, cut=cut)
 
     def changed(self) -> dict[str, Tensor]:
         """What `inner` computes with in place of parameters of its own, by their names there."""

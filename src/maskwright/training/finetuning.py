@@ -53,12 +53,15 @@ class Finetuning(nn.Module):
         """Where it computes."""
         return next(self.parameters()).device
 
-    def initialise_head(self, deviation: float, seed: int, *, pooler: bool = False) -> None:
-        """Start what stands above the encoder, and the pooler where it came without; the encoder keeps its own."""
-        start(self.head, deviation, seed)
+    def initialise_head(self, deviation: float, seed: int, *, pooler: bool = False, cut: bool = True) -> None:
+        """Start what stands above the encoder, and the pooler where it came without; the encoder keeps its own.
+
+        cut   see `start`
+        """
+        start(self.head, deviation, seed, cut=cut)
         self.features.start(seed)
         if pooler and self.encoder.pooler is not None:
-            start(self.encoder.pooler, deviation, seed)
+            start(self.encoder.pooler, deviation, seed, cut=cut)
 
     def scores(self, batch: Batch, stream: DropoutStream | None = None) -> Tensor:
         """(N, C), (M, C), (T, 2), (N,) or (N, H), see the head. Without a `stream` nothing is dropped."""

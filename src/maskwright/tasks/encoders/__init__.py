@@ -65,8 +65,11 @@ class Starting(Protocol):
         """
         ...
 
-    def fill(self, network: Finetuning, seed: int) -> None:
-        """Set the encoder's weights to those in the folder, and start what stands above."""
+    def fill(self, network: Finetuning, seed: int, *, cut: bool = True) -> None:
+        """Set the encoder's weights to those in the folder, and start what stands above.
+
+        cut   see `layers.initial.start`
+        """
         ...
 
     def write(

@@ -35,10 +35,10 @@ class ElmoStart:
         """See `Starting.network`."""
         return word_finetuning(self.folder.config, above.file, rate, may_follow=may_follow)
 
-    def fill(self, network: Finetuning, seed: int) -> None:
+    def fill(self, network: Finetuning, seed: int, *, cut: bool = True) -> None:
         """The softmax over words is left behind: no task asks for it."""
         self.folder.fill(network.encoder)
-        network.initialise_head(DEVIATION, seed)
+        network.initialise_head(DEVIATION, seed, cut=cut)
 
     def write(
         self, path: Path, network: Finetuning, parameters: Mapping[str, Tensor], above: Above, facts: Mapping[str, Any]

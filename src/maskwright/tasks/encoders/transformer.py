@@ -38,11 +38,11 @@ class TransformerStart:
         """See `Starting.network`."""
         return finetuning(self.config, above.part, rate, features=above.features, may_follow=may_follow)
 
-    def fill(self, network: Finetuning, seed: int) -> None:
+    def fill(self, network: Finetuning, seed: int, *, cut: bool = True) -> None:
         """A pooler that the folder lacks is started as the head is."""
         found = self.folder.of_encoder()
         found.fill(network.encoder_names(), network)
-        network.initialise_head(self.config.initializer_range, seed, pooler=not found.has_pooler)
+        network.initialise_head(self.config.initializer_range, seed, pooler=not found.has_pooler, cut=cut)
 
     def write(
         self, path: Path, network: Finetuning, parameters: Mapping[str, Tensor], above: Above, facts: Mapping[str, Any]

@@ -41,9 +41,9 @@ class TableStart:
         cast("VectorTable", made.encoder).take(self._tensors)
         return made
 
-    def fill(self, network: Finetuning, seed: int) -> None:
+    def fill(self, network: Finetuning, seed: int, *, cut: bool = True) -> None:
         """The vectors are there already."""
-        network.initialise_head(DEVIATION, seed)
+        network.initialise_head(DEVIATION, seed, cut=cut)
 
     def write(
         self, path: Path, network: Finetuning, parameters: Mapping[str, Tensor], above: Above, facts: Mapping[str, Any]
