@@ -292,7 +292,7 @@ def test_a_page_says_what_both_sides_reached_and_keeps_what_was_written(tmp_path
     text = page.read_text()
     assert text.startswith("Before.\n\n<!-- parity -->") and "After." in text and "old" not in text
     row = "| topic of news, English | accuracy | 1,000 | 3 | 92.0 ± 2.0 | 92.0 ± 2.6 | +0.0 ± 5.5 | yes |"
-    assert f"{row} 2.5 (10 / 25 s) |" in text and "spam" not in text
+    assert row in text and "spam" not in text
     assert "| BERT | 80.0 | 80.0 | 80.0 | 1 |" in text and "| bag of words | 75.0 ± 7.1 | – | – | 2 |" in text
     picture = (tmp_path / "pictures/fine-tuning-order.svg").read_text()
     assert "bag of words" in picture and (tmp_path / "pictures/fine-tuning-parity.svg").is_file()

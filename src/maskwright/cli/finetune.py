@@ -26,6 +26,7 @@ def finetune(
     frozen: bool = False,
     epochs: float | None = None,
     dropout: float | None = None,
+    heads: Literal["google", "transformers"] | None = None,
     data: Annotated[str | None, Parameter(name="--data")] = None,
     adapter: Literal["lora"] | None = None,
     out: Path = Path("runs/finetuned"),
@@ -68,6 +69,8 @@ def finetune(
         epochs: Passes over the texts. Default: 3; a bag of words is fitted in one go.
         dropout: Share of what the head reads that is dropped out in training. Default:
             0.1; of an ELMo 0.5.
+        heads: How a new head begins: google cuts the normal it is drawn from at two
+            deviations, transformers does not. Default: google.
         data: The folder with the files of a data set.
         adapter: lora leaves the encoder as it is, and trains a small change to it and
             the head; the model's folder holds these alone, as peft has it, and several
@@ -154,7 +157,9 @@ def finetune(
         usual["training.micro_sequences"] = 2 * whole["training"]["micro_sequences"]
     space = {key.removeprefix("space."): literal(text) for key, text in overrides.items() if key.startswith("space.")}
     keys = {key: value for key, value in overrides.items() if not key.startswith("space.")}
-    usual |= {name: value for name, value in (("epochs", epochs), ("dropout", dropout)) if value is not None}
+    usual |= {
+        name: value for name, value in (("epochs", epochs), ("dropout", dropout), ("heads", heads)) if value is not None
+    }
     recipe = checked(kind, override(whole, usual | keys), "the recipe")
     asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"

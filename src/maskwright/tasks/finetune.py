@@ -80,7 +80,7 @@ class Recipe(Config):
     dropout: float = Field(default=0.1, ge=0, le=0.9)
     """Of the head's input; of that of questions nothing is, as in BERT's run_squad.py."""
     heads: Literal["google", "transformers"] = "google"
-    """How a new head begins: google: drawn from a normal that is cut at two deviations; transformers: from all of it."""
+    """How a new head begins: google: drawn from a normal cut at two deviations; transformers: from the whole of it."""
     features: FeaturesConfig = FeaturesConfig()
     """What is read of the encoder, and what stands above it."""
     epochs: float = Field(default=3, gt=0)
