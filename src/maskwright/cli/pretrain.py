@@ -40,18 +40,21 @@ def pretrain(
         maskwright pretrain bert --size base --corpus corpora/en --keep 5
         maskwright pretrain runs/my-bert/recipe.toml --out runs/again
     """
-    from maskwright.progress import rich_progress
+    from maskwright.progress import rich_progress, silent
     from maskwright.recipes import folder_for, resolve, train
     from maskwright.training.metrics import read_metrics
+    from maskwright.training.ranks import rank_said
     from maskwright.training.run import keep_memory
 
     allocator = "kept" if keep_memory() else "default"
-    progress = rich_progress()
+    progress = silent if rank_said() else rich_progress()
     short = {"start.tokens": start, "training.keep": keep}
     changes = {**overrides, **{key: value for key, value in short.items() if value is not None}}
     resolved, opened = resolve(recipe, corpus, size, changes)
     folder = out or folder_for(recipe, resolved)
     stopped = train(resolved, opened, folder, allocator=allocator, progress=progress)
+    if rank_said():
+        return 128 + stopped if stopped else 0
     last = read_metrics(folder)[-1:]
     result = {
         "run": str(folder),

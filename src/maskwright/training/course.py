@@ -8,8 +8,9 @@ from maskwright.errors import MaskwrightError
 from maskwright.progress import Stage
 from maskwright.training.evaluation import Window, evaluate, told
 from maskwright.training.finite import WAY_OUT
-from maskwright.training.metrics import MetricsLog
+from maskwright.training.metrics import MetricsLog, NoLog
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.signals import Stop
 from maskwright.training.work import Carries, Work, judge_of
@@ -26,8 +27,15 @@ class Course:
     best     the best look so far, where the work is judged
     """
 
-    def __init__(self, work: Work, optimizer: Optimizer, folder: RunFolder, rate: Callable[[int], float]) -> None:
-        self.work, self.optimizer, self.folder, self.rate = work, optimizer, folder, rate
+    def __init__(
+        self,
+        work: Work,
+        optimizer: Optimizer,
+        folder: RunFolder,
+        rate: Callable[[int], float],
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.work, self.optimizer, self.folder, self.rate, self.ranks = work, optimizer, folder, rate, ranks
         judge = judge_of(work)
         self.best = None if judge is None else judge.best
         state: dict[str, Any] = {"tokens": 0, "window": {}, "gradient_norm": 0.0}
@@ -64,15 +72,15 @@ class Course:
         self.norm = norm
         self._carry()
 
-    def start_clock(self, log: MetricsLog) -> None:
+    def start_clock(self, log: MetricsLog | NoLog) -> None:
         """From here on time is counted, beginning at what earlier processes spent."""
         self._clock = Clock(log.seconds_before, self.tokens)
 
-    def write_line(self, log: MetricsLog, bar: Stage, *, look: bool, stop: Stop) -> None:
+    def write_line(self, log: MetricsLog | NoLog, bar: Stage, *, look: bool, stop: Stop) -> None:
         """Log the means since the last line; with `look`, beside those of the held-out documents."""
         means = self.window.means()
         seconds, speed = self._clock.read(self.tokens)
-        held_out = evaluate(self.work, self.optimizer, stop) if look else None
+        held_out = evaluate(self.work, self.optimizer, stop, self.ranks) if look else None
         self._clock.skip(self.tokens)
         if self.best is not None and held_out is not None:
             self.best.look(self.done, held_out, self.optimizer.flat.state())
@@ -91,7 +99,7 @@ class Course:
         self.window = Window()
         bar.advance(0, note=told(means, held_out, speed))
 
-    def save(self, log: MetricsLog, keep: int) -> None:
+    def save(self, log: MetricsLog | NoLog, keep: int) -> None:
         """Write a checkpoint; MaskwrightError if a weight is not finite."""
         if not bool(self.optimizer.flat.master.isfinite().all()):
             raise MaskwrightError(
@@ -107,7 +115,8 @@ class Course:
             state["best"] = self.best.state()
             if beside := self.best.tensors_beside(self.done):
                 tensors["best"] = beside
-        self.folder.save(self.done, tensors, state, keep)
+        if self.ranks.first:
+            self.folder.save(self.done, tensors, state, keep)
         self._saved = self.done
         self._clock.skip(self.tokens)
 

@@ -1,6 +1,7 @@
 """Sums over predictions, and what they say: of the steps since the last logged one, and of held-out documents."""
 
 from collections.abc import Mapping
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from maskwright.objectives.tally import Tally
 from maskwright.training.metrics import HeldOut
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.signals import Stop
 from maskwright.training.work import Work, judge_of
 
@@ -45,20 +47,23 @@ def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, float, float]
 
 
 @torch.no_grad()
-def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None) -> HeldOut | None:
+def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: Ranks = ALONE) -> HeldOut | None:
     """Mean loss and accuracy on the held-out documents, in full precision and without dropout. Changes nothing.
 
-    None where there is nothing to evaluate on.
+    None where there is nothing to evaluate on. Each rank looks at some batches, and all add up the same.
     """
-    sums = Window()
+    found: list[dict[str, tuple[float, float, float]]] = []
     with optimizer.flat.full_precision():
         if (judge := judge_of(work)) is not None:
             return judge.judged()
-        for batch in work.held_out():
-            if stop is not None:
+        for batch in islice(work.held_out(), ranks.rank, None, ranks.size):
+            if stop is not None and ranks.size == 1:
                 stop.hurry()
-            for name, total in totals(work.tallies(batch.to(optimizer.flat.master.device), None)).items():
-                sums.add(name, *total)
+            found.append(totals(work.tallies(batch.to(optimizer.flat.master.device), None)))
+    sums = Window()
+    for of_batch in chain.from_iterable(zip_longest(*ranks.gather(found), fillvalue={})):
+        for name, total in of_batch.items():
+            sums.add(name, *total)
     return sums.means() if sums.sums else None
 
 

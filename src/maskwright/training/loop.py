@@ -8,6 +8,7 @@ all its micro-batches joined: each adds its sums divided by the counts of the wh
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from signal import Signals
 from typing import Literal
 
@@ -17,18 +18,20 @@ from torch import Tensor
 
 from maskwright.batch import Batch
 from maskwright.config import Config
+from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
 from maskwright.objectives.tally import Tally
 from maskwright.progress import Progress, silent
 from maskwright.training.course import Course
 from maskwright.training.evaluation import Window, totals
 from maskwright.training.finite import BEFORE, NotFiniteError, blame
-from maskwright.training.metrics import MetricsLog
+from maskwright.training.metrics import MetricsLog, NoLog
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.ranks import ALONE, Ranks, Tree
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.schedules import Schedule, schedule
 from maskwright.training.signals import Abandoned, Stop, hurried, stop_signals
-from maskwright.training.work import Joined, Work
+from maskwright.training.work import Carries, Joined, Work
 
 
 class TrainingConfig(Config):
@@ -44,6 +47,9 @@ class TrainingConfig(Config):
     """Share of the steps in which the rate rises from 0."""
     schedule: Schedule = "linear"
     """linear, google, cosine or constant."""
+    groups: int | None = Field(default=None, ge=1, le=4096)
+    """Sum a step's micro-batches in so many groups, and these in pairs: 1, 2, 4 ... processes, up to so many, then make
+    the same weights bit for bit. none: one group for each process."""
     clip: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Longest gradient; longer ones are scaled down to it. none: never."""
     precision: Literal["bf16", "float32"] = "bf16"
@@ -82,6 +88,7 @@ def train(
     name: str = "pretrain",
     progress: Progress = silent,
     tensorboard: bool = True,
+    ranks: Ranks = ALONE,
 ) -> Signals | None:
     """Train from where the folder's newest checkpoint is to `config.steps`; the signal that ended it before, if any.
 
@@ -89,16 +96,21 @@ def train(
 
     Raises MaskwrightError before a loss or gradient that is not finite could reach the weights, naming
     the step and the objective; a checkpoint of the step before is left.
+
+    ranks   the processes that share each step; the first of them writes
     """
+    ranks.check(config.groups)
+    if ranks.size > 1 and isinstance(work, Carries | Joined):
+        raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
-    course = Course(work, optimizer, folder, rate)
+    course = Course(work, optimizer, folder, rate, ranks)
     # a signal may have come when the step was done and its line, with an evaluation, was not yet written
     owed = bool(course.window.sums) and config.logs(course.done)
     work.module.train()
     with (
-        MetricsLog(folder.path, at_step=folder.step - owed, tensorboard=tensorboard) as log,
+        log_of(folder, folder.step - owed, tensorboard, ranks) as log,
         stop_signals() as stop,
-        hurried(work.module, stop),
+        hurried(work.module, stop) if ranks.size == 1 else nullcontext(),
         progress.stage(name, config.steps - folder.step, "steps") as bar,
     ):
         course.start_clock(log)
@@ -108,12 +120,13 @@ def train(
                 if course.enough:
                     course.save(log, config.keep)
             for step, batches in ahead(work.batches, folder.step, folder.step if course.enough else config.steps):
-                sums, norm = gradients(work, optimizer, batches, config, step, stop)
+                sums, norm = gradients(work, optimizer, batches, config, step, stop, ranks)
                 optimizer.step(rate(step))
                 course.count(sums, sum(batch.num_tokens for batch in batches), norm)
                 if config.logs(course.done):
                     course.write_line(log, bar, look=config.looks(course.done), stop=stop)
-                leave = bool(stop)  # read once: a signal that comes while we save is for the step after
+                # read once: a signal that comes while we save is for the step after. Ranks leave together
+                leave = bool(ranks.sum_numbers([float(bool(stop))], optimizer.flat.master.device)[0])
                 ended = course.enough or course.done == config.steps
                 if leave or ended or course.done % config.save_every == 0:
                     course.save(log, config.keep)
@@ -128,36 +141,66 @@ def train(
             if course.unsaved:
                 course.save(log, config.keep + 1)  # one more, so that no older one goes for one that leads nowhere
             raise
-    return None if course.enough or course.done == config.steps else stop.signal
+    return None if course.enough or course.done == config.steps else stop.signal or Signals.SIGTERM
 
 
 def gradients(
-    work: Work, optimizer: Optimizer, batches: Sequence[Batch], config: TrainingConfig, step: int, stop: Stop
+    work: Work,
+    optimizer: Optimizer,
+    batches: Sequence[Batch],
+    config: TrainingConfig,
+    step: int,
+    stop: Stop,
+    ranks: Ranks = ALONE,
 ) -> tuple[Window, float]:
     """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`; their sums, and its norm."""
-    counts = joined(work.counts(batch) for batch in batches)
-    device = optimizer.flat.master.device
-    sums = Window()
+    of_batches = [work.counts(batch) for batch in batches]
+    counts = joined(of_batches)
+    flat, device = optimizer.flat, optimizer.flat.master.device
+    found: dict[tuple[int, str], tuple[float, float]] = {}
 
     def stream(place: int) -> DropoutStream:
         return DropoutStream(config.seed, "dropout", step, place, device=device)
 
     if isinstance(work, Joined):
         work.look_over(batches, stream)
-    for place, batch in enumerate(batches):
-        stop.hurry()
-        tallies = work.tallies(batch.to(device), stream(place))
-        loss = mean_loss(tallies, counts)
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
-        optimizer.flat.collect(first=place == 0)
-        for name, (loss_sum, count, correct) in totals(tallies).items():
-            if not math.isfinite(loss_sum):
-                raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss_sum}; {BEFORE}")
-            sums.add(name, loss_sum, count, correct)
-    norm = float(optimizer.flat.clip(config.clip))
+    mine = ranks.mine(len(batches), config.groups)
+    tree = Tree(flat.gradient) if len(mine) > 1 else None
+    for group in mine:
+        if not group:
+            flat.gradient.zero_()
+        for place in group:
+            if ranks.size == 1:
+                stop.hurry()
+            tallies = work.tallies(batches[place].to(device), stream(place))
+            mean_loss(tallies, counts).backward()  # pyright: ignore[reportUnknownMemberType]
+            flat.collect(first=place == group.start)
+            found |= {(place, name): (loss, correct) for name, (loss, _, correct) in totals(tallies).items()}
+            if ranks.size == 1:
+                refuse_infinite({name: loss for (at, name), (loss, _) in found.items() if at == place}, step)
+        if tree is not None:
+            tree.add()
+    if tree is not None:
+        tree.finish()
+    sums = Window()
+    names = [(place, name) for place, its in enumerate(of_batches) for name in its]
+    told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
+    for place, name in names:
+        loss, correct = next(told), next(told)
+        refuse_infinite({name: loss}, step)
+        sums.add(name, loss, of_batches[place][name], correct)
+    ranks.sum_gradient(flat.gradient, as_tree=config.groups is not None)
+    norm = float(flat.clip(config.clip))
     if not math.isfinite(norm):
         raise NotFiniteError(blame(work, batches, config.seed, step))
     return sums, norm
+
+
+def refuse_infinite(losses: Mapping[str, float], step: int) -> None:
+    """NotFiniteError for the first loss that is no number."""
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
 
 
 def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -176,6 +219,11 @@ def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def mean_loss(tallies: dict[str, Tally], counts: Mapping[str, float]) -> Tensor:
     """The micro-batch's share of the step's loss: each objective's sum over the count of the whole step."""
     return torch.stack([tally.loss_sum / (counts[name] or 1) for name, tally in tallies.items()]).sum()
+
+
+def log_of(folder: RunFolder, at_step: int, tensorboard: bool, ranks: Ranks) -> MetricsLog | NoLog:
+    """The run's log, of the rank that writes; of the others none."""
+    return MetricsLog(folder.path, at_step=at_step, tensorboard=tensorboard) if ranks.first else NoLog()
 
 
 def ahead(make: Callable[[int], Sequence[Batch]], first: int, end: int) -> Iterator[tuple[int, Sequence[Batch]]]:

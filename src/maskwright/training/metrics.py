@@ -164,6 +164,24 @@ class MetricsLog:
         self.close()
 
 
+class NoLog:
+    """The log of a rank that does not write."""
+
+    seconds_before = 0.0
+
+    def log(self, **entry: Any) -> None:
+        """Nothing."""
+
+    def sync(self) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 def board_is_installed() -> bool:
     """Whether TensorBoard files can be written (extra [track])."""
     return importlib.util.find_spec("tensorboard") is not None

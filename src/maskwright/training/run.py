@@ -1,7 +1,9 @@
 """A pretraining run from its recipe to its finished model, in one folder."""
 
+import contextlib
 import ctypes
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from typing import Any, NamedTuple
@@ -9,12 +11,14 @@ from typing import Any, NamedTuple
 import torch
 
 from maskwright.config import Config, plain
+from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.compiled import can_compile, compile_layers
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment
+from maskwright.training.ranks import Ranks, all_ranks
+from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
 from maskwright.training.work import Work
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
@@ -62,6 +66,27 @@ def compiles(wanted: str, device: torch.device) -> bool:
     return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
 
 
+@contextlib.contextmanager
+def held(
+    out: Path, opened: Callable[[], contextlib.AbstractContextManager[RunFolder]], ranks: Ranks
+) -> Generator[RunFolder]:
+    """The run's folder: opened by the first rank, and looked into by the others once that went well."""
+    if not ranks.first:
+        step, refused = ranks.gather(None)[0]
+        if refused is not None:
+            raise BadInput(refused)
+        yield followed(out, step)
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(opened())
+        except MaskwrightError as error:
+            ranks.gather((0, str(error)))
+            raise
+        ranks.gather((folder.step, None))
+        yield folder
+
+
 class Fingerprints(NamedTuple):
     """Of what a run learns from: a corpus or the examples of a task, and the tokenizer that made tokens of it."""
 
@@ -97,14 +122,39 @@ def run(
     finish    writes what a finished run leaves: its report, and last its model
     factors   what the rates of a network's parameters are multiplied with, by name
     """
-    device = device_for()
+    with all_ranks() as (ranks, own):
+        return _run(
+            ranks, own or device_for(), recipe, data, out, build, finish, optimizer=optimizer, training=training,
+            name=name, allocator=allocator, may_change=may_change, factors=factors, progress=progress,
+        )  # fmt: skip
+
+
+def _run(
+    ranks: Ranks,
+    device: torch.device,
+    recipe: Config,
+    data: Fingerprints,
+    out: Path,
+    build: Callable[[bool], Work],
+    finish: Callable[[Work, Optimizer, RunFolder], None],
+    *,
+    optimizer: OptimizerConfig,
+    training: TrainingConfig,
+    name: str,
+    allocator: str,
+    may_change: Collection[str],
+    factors: Callable[[Any], Mapping[str, float]],
+    progress: Progress,
+) -> Signals | None:
     terms = environment(
         corpus=data.corpus,
         tokenizer=data.tokenizer,
         device=device_name(device),
         allocator=allocator,
+        ranks=ranks.size,
     )
-    with RunFolder.open(out, plain(recipe), terms, may_change=may_change, progress=progress) as folder:
+    opened = partial(RunFolder.open, out, plain(recipe), terms, may_change=may_change, progress=progress)
+    with held(out, opened, ranks) as folder:
         if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
             progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
             return None
@@ -113,8 +163,10 @@ def run(
         if compiles(training.compile, device):
             compile_layers(work.module)
         moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
-        if stopped := train(work, moved, training, folder, name=name, progress=progress):
+        if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
             return stopped
+        if not ranks.first:
+            return None
         with moved.flat.full_precision():
             finish(work, moved, folder)
     return None

@@ -46,7 +46,7 @@ corpus is, as its fingerprint in the environment may not change.
 """
 FIXED = ("corpus", "tokenizer")
 """Entries of the environment that must not change: the data a run learns from."""
-BITWISE = ("torch", "threads", "device", "cpu", "machine", "allocator")
+BITWISE = ("torch", "threads", "device", "cpu", "machine", "allocator", "ranks")
 """Entries of the environment on which the last bits of a sum depend."""
 
 
@@ -148,6 +148,12 @@ class RunFolder:
             if not (path / RECIPE).exists() or (path / RECIPE).read_bytes() != text:
                 durable.write_file(path / RECIPE, text)
             yield run
+
+
+def followed(path: Path, step: int) -> RunFolder:
+    """The folder that another rank holds, from the checkpoint that it goes on from; 0 for none."""
+    found = checkpoint.load(checkpoint.folder_of(path, step)) if step else None
+    return RunFolder(path=path, resumed=found)
 
 
 def is_run(path: Path) -> bool:

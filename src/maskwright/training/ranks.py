@@ -1,0 +1,153 @@
+"""Several processes on one run: each computes some of a step's micro-batches, and all move the same weights.
+
+    torchrun --nproc-per-node 2 -m maskwright pretrain bert --corpus corpora/en --out runs/bert
+
+What a step trains on is arithmetic, so every rank knows all of it and nothing but sums goes from one to the other: the
+gradient, and the losses of the log. Weights are never sent: from the same sums every rank makes the same update. The
+first rank alone writes, and a checkpoint is whole: any number of ranks goes on from it.
+
+How floats are added decides their last bits. Without `training.groups` the ranks' gradients are summed as the library
+likes best. With it a step's micro-batches are summed in so many groups, and the groups in pairs, and the pairs in
+pairs: a tree that is the same whether 1, 2, 4 or so many ranks work on it, and so are the weights, bit for bit.
+"""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from maskwright.errors import BadInput, MaskwrightError
+
+PATIENCE = dt.timedelta(seconds=100)
+"""How long a rank waits for another before it gives the run up."""
+
+
+class Ranks:
+    """The processes of a run, and which of them this is.
+
+    rank, size   from 0, and how many
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes."""
+        return self.rank == 0
+
+    def mine(self, count: int, groups: int | None) -> list[range]:
+        """The micro-batches of a step that this rank computes, group by group. BadInput where ranks would be idle.
+
+        >>> Ranks(1, 2).mine(6, 4), Ranks(0, 1).mine(3, None)
+        ([range(3, 5), range(5, 6)], [range(0, 3)])
+        """
+        groups = groups or self.size
+        if count < self.size:
+            raise BadInput(
+                f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
+                "training.micro_sequences, or raise training.batch_sequences"
+            )
+        share = groups // self.size
+        own = range(self.rank * share, (self.rank + 1) * share)
+        sizes = [count // groups + (group < count % groups) for group in range(groups)]
+        return [range(sum(sizes[:group]), sum(sizes[: group + 1])) for group in own]
+
+    def check(self, groups: int | None) -> None:
+        """BadInput for groups that these ranks cannot share, or that are no tree of pairs."""
+        if groups is not None and groups & (groups - 1):
+            raise BadInput(f"training.groups {groups} cannot be summed in pairs of pairs: take 1, 2, 4, 8 ...")
+        if groups is not None and groups % self.size:
+            raise BadInput(
+                f"{self.size} processes cannot share training.groups {groups}: take 1, 2, 4 ... processes, up to so "
+                "many, or more groups"
+            )
+
+    def sum_gradient(self, gradient: Tensor, *, as_tree: bool) -> None:
+        """Put the sum over all ranks in the place of each one's own."""
+        if self.size == 1:
+            return
+        if not as_tree:
+            self._together(lambda: dist.all_reduce(gradient))
+            return
+        theirs = torch.empty_like(gradient)
+        for level in range(self.size.bit_length() - 1):
+            other = self.rank ^ (1 << level)
+            pair = [dist.P2POp(dist.isend, gradient, other), dist.P2POp(dist.irecv, theirs, other)]
+            self._together(lambda pair=pair: [work.wait() for work in dist.batch_isend_irecv(pair)])
+            gradient.add_(theirs)  # a + b is b + a
+
+    def sum_numbers(self, numbers: Sequence[float], device: torch.device) -> list[float]:
+        """The sums over all ranks, place by place. Exact where all but one rank have 0."""
+        if self.size == 1:
+            return list(numbers)
+        row = torch.tensor(numbers, dtype=torch.float64, device=device)
+        self._together(lambda: dist.all_reduce(row))
+        return row.tolist()
+
+    def gather(self, told: Any) -> list[Any]:
+        """What each rank tells, in their order."""
+        if self.size == 1:
+            return [told]
+        found: list[Any] = [None] * self.size
+        self._together(lambda: dist.all_gather_object(found, told))
+        return found
+
+    def _together(self, exchange: Any) -> None:
+        try:
+            exchange()
+        except RuntimeError as error:
+            raise MaskwrightError(
+                f"rank {self.rank} lost another of the run's {self.size} processes ({str(error).splitlines()[0]}): go "
+                "on from the last checkpoint by the same line; torchrun --max-restarts 3 does so by itself"
+            ) from error
+
+
+class Tree:
+    """The sum of a row that is filled anew again and again: of pairs, of pairs of pairs, and so on."""
+
+    def __init__(self, row: Tensor) -> None:
+        self._row, self._levels = row, list[tuple[int, Tensor]]()
+
+    def add(self) -> None:
+        """Take in what stands in the row."""
+        self._levels.append((0, self._row.clone()))
+        while len(self._levels) > 1 and self._levels[-1][0] == self._levels[-2][0]:
+            (level, left), (_, right) = self._levels[-2:]
+            self._levels[-2:] = [(level + 1, left.add_(right))]
+
+    def finish(self) -> None:
+        """Leave the sum of all in the row; they were a power of two."""
+        ((_, whole),) = self._levels
+        self._row.copy_(whole)
+
+
+ALONE = Ranks()
+
+
+def rank_said() -> int:
+    """Which of several processes this is, as torchrun says before they know of each other; 0 for a single one."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextlib.contextmanager
+def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
+    """The processes that torchrun started, joined, and the GPU of this one; a single process otherwise."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE, None
+        return
+    device = None
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+    dist.init_process_group("gloo" if device is None else "nccl", timeout=PATIENCE)
+    try:
+        yield Ranks(dist.get_rank(), size), device
+    finally:
+        dist.destroy_process_group()
