@@ -1,5 +1,6 @@
 """`maskwright finetune`: teach an encoder a task from labelled texts."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,11 +107,12 @@ def finetune(
     from maskwright.cli.several_runs import Several, run_several
     from maskwright.config import checked, literal, override, plain
     from maskwright.errors import BadInput
-    from maskwright.progress import rich_progress
+    from maskwright.progress import rich_progress, silent
     from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation, kept
     from maskwright.tasks.learning import learn, recipe_of, usual_of
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
+    from maskwright.training.ranks import rank_said
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -163,6 +165,8 @@ def finetune(
     recipe = checked(kind, override(whole, usual | keys), "the recipe")
     asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
+    if asked.is_asked and "RANK" in os.environ:
+        raise BadInput("several runs go one after another: start --seeds and --search without torchrun")
     if asked.is_asked:
         if not isinstance(recipe, Recipe):
             raise BadInput(
@@ -170,7 +174,9 @@ def finetune(
                 "and --search, and give linear.c"
             )
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
-    stopped = learn(recipe, out, allocator=allocator, progress=rich_progress())
+    stopped = learn(recipe, out, allocator=allocator, progress=silent if rank_said() else rich_progress())
+    if rank_said():
+        return 128 + stopped if stopped else 0
     result: dict[str, Any] = {
         "run": str(out),
         "finished": not stopped,

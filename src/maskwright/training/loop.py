@@ -102,6 +102,8 @@ def train(
     ranks.check(config.groups)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
+    if ranks.size > 1:
+        ranks.mine(len(work.batches(folder.step)), config.groups)  # before anything is written
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
     # a signal may have come when the step was done and its line, with an evaluation, was not yet written

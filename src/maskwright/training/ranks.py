@@ -20,6 +20,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from maskwright.errors import BadInput, MaskwrightError
 
@@ -146,8 +148,14 @@ def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         torch.cuda.set_device(device)
-    dist.init_process_group("gloo" if device is None else "nccl", timeout=PATIENCE)
+    store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
+    # after a restart the launcher's store still holds the addresses of the processes before
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    dist.init_process_group(
+        "gloo" if device is None else "nccl",
+        store=PrefixStore(f"attempt {attempt}", store), rank=rank, world_size=size, timeout=PATIENCE,
+    )  # fmt: skip
     try:
-        yield Ranks(dist.get_rank(), size), device
+        yield Ranks(rank, size), device
     finally:
         dist.destroy_process_group()

@@ -1,0 +1,152 @@
+"""Several processes on one run, as torchrun starts them: the weights are those of a single one, bit for bit."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from maskwright.errors import BadInput
+from maskwright.training.ranks import Ranks, Tree
+from tests.checkpoints import made_up
+from tests.training.small_corpus import SMALL, environment, make_corpus, maskwright
+
+SHARED = "--training.micro_sequences 2 --training.groups 4".split()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def torchrun(count: int, *arguments: str | Path, more: tuple[str, ...] = ()) -> list[str]:
+    """A line that starts so many processes, on a port of their own."""
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), *more]
+    return [*run, "-m", "maskwright", *map(str, arguments)]
+
+
+def line(corpus: Path, out: Path, *more: str) -> list[str]:
+    return ["pretrain", "bert", "--size", "tiny", "--corpus", str(corpus), "--out", str(out), *SMALL, *SHARED, *more]
+
+
+def done(command: list[str], rc: int = 0) -> str:
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == rc, ended.stderr[-3000:]
+    return ended.stderr
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two runs have the same model and the same lines, times aside."""
+    lines: list[list[Any]] = []
+    for out in (one, other):
+        entries = [json.loads(text) for text in (out / "metrics.jsonl").read_text().splitlines()]
+        lines.append([{**entry, "timing": None} for entry in entries])
+    models = [(out / "model" / "model.safetensors").read_bytes() for out in (one, other)]
+    return lines[0] == lines[1] and models[0] == models[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_a_tree_is_the_same_however_its_leaves_are_shared(count: int) -> None:
+    leaves = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 1000)).astype(np.float32)) * 1e3
+    parts: list[torch.Tensor] = []
+    for leaf in leaves.chunk(count):
+        row = torch.empty(1000)
+        tree = Tree(row)
+        for values in leaf:
+            row.copy_(values)
+            tree.add()
+        tree.finish()
+        parts.append(row)
+    while len(parts) > 1:
+        parts = [left + right for left, right in zip(parts[::2], parts[1::2], strict=True)]
+    pairs = (leaves[0::2] + leaves[1::2]).view(4, -1)
+    fours = pairs[0::2] + pairs[1::2]
+    assert torch.equal(parts[0], fours[0] + fours[1])
+
+
+@pytest.mark.parametrize(("count", "groups"), [(8, None), (8, 4), (7, 8), (5, 2)])
+def test_every_micro_batch_is_computed_by_one_rank(count: int, groups: int | None) -> None:
+    for size in (1, 2):
+        shared = [place for rank in range(size) for group in Ranks(rank, size).mine(count, groups) for place in group]
+        assert shared == list(range(count))
+
+
+def test_what_cannot_be_shared_is_refused() -> None:
+    with pytest.raises(BadInput, match="2 processes share the micro-batches of a step, and there are 1"):
+        Ranks(0, 2).mine(1, None)
+    with pytest.raises(BadInput, match=r"2 processes cannot share training\.groups 1"):
+        Ranks(0, 2).check(1)
+    with pytest.raises(BadInput, match="pairs of pairs"):
+        Ranks(0, 1).check(6)
+
+
+def test_two_processes_make_the_weights_of_one(tmp_path: Path, corpus: Path) -> None:
+    short = ("--training.steps", "6", "--training.evaluate_every", "4")
+    done([sys.executable, "-m", "maskwright", *line(corpus, tmp_path / "one", *short)])
+    done(torchrun(2, *line(corpus, tmp_path / "two", *short)))
+    assert same(tmp_path / "one", tmp_path / "two")
+
+
+def test_ranks_without_work_are_refused_before_anything_is_written(tmp_path: Path, corpus: Path) -> None:
+    said = done(torchrun(2, *line(corpus, tmp_path / "run", "--training.micro_sequences", "8")), rc=1)
+    assert "lower training.micro_sequences" in said and not (tmp_path / "run" / "recipe.toml").exists()
+
+
+@pytest.mark.slow
+def test_any_number_of_processes_goes_on(tmp_path: Path, corpus: Path) -> None:
+    """Four are asked to stop, two are killed, one ends it: the same weights as without all that."""
+    assert maskwright(*line(corpus, tmp_path / "one")).returncode == 0
+    out = tmp_path / "many"
+    for count, number in ((4, signal.SIGTERM), (2, signal.SIGKILL)):
+        before = steps(out)
+        process = subprocess.Popen(torchrun(count, *line(corpus, out)), env=environment(), stderr=subprocess.DEVNULL)
+        while steps(out) < before + 9 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(number)
+        process.wait(60)
+        time.sleep(3)  # workers notice that their parent is gone
+    assert maskwright(*line(corpus, out)).returncode == 0
+    assert same(tmp_path / "one", out)
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_all_and_a_restart_goes_on(tmp_path: Path, corpus: Path) -> None:
+    assert maskwright(*line(corpus, tmp_path / "one")).returncode == 0
+    out = tmp_path / "lost"
+    command = torchrun(2, *line(corpus, out), more=("--max-restarts", "1"))
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    while steps(out) < 10 and process.poll() is None:
+        time.sleep(0.05)
+    workers = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    subprocess.run(["kill", "-9", workers[-1]], check=True)
+    assert process.wait(120) == 0
+    assert same(tmp_path / "one", out)
+
+
+@pytest.mark.slow
+def test_fine_tuning_is_shared_too(tmp_path: Path) -> None:
+    model = made_up.encoder(tmp_path / "model")
+    pairs = [
+        (text, name) for i in range(30) for text, name in ((f"a cat word{i % 5}", "x"), (f"paris word{i % 5}", "y"))
+    ]
+    table = tmp_path / "train.csv"
+    table.write_text("text,label\n" + "".join(f"{text},{name}\n" for text, name in pairs))
+    given = ["finetune", "classification", "--model", str(model), "--train", str(table), "--epochs", "2"]
+    given += "--training.batch-sequences 8 --training.micro-sequences 4 --training.groups 2".split()
+    assert maskwright(*given, "--out", tmp_path / "one").returncode == 0
+    done(torchrun(2, *given, "--out", tmp_path / "two"))
+    assert same(tmp_path / "one", tmp_path / "two")
+
+
+def steps(out: Path) -> int:
+    """Lines that a run has logged so far."""
+    file = out / "metrics.jsonl"
+    return file.read_text().count("\n") if file.exists() else 0
