@@ -105,11 +105,17 @@ class LabelledSequences:
         return made if self.labels is None else replace(made, labels=torch.from_numpy(self.labels[asked]))
 
     def in_order(self, tokens: int) -> Iterator[tuple[Integers, Batch]]:
-        """All of them, long ones first, in batches of about so many tokens: which, and their batch."""
+        """All of them, long ones first, in batches of about so many tokens: which, and their batch.
+
+        Sequences of one length need no padding, so a batch ends where the length changes once it is a quarter full.
+        """
         order = np.argsort(-self.lengths, kind="stable")
         widest = int(self.sizes.max(initial=1))
         while len(order):
-            size = max(1, tokens // max(1, int(self.lengths[order[0]]) * widest))
+            longest = int(self.lengths[order[0]])
+            size = max(1, tokens // max(1, longest * widest))
+            same = int(np.searchsorted(-self.lengths[order], -longest, side="right"))
+            size = min(size, same) if 4 * same >= size else size
             which, order = order[:size], order[size:]
             yield which, self.batch(which)
 
