@@ -4,6 +4,7 @@ The files are the catalogue: a module with a function `recipe` is a recipe, and 
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -118,6 +119,8 @@ def train(
 
     module = module_of(recipe.recipe)
     if hasattr(module, "train"):  # what is not learned by the loop
+        if "RANK" in os.environ:
+            raise BadInput(f"{recipe.recipe} is learned by one process: start it without torchrun")
         return module.train(recipe, corpus, folder, progress)
 
     def build(fresh: bool) -> "Work":

@@ -55,7 +55,7 @@ class TrainingConfig(Config):
     precision: Literal["bf16", "float32"] = "bf16"
     """Of the arithmetic; weights, optimizer and evaluation are float32 in both."""
     compile: Literal["auto", "always", "never"] = "auto"
-    """Make kernels of what layers do behind attention. auto: on a GPU, where that takes half a minute once."""
+    """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once."""
     seed: int = Field(default=0, ge=0)
     """Names every draw of the run."""
     log_every: int = Field(default=20, ge=1)
@@ -99,11 +99,9 @@ def train(
 
     ranks   the processes that share each step; the first of them writes
     """
-    ranks.check(config.groups)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
-    if ranks.size > 1:
-        ranks.mine(len(work.batches(folder.step)), config.groups)  # before anything is written
+    ranks.check(config.groups, len(work.batches(folder.step)) if ranks.size > 1 else 1)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
     # a signal may have come when the step was done and its line, with an evaluation, was not yet written
@@ -178,8 +176,6 @@ def gradients(
             mean_loss(tallies, counts).backward()  # pyright: ignore[reportUnknownMemberType]
             flat.collect(first=place == group.start)
             found |= {(place, name): (loss, correct) for name, (loss, _, correct) in totals(tallies).items()}
-            if ranks.size == 1:
-                refuse_infinite({name: loss for (at, name), (loss, _) in found.items() if at == place}, step)
         if tree is not None:
             tree.add()
     if tree is not None:
@@ -189,20 +185,14 @@ def gradients(
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
     for place, name in names:
         loss, correct = next(told), next(told)
-        refuse_infinite({name: loss}, step)
+        if not math.isfinite(loss):
+            raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
         sums.add(name, loss, of_batches[place][name], correct)
     ranks.sum_gradient(flat.gradient, as_tree=config.groups is not None)
     norm = float(flat.clip(config.clip))
     if not math.isfinite(norm):
         raise NotFiniteError(blame(work, batches, config.seed, step))
     return sums, norm
-
-
-def refuse_infinite(losses: Mapping[str, float], step: int) -> None:
-    """NotFiniteError for the first loss that is no number."""
-    for name, loss in losses.items():
-        if not math.isfinite(loss):
-            raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
 
 
 def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -44,24 +44,27 @@ class Ranks:
         return self.rank == 0
 
     def mine(self, count: int, groups: int | None) -> list[range]:
-        """The micro-batches of a step that this rank computes, group by group. BadInput where ranks would be idle.
+        """The micro-batches of a step that this rank computes, group by group; none where there are too few.
 
         >>> Ranks(1, 2).mine(6, 4), Ranks(0, 1).mine(3, None)
         ([range(3, 5), range(5, 6)], [range(0, 3)])
         """
         groups = groups or self.size
-        if count < self.size:
-            raise BadInput(
-                f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
-                "training.micro_sequences, or raise training.batch_sequences"
-            )
         share = groups // self.size
         own = range(self.rank * share, (self.rank + 1) * share)
         sizes = [count // groups + (group < count % groups) for group in range(groups)]
         return [range(sum(sizes[:group]), sum(sizes[: group + 1])) for group in own]
 
-    def check(self, groups: int | None) -> None:
-        """BadInput for groups that these ranks cannot share, or that are no tree of pairs."""
+    def check(self, groups: int | None, count: int) -> None:
+        """BadInput for groups that these ranks cannot share, or that are no tree of pairs, and for idle ranks.
+
+        count   micro-batches of a step
+        """
+        if count < self.size:
+            raise BadInput(
+                f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
+                "training.micro_sequences, or raise training.batch_sequences"
+            )
         if groups is not None and groups & (groups - 1):
             raise BadInput(f"training.groups {groups} cannot be summed in pairs of pairs: take 1, 2, 4, 8 ...")
         if groups is not None and groups % self.size:
