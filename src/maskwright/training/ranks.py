@@ -47,7 +47,7 @@ class Ranks:
         """The micro-batches of a step that this rank computes, group by group; none where there are too few.
 
         >>> Ranks(1, 2).mine(6, 4), Ranks(0, 1).mine(3, None)
-        ([range(3, 5), range(5, 6)], [range(0, 3)])
+        ([range(4, 5), range(5, 6)], [range(0, 3)])
         """
         groups = groups or self.size
         share = groups // self.size

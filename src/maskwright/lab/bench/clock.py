@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 
 class Times(NamedTuple):
     """Seconds of each step: by the clock on the wall, and of processors at work (all threads together)."""
@@ -25,7 +23,7 @@ class Times(NamedTuple):
             "tokens_per_cpu_second": tokens / max(statistics.median(self.cpu), 1e-9),
             "steps": len(self.wall),
             "step_seconds": self.wall,
-            "peak_mib": device_peak_mib() if torch.cuda.is_available() else peak_mib(),
+            "peak_mib": peak_mib() if (cards := gpus()) is None else cards.max_memory_allocated() / 2**20,
         }
 
 
@@ -47,15 +45,16 @@ def time_steps(step: Callable[[], object], *, seconds: float, warm_up: int = 3, 
     return times
 
 
+def gpus() -> Any:
+    """`torch.cuda` where there is a GPU and torch was imported: what reads text is measured without it."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
+
+
 def wait() -> None:
     """Until a GPU has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def device_peak_mib() -> float:
-    """The most memory of the GPU that tensors ever held, in MiB."""
-    return torch.cuda.max_memory_allocated() / 2**20
+    if (cards := gpus()) is not None:
+        cards.synchronize()
 
 
 def peak_mib() -> float:
