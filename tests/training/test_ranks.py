@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from maskwright.errors import BadInput
-from maskwright.training.ranks import Ranks, Tree
+from maskwright.training.ranks import Ranks, Tree, all_ranks
 from tests.checkpoints import made_up
 from tests.training.small_corpus import SMALL, environment, make_corpus, maskwright
 
@@ -84,6 +84,13 @@ def test_what_cannot_be_shared_is_refused() -> None:
         Ranks(0, 2).check(1, 2)
     with pytest.raises(BadInput, match="pairs of pairs"):
         Ranks(0, 1).check(6, 6)
+
+
+def test_a_number_of_processes_that_nobody_started_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(BadInput, match="WORLD_SIZE is 2, and nobody says where"), all_ranks():
+        pass
 
 
 def test_two_processes_make_the_weights_of_one(tmp_path: Path, corpus: Path) -> None:

@@ -1,6 +1,5 @@
 """`maskwright finetune`: teach an encoder a task from labelled texts."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -112,7 +111,7 @@ def finetune(
     from maskwright.tasks.learning import learn, recipe_of, usual_of
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
-    from maskwright.training.ranks import rank_said
+    from maskwright.training.ranks import rank_said, size_said
     from maskwright.training.run import keep_memory
 
     shape = task
@@ -165,7 +164,7 @@ def finetune(
     recipe = checked(kind, override(whole, usual | keys), "the recipe")
     asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
-    if asked.is_asked and "RANK" in os.environ:
+    if asked.is_asked and size_said() > 1:
         raise BadInput("several runs go one after another: start --seeds and --search without torchrun")
     if asked.is_asked:
         if not isinstance(recipe, Recipe):

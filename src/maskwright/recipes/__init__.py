@@ -4,7 +4,6 @@ The files are the catalogue: a module with a function `recipe` is a recipe, and 
 """
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -115,11 +114,12 @@ def train(
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
     from maskwright.report.runs import write_report
+    from maskwright.training.ranks import size_said
     from maskwright.training.run import Fingerprints, run
 
     module = module_of(recipe.recipe)
     if hasattr(module, "train"):  # what is not learned by the loop
-        if "RANK" in os.environ:
+        if size_said() > 1:
             raise BadInput(f"{recipe.recipe} is learned by one process: start it without torchrun")
         return module.train(recipe, corpus, folder, progress)
 

@@ -140,13 +140,20 @@ def rank_said() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def size_said() -> int:
+    """How many processes a run has, as torchrun says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextlib.contextmanager
 def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
     """The processes that torchrun started, joined, and the GPU of this one; a single process otherwise."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = size_said()
     if size == 1:
         yield ALONE, None
         return
+    if "MASTER_ADDR" not in os.environ:
+        raise BadInput(f"WORLD_SIZE is {size}, and nobody says where the others are: use torchrun, or unset it")
     device = None
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())

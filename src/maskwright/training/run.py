@@ -123,50 +123,28 @@ def run(
     factors   what the rates of a network's parameters are multiplied with, by name
     """
     with all_ranks() as (ranks, own):
-        return _run(
-            ranks, own or device_for(), recipe, data, out, build, finish, optimizer=optimizer, training=training,
-            name=name, allocator=allocator, may_change=may_change, factors=factors, progress=progress,
-        )  # fmt: skip
-
-
-def _run(
-    ranks: Ranks,
-    device: torch.device,
-    recipe: Config,
-    data: Fingerprints,
-    out: Path,
-    build: Callable[[bool], Work],
-    finish: Callable[[Work, Optimizer, RunFolder], None],
-    *,
-    optimizer: OptimizerConfig,
-    training: TrainingConfig,
-    name: str,
-    allocator: str,
-    may_change: Collection[str],
-    factors: Callable[[Any], Mapping[str, float]],
-    progress: Progress,
-) -> Signals | None:
-    terms = environment(
-        corpus=data.corpus,
-        tokenizer=data.tokenizer,
-        device=device_name(device),
-        allocator=allocator,
-        ranks=ranks.size,
-    )
-    opened = partial(RunFolder.open, out, plain(recipe), terms, may_change=may_change, progress=progress)
-    with held(out, opened, ranks) as folder:
-        if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
-            progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
-            return None
-        work = build(folder.resumed is None)
-        work.module.to(device)
-        if compiles(training.compile, device):
-            compile_layers(work.module)
-        moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
-        if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
-            return stopped
-        if not ranks.first:
-            return None
-        with moved.flat.full_precision():
-            finish(work, moved, folder)
-    return None
+        device = own or device_for()
+        terms = environment(
+            corpus=data.corpus,
+            tokenizer=data.tokenizer,
+            device=device_name(device),
+            allocator=allocator,
+            ranks=ranks.size,
+        )
+        opened = partial(RunFolder.open, out, plain(recipe), terms, may_change=may_change, progress=progress)
+        with held(out, opened, ranks) as folder:
+            if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
+                progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
+                return None
+            work = build(folder.resumed is None)
+            work.module.to(device)
+            if compiles(training.compile, device):
+                compile_layers(work.module)
+            moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
+            if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
+                return stopped
+            if not ranks.first:
+                return None
+            with moved.flat.full_precision():
+                finish(work, moved, folder)
+        return None
