@@ -46,6 +46,16 @@ def test_options_stay_with_their_example() -> None:
     assert sorted(seen) == list(range(len(SIZES)))
 
 
+def test_what_is_looked_at_is_batched_by_length_where_there_is_enough_of_it() -> None:
+    """Of 8 tokens ten, of 7 one, of 4 ten; forty tokens a batch."""
+    lengths = [4, 8] * 10 + [7]
+    none = [np.zeros(length, np.int64) for length in lengths]
+    encoded = [EncodedPair(ids, ids, ids, np.zeros((len(ids), 2), np.int64), ("x",) * len(ids)) for ids in none]
+    made = LabelledSequences(encoded, None, TransformerInputs(made_up.tokenizer(), segments=2))
+    found = [batch.cu_seqlens.diff().tolist() for _, batch in made.in_order(40)]
+    assert found == [[8] * 5, [8] * 5, [7, *[4] * 4], [4] * 6]
+
+
 @pytest.mark.parametrize("micro", [1, 6, 100])
 def test_a_step_is_of_examples_and_a_micro_batch_of_sequences(micro: int) -> None:
     epochs = Epochs(choices(), batch=4, micro=micro, seed=0)
