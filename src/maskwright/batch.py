@@ -219,15 +219,20 @@ def cut(batch: Batch, size: int) -> list[Batch]:
     >>> [part.token_ids.tolist() for part in parts], parts[1].predict_rows.tolist()
     ([[0, 1, 2], [3, 4]], [1])
     """
-    if batch.num_sequences <= size:
+    return cut_at(batch, [*range(0, batch.num_sequences, size), batch.num_sequences])
+
+
+def cut_at(batch: Batch, sequences: list[int]) -> list[Batch]:
+    """Batches of the sequences from each of these numbers to the next, as views."""
+    if len(sequences) <= 2:
         return [batch]
     bounds = batch.cu_seqlens.tolist()
     rows = batch.predict_rows if batch.predict_rows is not None else torch.zeros(0, dtype=torch.int64)
     spans = batch.span_bounds[:, 0].contiguous() if batch.span_bounds is not None else rows[:0]
     counts = batch.log_counts
 
-    def part(first: int) -> Batch:
-        ends = bounds[first : first + size + 1]
+    def part(first: int, end: int) -> Batch:
+        ends = bounds[first : end + 1]
         start, stop = ends[0], ends[-1]
         hidden = slice(*torch.searchsorted(rows, torch.tensor([start, stop])).tolist())
         bounded = slice(*torch.searchsorted(spans, torch.tensor([start, stop])).tolist())
@@ -235,13 +240,13 @@ def cut(batch: Batch, size: int) -> list[Batch]:
         def of(field: Tensor | None, which: slice, less: int = 0) -> Tensor | None:
             return None if field is None else field[which] - less if less else field[which]
 
-        tokens, sequences = slice(start, stop), slice(first, first + size)
+        tokens, sequences = slice(start, stop), slice(first, end)
         span_of = of(batch.span_of, hidden)
         if span_of is not None and bounded.start:
             span_of = torch.where(span_of < 0, span_of, span_of - bounded.start)
         return Batch(
             token_ids=batch.token_ids[tokens],
-            cu_seqlens=batch.cu_seqlens[first : first + size + 1] - start,
+            cu_seqlens=batch.cu_seqlens[first : end + 1] - start,
             max_seqlen=max(b - a for a, b in pairwise(ends)),
             position_ids=batch.position_ids[tokens],
             token_type_ids=of(batch.token_type_ids, tokens),
@@ -261,7 +266,7 @@ def cut(batch: Batch, size: int) -> list[Batch]:
             log_counts=counts if counts is None else torch.cat([counts[hidden], counts[len(rows) :]]),
         )
 
-    return [part(first) for first in range(0, batch.num_sequences, size)]
+    return [part(first, end) for first, end in pairwise(sequences)]
 
 
 def take(sequences: Sequences, which: Integers) -> Sequences:

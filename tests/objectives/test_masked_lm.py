@@ -113,7 +113,7 @@ def test_static_masks_come_again_after_dupe_factor_epochs(drawn_split: Make) -> 
     shown: defaultdict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
     for batch_size in (1, 9):
         for step in range(sum(sizes) // batch_size):
-            keys = pairs.example_keys(step, batch_size)
+            keys = pairs.examples(step, batch_size).keys
             batch = masked(pairs.sequences(step, batch_size), keys=keys)
             for place, (key, ids) in enumerate(
                 zip(keys, np.split(batch.token_ids, batch.cu_seqlens[1:-1]), strict=True)

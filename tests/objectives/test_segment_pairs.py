@@ -175,13 +175,13 @@ def test_duplicated_passes_come_again_in_another_order(drawn_split: Make) -> Non
 
     def shown(first: int) -> list[tuple[Any, ...]]:
         examples = [example for step in range(first, first + size) for example in apart(pairs.sequences(step, 1))]
-        keys = [int(pairs.example_keys(step, 1)[0]) for step in range(first, first + size)]
+        keys = [int(pairs.examples(step, 1).keys[0]) for step in range(first, first + size)]
         assert len(set(keys)) == size
         return list(zip(keys, examples, strict=True))
 
     first, third = shown(0), shown(size + pairs.epoch_sequences(1))
     assert sorted(first) == sorted(third) and first != third
-    assert not {key for key, _ in first} & set(pairs.example_keys(1, size).tolist()[: pairs.epoch_sequences(1)])
+    assert not {key for key, _ in first} & set(pairs.examples(1, size).keys.tolist()[: pairs.epoch_sequences(1)])
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_static_masks_find_the_pairs_again(split_of: Make) -> None:
 
     def keyed(epoch: int) -> dict[int, Any]:
         shown = apart(stream.sequences(epoch, total))
-        return dict(zip(stream.example_keys(epoch, total).tolist(), shown, strict=True))
+        return dict(zip(stream.examples(epoch, total).keys.tolist(), shown, strict=True))
 
     assert keyed(0) == keyed(2) and keyed(0) != keyed(1)
 

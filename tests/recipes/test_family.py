@@ -1,5 +1,8 @@
 """Every recipe of the family: its paper's numbers, and a run that can be stopped anywhere, bit for bit."""
 
+import os
+import signal
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from maskwright.batch import Batch
 from maskwright.config import checked, override, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
@@ -251,3 +255,59 @@ def test_shared_layers_take_the_memory_of_one() -> None:
         optimizer = Optimizer(work.module, tiny("albert").optimizer, torch.float32)
         sizes.append((optimizer.flat.master.numel(), optimizer.flat.gradient.numel()))
     assert sizes[0] == sizes[1]
+
+
+def test_sequences_grow_through_a_warm_up() -> None:
+    """Stages of doubled length, with the tokens of a step kept; what is held out is that of the full length."""
+    made = tiny(
+        "roberta",
+        **{"length_warmup.share": 0.5, "length_warmup.first": 6, "second_phase.share": 0.0, "training.steps": 16},
+    )
+    examples = data(made, corpus())
+    batches = [examples.batches(step) for step in range(16)]
+    longest = [max(batch.max_seqlen for batch in of_step) for of_step in batches]
+    assert max(longest[:4]) <= 6 < max(longest[4:8]) <= 12 < max(longest[8:]) <= 24
+    sequences = [sum(batch.num_sequences for batch in of_step) for of_step in batches]
+    assert sequences == [24] * 4 + [12] * 4 + [6] * 8
+    plainly = data(tiny("roberta"), corpus())
+    ours, theirs = ([batch.token_ids.tolist() for batch in one.held_out()] for one in (examples, plainly))
+    assert ours == theirs
+
+
+def test_a_warm_up_leaves_steps_for_the_rest() -> None:
+    with pytest.raises(BadInput, match=r"length_warmup.share 0.6 and second_phase.share 0.5 leave no step"):
+        build(tiny("bert", **{"length_warmup.share": 0.6}), corpus())
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt"])
+def test_packed_rows_go_on_bit_for_bit(tmp_path: Path, name: str) -> None:
+    made = tiny(name, **{"training.batch_tokens": 300, "training.micro_tokens": 100})
+
+    def ran(folder: Path) -> tuple[list[str], dict[str, bytes]]:
+        assert run_in(folder, made, module_of(name).build(made, corpus_for(name)))
+        return lines(folder), files(folder, 8)
+
+    wanted = ran(tmp_path / "whole")
+    work = module_of(name).build(made, corpus_for(name))
+    make = work.batches
+
+    def ended(step: int) -> Sequence[Batch]:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)  # while step 3 is computed
+        return make(step)
+
+    work.batches = ended
+    assert not run_in(tmp_path / "cut", made, work)
+    assert max(checkpoint.steps(tmp_path / "cut")) in (3, 4)
+    assert ran(tmp_path / "cut") == wanted
+
+
+def test_what_cannot_be_packed_is_said() -> None:
+    with pytest.raises(BadInput, match=r"micro_tokens 100 .*batch_tokens 250 .*let this be a multiple"):
+        tiny("bert", **{"training.batch_tokens": 250, "training.micro_tokens": 100})
+    with pytest.raises(BadInput, match="micro_tokens 20 holds no sequence of 24 tokens"):
+        data(tiny("bert", **{"training.batch_tokens": 40, "training.micro_tokens": 20}), corpus())
+    for name in ("xlnet", "elmo"):
+        with pytest.raises(BadInput, match="here these keep their places"):
+            start = override(plain(module_of(name).recipe("tiny", "drawn", 50)), {"training.batch_tokens": 400})
+            module_of(name).check(checked(module_of(name).Recipe, start, name), corpus())

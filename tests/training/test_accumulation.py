@@ -15,6 +15,7 @@ from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.signals import Stop
+from maskwright.training.work import whole
 from tests.models.networks import network, small
 from tests.training.works import VOCABULARY, Examples, Given, corpus, recipe, relative
 
@@ -31,7 +32,7 @@ def gradient_of(
 ) -> tuple[torch.Tensor, dict[str, list[float]]]:
     work = Given(fresh(), [EXAMPLES.batch(which) for which in cuts])
     optimizer = Optimizer(work.module, OptimizerConfig(), dtype)
-    sums, norm = gradients(work, optimizer, work.batches(0), NO_CLIP, 0, Stop())
+    sums, _, norm = gradients(work, optimizer, whole(work.batches(0)), NO_CLIP, 0, Stop())
     assert abs(norm - float(optimizer.flat.gradient.norm())) <= 1e-6 * norm
     return optimizer.flat.gradient.clone(), sums.sums
 

@@ -16,6 +16,7 @@ from maskwright.training.finetuning import Finetuning, finetuning
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.signals import Stop
+from maskwright.training.work import whole
 from tests.models.networks import draw_weights, small
 from tests.parity import draw_batch
 from tests.training.works import Given
@@ -54,7 +55,7 @@ def test_the_gradient_of_a_step_is_that_of_torch_s_mean(asks: str) -> None:
     ours.head.class_weights = weights
     optimizer = Optimizer(ours, OptimizerConfig(), torch.float64)
     config = TrainingConfig(clip=None)
-    sums, _ = gradients(Given(ours, batches), optimizer, batches, config, 0, Stop())  # type: ignore[arg-type]
+    sums, _, _ = gradients(Given(ours, batches), optimizer, whole(batches), config, 0, Stop())  # type: ignore[arg-type]
 
     scores, labels = [theirs.scores(batch) for batch in batches], [batch.labels for batch in batches]
     assert all(label is not None for label in labels)

@@ -20,7 +20,7 @@ from maskwright.training.labelled_sequences import Epochs, LabelledSequences
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.signals import Stop
-from maskwright.training.work import Joined
+from maskwright.training.work import Joined, whole
 from tests.checkpoints import made_up
 from tests.models.networks import draw_weights, small
 
@@ -54,7 +54,7 @@ def gradient(model: Finetuning, loss: LossName, micro: int) -> tuple[Tensor, lis
     assert isinstance(work, Joined)
     optimizer = Optimizer(model, OptimizerConfig(), torch.float64)
     config = TrainingConfig(clip=None, precision="float32", seed=3)
-    sums, _ = gradients(work, optimizer, work.batches(0), config, 0, Stop())
+    sums, _, _ = gradients(work, optimizer, whole(work.batches(0)), config, 0, Stop())
     return optimizer.flat.gradient.clone(), sums.sums["task"]
 
 

@@ -17,6 +17,7 @@ from maskwright.training.loop import gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.permutation_recipe import PermutationWork, Recipe, build, check
 from maskwright.training.signals import Stop
+from maskwright.training.work import whole
 from tests.training.works import VOCABULARY, corpus
 
 SMALL: dict[str, Any] = {
@@ -41,7 +42,7 @@ class Run:
 
     def step(self, number: int) -> None:
         batches = self.work.batches(number)
-        sums, _ = gradients(self.work, self.optimizer, batches, self.recipe.training, number, Stop())
+        sums, _, _ = gradients(self.work, self.optimizer, whole(batches), self.recipe.training, number, Stop())
         self.optimizer.step(1.0)
         self.losses.append(sums.means().loss)
 

@@ -48,7 +48,7 @@ def plan(
     resolved, opened = resolve(recipe, corpus, size, overrides)
     stepwise(resolved.recipe).check(resolved, opened)  # here, so that it is said in one line, and not by a probe
     training = resolved.training
-    given = "training.micro_sequences" in overrides
+    given = "training.micro_sequences" in overrides or training.batch_tokens is not None
     sizes = [min(training.micro_sequences, training.batch_sequences)]
     sizes = sizes if given else sizes_to_try(training.batch_sequences)
     progress = rich_progress()
@@ -56,6 +56,16 @@ def plan(
     later = probe_later(resolved, opened, tried, seconds=seconds, progress=progress)
     result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later)
     show(result, json=json, text=lambda: table(result))
+
+
+def _micro_batch(result: dict[str, Any], tried: str) -> list[tuple[str, str]]:
+    """What is computed at once; packed rows are taken as they are."""
+    if result["micro_tokens"]:
+        return [("micro-batch", f"packed rows of {result['micro_tokens']:,} tokens")]
+    return [
+        ("micro-batch", f"{result['micro_sequences']} sequences, the fastest that fits (tokens/s of {tried})"),
+        ("", f"--training.micro_sequences {result['micro_sequences']}"),
+    ]
 
 
 def table(result: dict[str, Any]) -> str:
@@ -73,8 +83,7 @@ def table(result: dict[str, Any]) -> str:
         ("recipe", f"{result['recipe']}, size {result['size']}"),
         ("device", result["device"] if result["device"] != "cpu" else f"cpu, {result['threads']} threads"),
         ("parameters", f"{result['parameters']:,}"),
-        ("micro-batch", f"{result['micro_sequences']} sequences, the fastest that fits (tokens/s of {tried})"),
-        ("", f"--training.micro_sequences {result['micro_sequences']}"),
+        *_micro_batch(result, tried),
         ("memory", f"{size(memory['peak'])} at the peak{_of(memory['free'])}"),
         ("", parts),
         ("speed", f"{result['tokens_per_second']:,.0f} tokens/s, {result['step_seconds']:.3g} s a step"),

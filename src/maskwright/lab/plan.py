@@ -162,6 +162,7 @@ def plan(
         "threads": torch.get_num_threads(),
         "parameters": best.parameters,
         "micro_sequences": best.micro_sequences,
+        "micro_tokens": training.row_tokens,
         "tokens_per_second": best.tokens_per_second,
         "step_seconds": best.step_seconds,
         "step_tokens": best.step_tokens,
@@ -187,7 +188,7 @@ def plan(
             "model": best.model_bytes,
         },
         "examples_per_epoch": examples,
-        "epochs": training.steps * training.batch_sequences / examples,
+        "epochs": training.steps * (training.batch_rows or training.batch_sequences) / examples,
         "tried": [
             {
                 "micro_sequences": one.micro_sequences,

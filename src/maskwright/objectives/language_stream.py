@@ -90,6 +90,11 @@ class LanguageStream:
         of = np.repeat(np.arange(len(documents)), counts)
         return firsts[of] + step * (np.arange(len(of)) - (np.cumsum(counts) - counts)[of]), of
 
+    def lengths(self, plan: Stretches, split: Split) -> Integers:
+        """(n,) tokens of each, special ones included."""
+        del split
+        return plan.length + 1
+
     def lay_out(self, split: Split, plan: Stretches) -> Sequences:
         """</s> and a stretch behind it; a stretch that was cut out of a word begins one all the same."""
         lasts = np.cumsum(plan.sentences)

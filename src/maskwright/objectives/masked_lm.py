@@ -16,7 +16,7 @@ Google's `create_pretraining_data.py` writes them to disk, come again with the e
 Which of the two is a matter of the keys of a step's examples, which their draws depend on and nothing else:
 
     dynamic   draws.words(batch_sequences, seed, "masks", step)
-    static    stream.example_keys(step, batch_sequences), of a stream with dupe_factor
+    static    stream.examples(step, batch_sequences).keys, of a stream with dupe_factor
 """
 
 from typing import Literal

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from maskwright.batch import Batch, Integers, Sequences, cut, take
+from maskwright.batch import Batch, Integers, Sequences, cut_at, take
 from maskwright.draws import Words, words
 from maskwright.errors import BadInput
 from maskwright.objectives.masked_lm import MasksConfig, chosen, mask_sequences
+from maskwright.objectives.micro_batches import micro_batches
 from maskwright.objectives.show import Example, decode
 from maskwright.objectives.stream import Stream
 from maskwright.objectives.units import Hidden
@@ -42,6 +43,7 @@ class MaskedSequences:
     masks                which tokens are hidden
     batch_sequences      sequences of a step
     micro_sequences      sequences of a micro-batch
+    batch_rows           rows of a step, each a micro-batch, where the streams are packed
     held_out_sequences   how many held-out sequences of each stream are looked at, None for all
     steps                of the whole run, for a rate that changes
     first_step           the step at which the streams begin
@@ -58,6 +60,7 @@ class MaskedSequences:
         *,
         batch_sequences: int,
         micro_sequences: int,
+        batch_rows: int | None = None,
         held_out_sequences: int | None,
         seed: int,
         steps: int,
@@ -69,7 +72,7 @@ class MaskedSequences:
             raise BadInput(f"the tokenizer, of kind {tokenizer.kind}, has no [MASK]: nothing can be hidden with it")
         self.streams, self.held_out_streams = streams, held_out
         self.tokenizer, self.masks, self.mask_id = tokenizer, masks, tokenizer.mask_id
-        self.batch_sequences, self.micro_sequences = batch_sequences, micro_sequences
+        self.batch_sequences, self.micro_sequences, self.batch_rows = batch_sequences, micro_sequences, batch_rows
         self.held_out_sequences, self.seed, self.steps = held_out_sequences, seed, steps
         self.first_step, self.boundaries, self.segments = first_step, boundaries, segments
         self._units = masks.units()
@@ -80,14 +83,23 @@ class MaskedSequences:
 
     def batches(self, step: int) -> list[Batch]:
         """The step's micro-batches, sequences of like length together, masked."""
+        return self.part(step, range(self.number(step)))
+
+    def number(self, step: int) -> int:
+        """Micro-batches of a step."""
+        del step
+        return self.batch_rows or -(-self.batch_sequences // self.micro_sequences)
+
+    def part(self, step: int, places: range) -> list[Batch]:
+        """Those at these places; of the others nothing but the length is looked at."""
         made: list[Batch] = []
-        for sequences, keys in self._groups(step):
-            made += cut(self._masked(sequences, keys, step), self.micro_sequences)
+        for sequences, keys, ends in self._groups(step, places):
+            made += cut_at(self._masked(sequences, keys, step), ends.tolist())
         return made
 
     def looked_at(self, step: int) -> Iterator[Looked]:
         """The step's sequences, masked, beside what they were made from: to look at them."""
-        for sequences, keys in self._groups(step):
+        for sequences, keys, _ in self._groups(step, range(self.number(step))):
             hidden, _ = chosen(sequences, keys, self._units, **self._options(HIDING, step))
             yield Looked(sequences, hidden, self._masked(sequences, keys, step))
 
@@ -125,21 +137,17 @@ class MaskedSequences:
                 batch, tokenizer.id_to_token, mask_id=self.mask_id, special_ids=special_ids, units=hidden.first
             )
 
-    def _groups(self, step: int) -> Iterator[tuple[Sequences, Words]]:
-        """The sequences of several micro-batches at a time, long ones first, and the keys of their masks.
+    def _groups(self, step: int, places: range) -> Iterator[tuple[Sequences, Words, Integers]]:
+        """The sequences of several micro-batches at a time, the keys of their masks, and where micro-batches end.
 
         Words are drawn for a group at once, which is faster than for each micro-batch by itself.
         """
-        size = self.batch_sequences
         turn, place = divmod(step - self.first_step, len(self.streams))
-        stream = self.streams[place]
-        sequences = stream.sequences(turn, size)
+        examples = self.streams[place].examples(turn, self.batch_rows or self.batch_sequences)
         static = self.masks.dupe_factor is not None
-        keys = stream.example_keys(turn, size) if static else words(size, self.seed, "masks", step)
-        order = np.argsort(-sequences.lengths, kind="stable")
-        group = max(1, GROUP // self.micro_sequences) * self.micro_sequences
-        for which in np.split(order, range(group, size, group)):
-            yield take(sequences, which), keys[which]
+        keys = examples.keys if static else words(len(examples.keys), self.seed, "masks", step)
+        for which, ends in micro_batches(examples, self.micro_sequences).groups(places, GROUP):
+            yield examples.lay_out(which), keys[which], ends
 
     def _masked(self, sequences: Sequences, keys: Words, step: int) -> Batch:
         return mask_sequences(
@@ -160,24 +168,33 @@ class MaskedSequences:
 class Phases:
     """One run over several kinds of examples, one after the other: 128 tokens first, say, then 512 (BERT, A.2).
 
-    phases   (the step at which it ends, its examples), in order; what is held out is that of the first
+    phases   (the step at which it ends, its examples), in order
+    main     the number of the phase that gives what is held out, and the size of an epoch
     """
 
-    def __init__(self, phases: Sequence[tuple[int, MaskedSequences]]) -> None:
-        self.phases = phases
-        self.held_out = phases[0][1].held_out
+    def __init__(self, phases: Sequence[tuple[int, MaskedSequences]], *, main: int = 0) -> None:
+        self.phases, self.main = phases, phases[main][1]
+        self.held_out = self.main.held_out
 
     def of(self, step: int) -> MaskedSequences:
         """The examples of a step; of the last phase for steps beyond its end."""
         return next((data for end, data in self.phases if step < end), self.phases[-1][1])
 
     def epoch_sequences(self, epoch: int) -> int:
-        """How many sequences an epoch of the first phase has."""
-        return self.phases[0][1].epoch_sequences(epoch)
+        """How many sequences an epoch of the main phase has."""
+        return self.main.epoch_sequences(epoch)
 
     def batches(self, step: int) -> list[Batch]:
         """The step's micro-batches."""
         return self.of(step).batches(step)
+
+    def number(self, step: int) -> int:
+        """How many there are."""
+        return self.of(step).number(step)
+
+    def part(self, step: int, places: range) -> list[Batch]:
+        """Those at these places."""
+        return self.of(step).part(step, places)
 
     def looked_at(self, step: int) -> Iterator[Looked]:
         """The step's sequences, masked, beside what they were made from."""

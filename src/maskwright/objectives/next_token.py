@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskwright.batch import Batch, Sequences, cut, flat_batch, take
+from maskwright.batch import Batch, Sequences, cut_at, flat_batch, take
 from maskwright.layers.weight_names import WeightName
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.masked_lm_head import masked_rows, masked_tally, num_masked
+from maskwright.objectives.micro_batches import micro_batches
 from maskwright.objectives.show import Example, Mark
 from maskwright.objectives.stream import Stream
 from maskwright.objectives.tally import Tally
@@ -76,6 +77,7 @@ class NextTokenSequences:
     held_out             what to judge by; None: nothing
     batch_sequences      sequences of a step
     micro_sequences      sequences of a micro-batch
+    batch_rows           rows of a step, each a micro-batch, where the stream is packed
     held_out_sequences   how many held-out sequences are looked at, None for all
     """
 
@@ -87,17 +89,29 @@ class NextTokenSequences:
         *,
         batch_sequences: int,
         micro_sequences: int,
+        batch_rows: int | None = None,
         held_out_sequences: int | None,
     ) -> None:
         self.stream, self.held_out_stream, self.tokenizer = stream, held_out, tokenizer
-        self.batch_sequences, self.micro_sequences = batch_sequences, micro_sequences
+        self.batch_sequences, self.micro_sequences, self.batch_rows = batch_sequences, micro_sequences, batch_rows
         self.held_out_sequences = held_out_sequences
 
     def batches(self, step: int) -> Sequence[Batch]:
         """The step's micro-batches, sequences of like length together."""
-        sequences = self.stream.sequences(step, self.batch_sequences)
-        order = np.argsort(-sequences.lengths, kind="stable")
-        return cut(with_next_tokens(take(sequences, order)), self.micro_sequences)
+        return self.part(step, range(self.number(step)))
+
+    def number(self, step: int) -> int:
+        """Micro-batches of a step."""
+        del step
+        return self.batch_rows or -(-self.batch_sequences // self.micro_sequences)
+
+    def part(self, step: int, places: range) -> list[Batch]:
+        """Those at these places; of the others nothing but the length is looked at."""
+        examples = self.stream.examples(step, self.batch_rows or self.batch_sequences)
+        made: list[Batch] = []
+        for which, ends in micro_batches(examples, self.micro_sequences).groups(places, len(examples.keys)):
+            made += cut_at(with_next_tokens(examples.lay_out(which)), ends.tolist())
+        return made
 
     def epoch_sequences(self, epoch: int) -> int:
         """How many sequences an epoch has."""

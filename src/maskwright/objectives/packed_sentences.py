@@ -62,11 +62,13 @@ class PackedSentences:
         lasts = following[firsts] - 1
         return Packed(starts[firsts], starts[lasts] + lengths[lasts] - starts[firsts])
 
+    def lengths(self, plan: Packed, split: Split) -> Integers:
+        """(n,) tokens of each, special ones included."""
+        return plan.length + SPECIALS + _borders_inside(split, plan)[2]
+
     def lay_out(self, split: Split, plan: Packed) -> Sequences:
         """[CLS] sentences [SEP], and a [SEP] where a new document begins inside."""
-        borders = split.sentence_offsets[split.document_offsets]
-        first = np.searchsorted(borders, plan.start, side="right")
-        inside = np.searchsorted(borders, plan.start + plan.length, side="left") - first
+        borders, first, inside = _borders_inside(split, plan)
         counts = inside + 1
         ends = np.cumsum(counts)
         of = np.repeat(np.arange(len(counts)), counts)
@@ -75,6 +77,13 @@ class PackedSentences:
         last = place == inside[of]
         stops = np.where(last, (plan.start + plan.length)[of], borders[np.minimum(first[of] + place, len(borders) - 1)])
         return segments.lay_out(split, starts, stops - starts, counts, cls_id=self.cls_id, sep_id=self.sep_id)
+
+
+def _borders_inside(split: Split, plan: Packed) -> tuple[Integers, Integers, Integers]:
+    """Where documents begin, the first that begins inside of each sequence, and how many do."""
+    borders = split.sentence_offsets[split.document_offsets]
+    first = np.searchsorted(borders, plan.start, side="right")
+    return borders, first, np.searchsorted(borders, plan.start + plan.length, side="left") - first
 
 
 def _parts(split: Split, documents: Integers, room: int) -> tuple[Integers, Integers, Integers]:

@@ -93,6 +93,11 @@ class SegmentPairs:
             sentences=self.sentences,
         )
 
+    def lengths(self, plan: Plan, split: Split) -> Integers:
+        """(pairs,) tokens of each, special ones included."""
+        del split
+        return plan.a_length + plan.b_length + SPECIALS
+
     def lay_out(self, split: Split, plan: Plan) -> Sequences:
         """The pairs of a plan as flat sequences [CLS] A [SEP] B [SEP]; token types 0 and 1."""
         pairs = plan.num_pairs

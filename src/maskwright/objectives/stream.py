@@ -5,11 +5,15 @@ corpus of more than about 64 M tokens is taken in visits: random groups of block
 and shuffled inside the group, so memory and the wait for the first batch do not grow with the corpus. How many
 examples a visit has is known only after planning it: the first call for a late step plans the visits before it once
 (about a second for 64 M tokens) and remembers their sizes.
+
+With `row_tokens` the examples of a visit are packed into rows of so many tokens (`objectives.packing`), and what a step
+has is rows instead of examples.
 """
 
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +22,7 @@ from maskwright.batch import Integers, Sequences
 from maskwright.corpus.read import Split
 from maskwright.draws import Words, generator, key
 from maskwright.errors import BadInput
+from maskwright.objectives.packing import pack
 
 Plan = TypeVar("Plan", bound=tuple[Any, ...])
 Value = TypeVar("Value")
@@ -44,13 +49,40 @@ class Layout(Protocol[Plan]):
         """The examples of these documents (numbers, ascending), in the order they are made."""
         ...
 
+    def lengths(self, plan: Plan, split: Split) -> Integers:
+        """(N,) tokens of each example of a plan, special ones included."""
+        ...
+
     def lay_out(self, split: Split, plan: Plan) -> Sequences:
         """The examples of a plan, one after the other."""
         ...
 
 
+class Examples(Generic[Plan]):
+    """The examples of a step before they are laid out.
+
+    plan   one row an example
+    keys   (N,) uint64 their names, equal whenever one comes again; static masks are drawn from them
+    rows   (R+1,) where the examples of each packed row begin and end; None where nothing is packed
+    """
+
+    def __init__(
+        self, split: Split, layout: "Layout[Plan]", plan: Plan, keys: Words, rows: Integers | None = None
+    ) -> None:
+        self._split, self._layout, self.plan, self.keys, self.rows = split, layout, plan, keys, rows
+
+    @cached_property
+    def lengths(self) -> Integers:
+        """(N,) tokens of each, special ones included."""
+        return self._layout.lengths(self.plan, self._split)
+
+    def lay_out(self, which: Integers) -> Sequences:
+        """Some of them, in this order."""
+        return self._layout.lay_out(self._split, _made(self.plan, (field[which] for field in self.plan)))
+
+
 class _Stretch(NamedTuple):
-    """Consecutive examples of one visit of one epoch: rows `order[first:end]` of its plan."""
+    """Consecutive units of one visit of one epoch, rows or examples: `first` to `end` of its order."""
 
     epoch: int
     visit: int
@@ -65,8 +97,9 @@ class Stream(Generic[Plan]):
     layout        how they become examples
     seed          of every draw
     dupe_factor   passes that are drawn before they are repeated; None: 64, each epoch's order being new
+    row_tokens    of the rows that examples are packed into; None: they are not
 
-    Raises BadInput for a split without documents and for a dupe_factor below 1.
+    Raises BadInput for a split without documents, for a dupe_factor below 1 and for rows shorter than an example.
     """
 
     def __init__(
@@ -76,6 +109,7 @@ class Stream(Generic[Plan]):
         *,
         seed: int,
         dupe_factor: int | None = None,
+        row_tokens: int | None = None,
         visit_tokens: int = VISIT_TOKENS,
         block_tokens: int = BLOCK_TOKENS,
     ) -> None:
@@ -86,31 +120,41 @@ class Stream(Generic[Plan]):
             )
         if split.num_documents == 0:
             raise BadInput("the split has no documents: build the corpus from more text")
+        if row_tokens is not None and row_tokens < layout.max_length:
+            raise BadInput(
+                f"training.micro_tokens {row_tokens} holds no sequence of {layout.max_length} tokens: raise it, or "
+                "shorten layout.max_length"
+            )
         layout.check(split)
         self.split, self.layout, self.seed, self.passes = split, layout, seed, dupe_factor or PASSES
+        self.row_tokens = row_tokens
         self._blocks = _blocks(split, block_tokens)
         self.visits = max(1, min(round(split.num_tokens / visit_tokens), (len(self._blocks) - 1) // 2))
-        self._ends = [0]  # of each visit in the stream of examples, as far as they are known
+        self._ends = [0]  # of each visit in the stream of examples, or of rows, as far as they are known
         self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
-        self._orders: OrderedDict[tuple[int, int], Integers] = OrderedDict()
+        self._orders: OrderedDict[tuple[int, int], _Order] = OrderedDict()
 
-    def sequences(self, step: int, batch_sequences: int) -> Sequences:
-        """Examples [step * batch_sequences, (step + 1) * batch_sequences) of the stream."""
-        plans = [self._rows(stretch) for stretch in self._stretches(step, batch_sequences)]
-        joined = plans[0] if len(plans) == 1 else _made(plans[0], map(np.concatenate, zip(*plans, strict=True)))
-        return self.layout.lay_out(self.split, joined)
-
-    def example_keys(self, step: int, batch_sequences: int) -> Words:
-        """(batch_sequences,) uint64 names of the examples of a step, equal whenever one comes again.
-
-        Static masks are drawn from them.
-        """
+    def examples(self, step: int, batch: int) -> Examples[Plan]:
+        """Examples [step * batch, (step + 1) * batch) of the stream; where they are packed, so many rows of them."""
+        plans: list[Plan] = []
         keys: list[Words] = []
-        for stretch in self._stretches(step, batch_sequences):
+        sizes: list[Integers] = []
+        for stretch in self._stretches(step, batch):
             base = key(self.seed, "masks", self._pass(stretch.epoch), stretch.visit) & 0xFFFF_FFFF_FFFF_FFFF
-            rows = self._order(stretch.epoch, stretch.visit)[stretch.first : stretch.end]
-            keys.append(np.uint64(base) ^ rows.astype(np.uint64))
-        return np.concatenate(keys)
+            order = self._order(stretch.epoch, stretch.visit)
+            chosen, plan = order.of(stretch.first, stretch.end), self.plan(stretch.epoch, stretch.visit)
+            plans.append(_made(plan, (field[chosen] for field in plan)))
+            keys.append(np.uint64(base) ^ chosen.astype(np.uint64))
+            if order.rows is not None:
+                sizes.append(np.diff(order.rows[stretch.first : stretch.end + 1]))
+        joined = plans[0] if len(plans) == 1 else _made(plans[0], map(np.concatenate, zip(*plans, strict=True)))
+        rows = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(sizes))]) if sizes else None
+        return Examples(self.split, self.layout, joined, np.concatenate(keys), rows)
+
+    def sequences(self, step: int, batch: int) -> Sequences:
+        """The examples of a step, laid out in their order."""
+        examples = self.examples(step, batch)
+        return self.layout.lay_out(self.split, examples.plan)
 
     def plan(self, epoch: int, visit: int = 0) -> Plan:
         """The examples of a visit of an epoch, in the order they were made (before the shuffle)."""
@@ -121,7 +165,7 @@ class Stream(Generic[Plan]):
         return self._plans[address]
 
     def epoch_sequences(self, epoch: int) -> int:
-        """How many examples an epoch has. They differ a little from epoch to epoch."""
+        """How many examples, or rows, an epoch has. They differ a little from epoch to epoch."""
         self._grow(visits=(epoch + 1) * self.visits)
         return self._ends[(epoch + 1) * self.visits] - self._ends[epoch * self.visits]
 
@@ -136,40 +180,58 @@ class Stream(Generic[Plan]):
         mine = np.sort(np.array_split(shuffled, self.visits)[visit])
         return np.concatenate([np.arange(int(self._blocks[i]), int(self._blocks[i + 1])) for i in mine])
 
-    def _order(self, epoch: int, visit: int) -> Integers:
+    def _order(self, epoch: int, visit: int) -> "_Order":
         """The order in which a visit's examples are shown; new in each epoch even if they are not."""
         address = (epoch, visit)
         if address not in self._orders:
-            order = generator(self.seed, "shuffle", epoch, visit).permutation(len(self.plan(epoch, visit)[0]))
+            draws, plan = generator(self.seed, "shuffle", epoch, visit), self.plan(epoch, visit)
+            if self.row_tokens is None:
+                order = _Order(draws.permutation(len(plan[0])), None)
+            else:
+                order = _Order(*pack(self.layout.lengths(plan, self.split), self.row_tokens, draws))
             _remember(self._orders, address, order)
         return self._orders[address]
-
-    def _rows(self, stretch: _Stretch) -> Plan:
-        rows = self._order(stretch.epoch, stretch.visit)[stretch.first : stretch.end]
-        plan = self.plan(stretch.epoch, stretch.visit)
-        return _made(plan, (field[rows] for field in plan))
 
     def _grow(self, *, visits: int = 0, sequences: int = 0) -> None:
         """Know the ends of that many visits, and of as many as hold that many examples."""
         repeats = self.visits * self.passes
         while (number := len(self._ends) - 1) < visits or self._ends[-1] < sequences:
-            if number >= repeats:
+            address = divmod(number, self.visits)
+            if self.row_tokens is not None:
+                size = self._order(*address).units
+            elif number >= repeats:
                 size = self._ends[number - repeats + 1] - self._ends[number - repeats]
             else:
-                size = len(self.plan(*divmod(number, self.visits))[0])
+                size = len(self.plan(*address)[0])
             self._ends.append(self._ends[-1] + size)
 
-    def _stretches(self, step: int, batch_sequences: int) -> Iterator[_Stretch]:
-        """Where the examples of a step lie; a step may reach over visits and epochs."""
-        if step < 0 or batch_sequences < 1:
-            raise ValueError(f"no step {step} of {batch_sequences} sequences")
-        first, end = step * batch_sequences, (step + 1) * batch_sequences
+    def _stretches(self, step: int, batch: int) -> Iterator[_Stretch]:
+        """Where the examples or rows of a step lie; a step may reach over visits and epochs."""
+        if step < 0 or batch < 1:
+            raise ValueError(f"no step {step} of {batch} sequences")
+        first, end = step * batch, (step + 1) * batch
         self._grow(sequences=end)
         while first < end:
             number = bisect_right(self._ends, first) - 1
             begin, stop = self._ends[number], min(end, self._ends[number + 1])
             yield _Stretch(*divmod(number, self.visits), first - begin, stop - begin)
             first = stop
+
+
+class _Order(NamedTuple):
+    """The order in which a visit's examples are shown, and where packed rows of them begin and end."""
+
+    examples: Integers
+    rows: Integers | None
+
+    @property
+    def units(self) -> int:
+        """How many rows, or examples."""
+        return len(self.examples) if self.rows is None else len(self.rows) - 1
+
+    def of(self, first: int, end: int) -> Integers:
+        """The examples of these units."""
+        return self.examples[first:end] if self.rows is None else self.examples[self.rows[first] : self.rows[end]]
 
 
 def _made(like: Plan, fields: Iterable[Any]) -> Plan:

@@ -101,6 +101,11 @@ class TranslationPairs:
         fit = lengths.sum(axis=1) + SPECIALS <= self.max_length
         return fit if self.max_sentence is None else fit & (lengths.max(axis=1) <= self.max_sentence)
 
+    def lengths(self, plan: Translations, split: Split) -> Integers:
+        """(n,) tokens of each pair, special ones included."""
+        del split
+        return plan.lengths.sum(axis=1) + SPECIALS
+
     def lay_out(self, split: Split, plan: Translations) -> Sequences:
         """The pairs of a plan as flat sequences, with their languages and positions; token types are all 0."""
         sides = np.stack([plan.first, 1 - plan.first], axis=1).ravel()

@@ -171,6 +171,7 @@ def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Pr
 
 def prepared(recipe: Recipe) -> Prepared:
     """Encoder's folder and examples, read and encoded. BadInput where one of them does not do."""
+    recipe.training.check_not_packed()
     data, faults = recipe.data, Faults(recipe.data.skip_bad)
     start = starting(recipe.model, data.shape)
     length = data.max_length or min(start.longest, LONGEST)

@@ -93,11 +93,12 @@ def data(recipe: Recipe, corpus: Corpus) -> NextTokenSequences:
     layout = RunningText(separator=corpus.tokenizer.sep_id, max_length=recipe.layout.max_length)
     held_out = corpus.held_out
     return NextTokenSequences(
-        Stream[Any](corpus.train, layout, seed=training.seed),
+        Stream[Any](corpus.train, layout, seed=training.seed, row_tokens=training.row_tokens),
         Stream[Any](held_out, layout, seed=0, dupe_factor=1) if held_out.num_documents else None,
         corpus.tokenizer,
         batch_sequences=training.batch_sequences,
         micro_sequences=training.micro_sequences,
+        batch_rows=training.batch_rows,
         held_out_sequences=training.held_out_sequences,
     )
 

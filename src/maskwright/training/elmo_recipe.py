@@ -71,6 +71,7 @@ class Recipe(Config):
 
 def check(recipe: Recipe, corpus: Corpus) -> None:
     """BadInput where the recipe does not go with itself or with the corpus."""
+    recipe.training.check_not_packed()
     words, model = corpus.tokenizer.vocab_size, recipe.model
     if model.vocab_size < words:
         raise BadInput(

@@ -1,6 +1,6 @@
 """Numbers that are none: found before they reach the weights, and traced to their objective."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from maskwright.batch import Batch
 from maskwright.errors import MaskwrightError
@@ -16,12 +16,15 @@ WAY_OUT = "lower optimizer.rate, lengthen training.warmup_share, or look at the 
 BEFORE = f"the weights are those of the step before; {WAY_OUT}"
 
 
-def blame(work: Work, batches: Sequence[Batch], seed: int, step: int) -> str:
-    """Which objective's gradient is not finite: each is computed alone once more, on the same draws."""
+def blame(work: Work, batches: Mapping[int, Batch], seed: int, step: int) -> str:
+    """Which objective's gradient is not finite: each is computed alone once more, on the same draws.
+
+    batches   by their places in the step
+    """
     names: list[str] = []
     device = next(work.module.parameters()).device
-    for name in work.counts(batches[0]):
-        for place, batch in enumerate(batches):
+    for name in work.counts(next(iter(batches.values()))):
+        for place, batch in batches.items():
             work.module.zero_grad()
             stream = DropoutStream(seed, "dropout", step, place, device=device)
             work.tallies(batch.to(device), stream)[name].loss_sum.backward()  # pyright: ignore[reportUnknownMemberType]

@@ -6,17 +6,17 @@ all its micro-batches joined: each adds its sums divided by the counts of the wh
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from signal import Signals
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from maskwright.batch import Batch
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
@@ -31,7 +31,9 @@ from maskwright.training.ranks import ALONE, Ranks, Tree
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.schedules import Schedule, schedule
 from maskwright.training.signals import Abandoned, Stop, hurried, stop_signals
-from maskwright.training.work import Carries, Joined, Work
+from maskwright.training.work import Carries, Joined, Share, Work, number_of, share_of
+
+Made = TypeVar("Made")
 
 
 class TrainingConfig(Config):
@@ -47,6 +49,11 @@ class TrainingConfig(Config):
     """Share of the steps in which the rate rises from 0."""
     schedule: Schedule = "linear"
     """linear, google, cosine or constant."""
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that make one update, packed: rows of micro_tokens are filled to their end with whole sequences, and
+    batch_sequences and micro_sequences are not read. none: sequences are not packed."""
+    micro_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a packed row, which is computed at once; none: batch_tokens."""
     groups: int | None = Field(default=None, ge=1, le=4096)
     """Sum a step's micro-batches in so many groups, and these in pairs: 1, 2, 4 ... processes, up to so many, then make
     the same weights bit for bit. none: one group for each process."""
@@ -68,6 +75,30 @@ class TrainingConfig(Config):
     """Steps from checkpoint to checkpoint."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints kept."""
+
+    @property
+    def row_tokens(self) -> int | None:
+        """Tokens of a packed row; None where sequences are not packed."""
+        return self.batch_tokens and (self.micro_tokens or self.batch_tokens)
+
+    @property
+    def batch_rows(self) -> int | None:
+        """Packed rows of a step; None where sequences are not packed."""
+        return self.batch_tokens and self.batch_tokens // (self.micro_tokens or self.batch_tokens)
+
+    def check_not_packed(self) -> None:
+        """BadInput where sequences would be packed that have places of their own, in lanes or as answers of a task."""
+        if self.batch_tokens:
+            raise BadInput("training.batch_tokens packs sequences, and here these keep their places: leave it out")
+
+    @model_validator(mode="after")
+    def _whole_rows(self) -> "TrainingConfig":
+        if self.micro_tokens and (not self.batch_tokens or self.batch_tokens % self.micro_tokens):
+            raise BadInput(
+                f"training.micro_tokens {self.micro_tokens} are the tokens of a packed row, and training.batch_tokens "
+                f"{self.batch_tokens or 'none'} those of a step: let this be a multiple of that"
+            )
+        return self
 
     def logs(self, done: int) -> bool:
         """Whether a line is written after `done` steps."""
@@ -101,7 +132,7 @@ def train(
     """
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
-    ranks.check(config.groups, len(work.batches(folder.step)) if ranks.size > 1 else 1)
+    ranks.check(config.groups, number_of(work, folder.step) if ranks.size > 1 else 1)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
     # a signal may have come when the step was done and its line, with an evaluation, was not yet written
@@ -119,10 +150,11 @@ def train(
                 course.write_line(log, bar, look=config.looks(course.done), stop=stop)
                 if course.enough:
                     course.save(log, config.keep)
-            for step, batches in ahead(work.batches, folder.step, folder.step if course.enough else config.steps):
-                sums, norm = gradients(work, optimizer, batches, config, step, stop, ranks)
+            shares = partial(share_of, work, ranks=ranks, groups=config.groups)
+            for step, share in ahead(shares, folder.step, folder.step if course.enough else config.steps):
+                sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks)
                 optimizer.step(rate(step))
-                course.count(sums, sum(batch.num_tokens for batch in batches), norm)
+                course.count(sums, tokens, norm)
                 if config.logs(course.done):
                     course.write_line(log, bar, look=config.looks(course.done), stop=stop)
                 # read once: a signal that comes while we save is for the step after. Ranks leave together
@@ -147,15 +179,18 @@ def train(
 def gradients(
     work: Work,
     optimizer: Optimizer,
-    batches: Sequence[Batch],
+    share: Share,
     config: TrainingConfig,
     step: int,
     stop: Stop,
     ranks: Ranks = ALONE,
-) -> tuple[Window, float]:
-    """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`; their sums, and its norm."""
-    of_batches = [work.counts(batch) for batch in batches]
-    counts = joined(of_batches)
+) -> tuple[Window, int, float]:
+    """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`.
+
+    Their sums, their tokens, and the gradient's norm: of the whole step, of which this process computes its share.
+    """
+    of_batches, tokens = counted(work, share, ranks)
+    counts = joined(of_batches.values())
     flat, device = optimizer.flat, optimizer.flat.master.device
     found: dict[tuple[int, str], tuple[float, float]] = {}
 
@@ -163,16 +198,15 @@ def gradients(
         return DropoutStream(config.seed, "dropout", step, place, device=device)
 
     if isinstance(work, Joined):
-        work.look_over(batches, stream)
-    mine = ranks.mine(len(batches), config.groups)
-    tree = Tree(flat.gradient) if len(mine) > 1 else None
-    for group in mine:
+        work.look_over([*share.made.values()], stream)
+    tree = Tree(flat.gradient) if len(share.groups) > 1 else None
+    for group in share.groups:
         if not group:
             flat.gradient.zero_()
         for place in group:
             if ranks.size == 1:
                 stop.hurry()
-            tallies = work.tallies(batches[place].to(device), stream(place))
+            tallies = work.tallies(share.made[place].to(device), stream(place))
             mean_loss(tallies, counts).backward()  # pyright: ignore[reportUnknownMemberType]
             flat.collect(first=place == group.start)
             found |= {(place, name): (loss, correct) for name, (loss, _, correct) in totals(tallies).items()}
@@ -181,7 +215,7 @@ def gradients(
     if tree is not None:
         tree.finish()
     sums = Window()
-    names = [(place, name) for place, its in enumerate(of_batches) for name in its]
+    names = [(place, name) for place, its in of_batches.items() for name in its]
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
     for place, name in names:
         loss, correct = next(told), next(told)
@@ -191,8 +225,17 @@ def gradients(
     ranks.sum_gradient(flat.gradient, as_tree=config.groups is not None)
     norm = float(flat.clip(config.clip))
     if not math.isfinite(norm):
-        raise NotFiniteError(blame(work, batches, config.seed, step))
-    return sums, norm
+        raise NotFiniteError(blame(work, share.made, config.seed, step))
+    return sums, tokens, norm
+
+
+def counted(work: Work, share: Share, ranks: Ranks) -> tuple[dict[int, Mapping[str, float]], int]:
+    """Predictions of each micro-batch of the step, by its place and by objective; and the tokens of all."""
+    own = share.own
+    counts = {place: work.counts(batch) for place, batch in own.items()}
+    told = ranks.gather((counts, sum(batch.num_tokens for batch in own.values())))
+    of_all = {place: its for counts, _ in told for place, its in counts.items()}
+    return dict(sorted(of_all.items())), sum(tokens for _, tokens in told)
 
 
 def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -218,12 +261,12 @@ def log_of(folder: RunFolder, at_step: int, tensorboard: bool, ranks: Ranks) -> 
     return MetricsLog(folder.path, at_step=at_step, tensorboard=tensorboard) if ranks.first else NoLog()
 
 
-def ahead(make: Callable[[int], Sequence[Batch]], first: int, end: int) -> Iterator[tuple[int, Sequence[Batch]]]:
-    """The batches of steps `first` to `end`, each made while the one before is computed."""
+def ahead(make: Callable[[int], Made], first: int, end: int) -> Iterator[tuple[int, Made]]:
+    """What is made for steps `first` to `end`, each while the one before is computed."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
         waiting = pool.submit(make, first) if first < end else None
         for step in range(first, end):
             assert waiting is not None
-            batches = waiting.result()
+            made = waiting.result()
             waiting = pool.submit(make, step + 1) if step + 1 < end else None
-            yield step, batches
+            yield step, made

@@ -52,6 +52,18 @@ class SecondPhaseConfig(Config):
     """The most predictions a sequence may have; none: as many for each token as before."""
 
 
+class LengthWarmupConfig(Config):
+    """The beginning of a run, on shorter sequences (Li et al. 2021, arXiv 2108.06084): steadier, less attention.
+
+    Their length doubles from stage to stage up to `layout.max_length`, and a step has as many tokens in each.
+    """
+
+    share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps that it takes, each stage an equal part; 0: there is none."""
+    first: int = Field(default=32, ge=5)
+    """Tokens of a sequence in the first stage."""
+
+
 class Recipe(Config):
     """Everything that a run of masked pretraining is made of."""
 
@@ -69,6 +81,8 @@ class Recipe(Config):
     """How sequences are laid out."""
     masks: MasksConfig = MasksConfig()
     """Masks."""
+    length_warmup: LengthWarmupConfig = LengthWarmupConfig()
+    """Shorter sequences at the beginning."""
     second_phase: SecondPhaseConfig = SecondPhaseConfig()
     """Longer sequences at the end."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -99,6 +113,11 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
     lengths = {"layout.max_length": recipe.layout.max_length}
     if recipe.second_phase.share:
         lengths["second_phase.max_length"] = recipe.second_phase.max_length
+    if recipe.length_warmup.share + recipe.second_phase.share >= 1:
+        raise BadInput(
+            f"length_warmup.share {recipe.length_warmup.share} and second_phase.share {recipe.second_phase.share} "
+            "leave no step between them: lower one"
+        )
     for name, length in lengths.items():
         if length > model.longest:
             raise BadInput(
@@ -155,13 +174,29 @@ def _check_languages(recipe: Recipe, corpus: Corpus) -> None:
 
 def data(recipe: Recipe, corpus: Corpus) -> Phases:
     """What the recipe learns from, as arithmetic."""
-    steps, later = recipe.training.steps, later_phase(recipe)
-    if later is None:
-        return Phases([(steps, _examples(recipe, corpus, first_step=0))])
-    begins = steps - round(recipe.second_phase.share * steps)
-    return Phases(
-        [(begins, _examples(recipe, corpus, first_step=0)), (steps, _examples(later, corpus, first_step=begins))]
-    )
+    phases, first, main = list[tuple[int, MaskedSequences]](), 0, 0
+    for end, of_phase in phases_of(recipe):
+        main = len(phases) if of_phase.layout == recipe.layout else main
+        phases.append((end, _examples(of_phase, corpus, first_step=first)))
+        first = end
+    return Phases(phases, main=main)
+
+
+def phases_of(recipe: Recipe) -> list[tuple[int, Recipe]]:
+    """The recipe as it is in each phase, and the step at which that ends: warm-up, most of the run, longer text."""
+    steps, warmup, later = recipe.training.steps, recipe.length_warmup, later_phase(recipe)
+    ends: list[tuple[int, Recipe]] = []
+    lengths: list[int] = []
+    while warmup.share and warmup.first << len(lengths) < recipe.layout.max_length:
+        lengths.append(warmup.first << len(lengths))
+    for stage, length in enumerate(lengths):
+        end = round(warmup.share * steps * (stage + 1) / len(lengths))
+        ends.append((end, _with_length(recipe, length, batch_grows=True)))
+    ends.append((steps - (round(recipe.second_phase.share * steps) if later else 0), recipe))
+    if later is not None:
+        ends.append((steps, later))
+    begins = [0, *(end for end, _ in ends)]
+    return [phase for first, phase in zip(begins, ends, strict=False) if first < phase[0]]
 
 
 def later_phase(recipe: Recipe) -> Recipe | None:
@@ -169,17 +204,34 @@ def later_phase(recipe: Recipe) -> Recipe | None:
     training, second = recipe.training, recipe.second_phase
     if not round(second.share * training.steps):
         return None
-    longer = second.max_length / recipe.layout.max_length
-    most = recipe.masks.max_predictions
-    if most is not None:
-        most = second.max_predictions or round(most * longer)
+    longer = _with_length(recipe, second.max_length, batch_grows=False)
+    masks, regime = longer.masks, longer.training
+    if masks.max_predictions is not None and second.max_predictions:
+        masks = masks.with_changes(max_predictions=second.max_predictions)
+    if second.batch_sequences:
+        regime = regime.with_changes(batch_sequences=second.batch_sequences)
+    if second.micro_sequences:
+        regime = regime.with_changes(micro_sequences=second.micro_sequences)
+    return longer.with_changes(masks=masks, training=regime)
+
+
+def _with_length(recipe: Recipe, max_length: int, *, batch_grows: bool) -> Recipe:
+    """The recipe on sequences of another length, as many tokens in a micro-batch and predictions for each token.
+
+    batch_grows   keep the tokens of a step too, and not its sequences
+    """
+    training, most = recipe.training, recipe.masks.max_predictions
+    longer = max_length / recipe.layout.max_length
     return recipe.with_changes(
-        layout=recipe.layout.with_changes(max_length=second.max_length),
-        masks=recipe.masks.with_changes(max_predictions=most),
+        layout=recipe.layout.with_changes(max_length=max_length),
+        masks=recipe.masks.with_changes(max_predictions=most and max(1, round(most * longer))),
         training=training.with_changes(
-            batch_sequences=second.batch_sequences or training.batch_sequences,
-            micro_sequences=second.micro_sequences or max(1, round(training.micro_sequences / longer)),
+            batch_sequences=max(1, round(training.batch_sequences / longer))
+            if batch_grows
+            else training.batch_sequences,
+            micro_sequences=max(1, round(training.micro_sequences / longer)),
         ),
+        length_warmup=LengthWarmupConfig(),
         second_phase=SecondPhaseConfig(),
     )
 
@@ -219,7 +271,13 @@ def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSeque
     dupe_factor = recipe.masks.dupe_factor
     return MaskedSequences(
         [
-            Stream[Any](corpus.train, layout, seed=_seed(training.seed, place), dupe_factor=dupe_factor)
+            Stream[Any](
+                corpus.train,
+                layout,
+                seed=_seed(training.seed, place),
+                dupe_factor=dupe_factor,
+                row_tokens=training.row_tokens,
+            )
             for place, layout in enumerate(trained)
         ],
         [
@@ -231,6 +289,7 @@ def _examples(recipe: Recipe, corpus: Corpus, *, first_step: int) -> MaskedSeque
         recipe.masks,
         batch_sequences=training.batch_sequences,
         micro_sequences=training.micro_sequences,
+        batch_rows=training.batch_rows,
         held_out_sequences=training.held_out_sequences,
         seed=training.seed,
         steps=training.steps,

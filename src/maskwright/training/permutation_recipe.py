@@ -130,6 +130,7 @@ class PermutationWork:
 
 def check(recipe: Recipe, corpus: Corpus) -> None:
     """BadInput where the recipe does not go with itself or with the corpus."""
+    recipe.training.check_not_packed()
     model, tokenizer = recipe.model, corpus.tokenizer
     if model.vocab_size < tokenizer.vocab_size:
         raise BadInput(

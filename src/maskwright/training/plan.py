@@ -12,7 +12,7 @@ from torch import Tensor
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.signals import Stop
-from maskwright.training.work import Work
+from maskwright.training.work import Work, whole
 
 STRIDE = 7  # micro-batches are sorted by length; every seventh, going round, soon has all lengths among them
 STEPS = 8  # whose micro-batches are tried: each has another shape, which takes time and memory of its own
@@ -67,7 +67,7 @@ def measure(
     device = optimizer.flat.master.device
     batches = work.batches(0)
     stop = Stop()
-    gradients(work, optimizer, batches[:1], training, 0, stop)  # the longest: the most memory
+    gradients(work, optimizer, whole(batches[:1]), training, 0, stop)  # the longest: the most memory
     optimizer.step(0.0)  # its state too
     rest = min(_timed(device, lambda: optimizer.step(0.0)) for _ in range(3))
     evaluation = _evaluation(work, optimizer, seconds / 4)
@@ -76,7 +76,7 @@ def measure(
     while place < 2 or time.perf_counter() - began < seconds:
         of_step = several[place % STEPS]
         batch = of_step[place * STRIDE % len(of_step)]
-        gradients(work, optimizer, [batch], training, 0, stop)  # asks for the loss, so it waits for the device
+        gradients(work, optimizer, whole([batch]), training, 0, stop)  # asks for the loss, so it waits for the device
         tokens += batch.num_tokens
         place += 1
     spent = time.perf_counter() - began

@@ -21,6 +21,7 @@ from maskwright.models.xlnet import XlnetConfig
 from maskwright.objectives.decoder_head import DecoderHead
 from maskwright.objectives.head import Head
 from maskwright.objectives.masked_lm_head import MaskedLMHead
+from maskwright.objectives.micro_batches import InParts
 from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.next_token import NextTokenHead
 from maskwright.objectives.show import Example
@@ -147,3 +148,5 @@ class PretrainingWork:
         self.module, self.data = network, data
         self.batches, self.held_out = data.batches, data.held_out
         self.counts, self.tallies = network.counts, network.tallies
+        if isinstance(data, InParts):
+            self.number, self.part = data.number, data.part

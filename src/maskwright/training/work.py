@@ -1,15 +1,17 @@
 """What the loop trains: the few methods that every objective and every task has."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
+from maskwright.objectives.micro_batches import InParts
 from maskwright.objectives.tally import Tally
 from maskwright.training.best import Best
 from maskwright.training.metrics import HeldOut
+from maskwright.training.ranks import ALONE, Ranks
 
 
 class Work(Protocol):
@@ -61,6 +63,42 @@ class Joined(Protocol):
     def look_over(self, batches: Sequence[Batch], stream: Callable[[int], DropoutStream]) -> None:
         """See the whole step, before the turn of its micro-batches; `stream` gives each one's dropout by its place."""
         ...
+
+
+class Share(NamedTuple):
+    """What this process computes of a step.
+
+    groups   places of micro-batches, group by group, see `Ranks.mine`
+    made     the micro-batch of each of these places
+    """
+
+    groups: list[range]
+    made: Mapping[int, Batch]
+
+    @property
+    def own(self) -> dict[int, Batch]:
+        """The micro-batches of its groups by their places."""
+        return {place: self.made[place] for group in self.groups for place in group}
+
+
+def whole(batches: Sequence[Batch]) -> Share:
+    """Micro-batches that one process computes as all of a step."""
+    return Share([range(len(batches))], dict(enumerate(batches)))
+
+
+def number_of(work: Work, step: int) -> int:
+    """Micro-batches of a step."""
+    return work.number(step) if isinstance(work, InParts) else len(work.batches(step))
+
+
+def share_of(work: Work, step: int, ranks: Ranks = ALONE, groups: int | None = None) -> Share:
+    """What this process computes of a step; of several, each makes its own micro-batches where the data can."""
+    if ranks.size > 1 and isinstance(work, InParts):
+        mine = ranks.mine(work.number(step), groups)
+        places = range(mine[0].start, mine[-1].stop)
+        return Share(mine, dict(zip(places, work.part(step, places), strict=True)))
+    batches = work.batches(step)
+    return Share(ranks.mine(len(batches), groups), dict(enumerate(batches)))
 
 
 class Judge(Protocol):

@@ -26,6 +26,7 @@ from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.run import PRECISIONS, compiles, device_for, keep_memory
 from maskwright.training.signals import Stop
+from maskwright.training.work import whole
 
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000  # of BERT's own vocabulary; ordinary tokens begin at FIRST
 FEW = 200  # and in vocabularies too small for it
@@ -116,7 +117,7 @@ def trainer(
     work.module.train()
 
     def step(number: int, batches: SequenceOf[Batch]) -> float:
-        sums, _ = gradients(work, optimizer, batches, training, number, stop)
+        sums, _, _ = gradients(work, optimizer, whole(batches), training, number, stop)
         optimizer.step(1.0)
         return sums.means().loss
 

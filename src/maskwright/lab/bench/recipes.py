@@ -25,6 +25,7 @@ from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.lab.bench.turns import Result, Side, in_turn
 from maskwright.progress import Progress, silent
+from maskwright.training.work import whole
 
 BESIDE = "bert"
 OF_PAIRS = ("nsp", "sop")
@@ -211,7 +212,7 @@ def measure(
         number, some = next(stream)
         tokens.append(sum(batch.num_tokens for batch in some))
         asked.append(sum(n for batch in some for head, n in work.counts(batch).items() if head not in OF_PAIRS))
-        gradients(work, optimizer, some, made.training, number, stop)
+        gradients(work, optimizer, whole(some), made.training, number, stop)
         optimizer.step(1.0)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
