@@ -100,6 +100,16 @@ def test_two_processes_make_the_weights_of_one(tmp_path: Path, corpus: Path) -> 
     assert same(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.slow
+def test_packed_rows_are_shared_too(tmp_path: Path, corpus: Path) -> None:
+    packed = tuple(
+        "--training.steps 6 --training.batch_tokens 1200 --training.micro_tokens 150 --second_phase.share 0".split()
+    )
+    done([sys.executable, "-m", "maskwright", *line(corpus, tmp_path / "one", *packed)])
+    done(torchrun(2, *line(corpus, tmp_path / "two", *packed)))
+    assert same(tmp_path / "one", tmp_path / "two")
+
+
 def test_ranks_without_work_are_refused_before_anything_is_written(tmp_path: Path, corpus: Path) -> None:
     said = done(torchrun(2, *line(corpus, tmp_path / "run", "--training.micro_sequences", "8")), rc=1)
     assert "lower training.micro_sequences" in said and not (tmp_path / "run" / "recipe.toml").exists()
