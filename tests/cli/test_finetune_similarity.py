@@ -107,3 +107,56 @@ def test_bad_lines_are_refused(
     assert run("finetune", given[0], "--model", model, *given[1:], "--out", tmp_path / "run") == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert said in lines[-1] and not (tmp_path / "run").exists()
+
+
+def test_evaluate_finds_the_same_and_says_how_sure_that_is(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A question with two answers among them: the measures are those of the training, and their parts add up."""
+    twice = pairs(40, 1)
+    rows = [*twice, (twice[0][0], "l l l l"), (twice[1][0], "m m m m")]
+    train, dev = (
+        table(tmp_path / f"{name}.csv", its, ("first", "second"))
+        for name, its in (("train", pairs(300, 0)), ("dev", rows))
+    )
+    line = ("finetune", "similarity", "--model", model, "--train", train, "--dev", dev, "--json")
+    more = ("--optimizer.rate", "1e-2", "--epochs", 4, "--training.batch-sequences", 16)
+    assert run(*line, "--out", tmp_path / "run", *more) == 0
+    trained = json.loads(capsys.readouterr().out)
+    assert run("evaluate", tmp_path / "run" / "model", "--test", dev, "--json", "--page", tmp_path / "page.html") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["measures"] == {name: pytest.approx(trained[name]) for name in found["measures"]}
+    assert list(found["measures"]) == ["ndcg@10", "recall@1", "recall@10", "mrr@10"]
+    assert found["chief"]["low"] <= found["chief"]["value"] <= found["chief"]["high"]
+    places = [one["loss"] for one in found["worst"]]
+    assert places == sorted(places, reverse=True) and found["worst"][0]["predicted"] == f"place {places[0]:.0f}"
+    assert run("evaluate", tmp_path / "run" / "model", "--test", dev, "--against", model) == 2  # says nothing of pairs
+    assert run("evaluate", tmp_path / "run" / "model", "--test", dev) == 0
+    assert "ndcg@10" in capsys.readouterr().out and (tmp_path / "page.html").is_file()
+
+
+def test_pairs_with_scores_are_judged_by_their_order(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside sentence-transformers' own evaluator on the same folder."""
+    library: Any = pytest.importorskip("sentence_transformers")
+    evaluators: Any = pytest.importorskip("sentence_transformers.evaluation")
+    drawn = generator(3, "scores")
+    rows = [(*pair, f"{drawn.random():.3f}") for pair in pairs(50, 2)]
+    names = ("first", "second", "score")
+    made = table(tmp_path / "pairs.csv", rows, names)
+    line = ("finetune", "similarity", "--model", model, "--train", made, "--label", "score")
+    assert run(*line, "--out", tmp_path / "run", "--epochs", 1) == 0
+    folder = tmp_path / "run" / "model"
+    capsys.readouterr()
+    assert run("evaluate", folder, "--test", made, "--label", "score", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    first, second, scores = zip(*rows, strict=True)
+    theirs = evaluators.EmbeddingSimilarityEvaluator(first, second, [float(score) for score in scores])(
+        library.SentenceTransformer(str(folder), device="cpu")
+    )
+    assert found["measures"] == {
+        name: pytest.approx(theirs[f"{name}_cosine"], abs=1e-6) for name in ("spearman", "pearson")
+    }
+    assert run("evaluate", folder, "--test", made, "--label", "score", "--worst", 2) == 0
+    assert "cosine" in capsys.readouterr().out

@@ -44,14 +44,18 @@ def evaluate(
     or by a column of the table.
 
     Args:
-        model: A fine-tuned model's folder: one of ours, or a Hugging Face one.
+        model: A fine-tuned model's folder: one of ours, a Hugging Face one, or one of
+            sentence-transformers, which is judged by pairs.
         task: A data set: glue:sst2, clue:tnews, conll:2003 ... Else give --test.
         test: A table to judge by: .csv, .tsv, .jsonl or .parquet.
         data: The folder with the files of a data set.
         split: Which of its splits.
-        text: The column of the text. Default: text; of tagged words, words.
-        pair: The column of a second text, for pairs.
-        label: The column of what is right. Default: label; of tagged words, tags.
+        text: The column of the text. Default: text; of tagged words, words; where texts
+            are to be found by others, first.
+        pair: The column of a second text, for pairs. Default: none; where it is to be
+            found by the first, second.
+        label: The column of what is right. Default: label; of tagged words, tags; of
+            pairs none: the second text is to be found. With one, how near they are.
         by: A column to slice by. May be given several times.
         against: Another model, to be compared with on the same examples.
         worst: How many of the worst answers to show.
@@ -65,6 +69,7 @@ def evaluate(
         maskwright evaluate m glue:sst2 --data SST-2 --page evaluation.html
         maskwright evaluate m glue:mnli --data MNLI --split dev_mismatched
         maskwright evaluate a/model --test test.csv --against b/model
+        maskwright evaluate minilm --test asked.csv --text question --pair answer
     """
     from maskwright.inference.fine_tuned import length_of, load_fine_tuned
     from maskwright.progress import rich_progress
@@ -75,7 +80,7 @@ def evaluate(
 
     _refuse(task, test, data, text, pair, label, worst, max_length)
     folders = [model, *([against] if against else [])]
-    models = [load_fine_tuned(folder) for folder in folders]
+    models = [load_fine_tuned(folder, scored=label is not None) for folder in folders]
     part = models[0][1].part
     if against and (models[1][1].part.asks, set(models[1][1].part.labels)) != (part.asks, set(part.labels)):
         raise BadInput(f"--against {against} answers {_told(models[1][1].part)}, and {model} {_told(part)}")

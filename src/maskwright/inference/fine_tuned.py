@@ -1,24 +1,44 @@
 """A model that was fine-tuned, from its folder."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
+from maskwright.checkpoints.sentence_vectors import SentenceVectors
+from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import read_toml
 from maskwright.errors import BadInput
+from maskwright.inference.encoder import Encoder
 from maskwright.inference.loading import Loaded, load
+from maskwright.objectives.text_vectors import PoolingName, TextVectors
 from maskwright.tasks.answering import Task
 from maskwright.tasks.finetune import LONGEST
+from maskwright.training.finetuning import Finetuning
 from maskwright.training.run_folder import RECIPE
 
 
-def load_fine_tuned(folder: str | Path) -> tuple[Loaded, Task]:
-    """An encoder and its task. BadInput for a model that has none."""
+def load_fine_tuned(folder: str | Path, *, scored: bool = False) -> tuple[Loaded, Task]:
+    """An encoder and its task. BadInput for a model that has none.
+
+    scored   of a folder of sentence-transformers, which says how its vectors are made and not what they are for: the
+             pairs that it is judged by have scores
+    """
     encoder = load(folder)
+    if isinstance(encoder, Encoder) and encoder.task is None and encoder.sentences is not None:
+        encoder.task = _of_pairs(encoder, encoder.sentences, scored=scored)
     if encoder.task is None:
         raise BadInput(
             f"{folder} was not fine-tuned, so it predicts nothing: `maskwright finetune` makes a model that does"
         )
     return encoder, encoder.task
+
+
+def _of_pairs(encoder: Encoder, made: SentenceVectors, *, scored: bool) -> Task:
+    """Cosines of its vectors. BadInput for a pooling that is none of ours."""
+    if made.pooling not in get_args(PoolingName):
+        raise BadInput(f"its folder pools by {made.pooling}, and here are {', '.join(get_args(PoolingName))}")
+    head = TextVectors(cast("PoolingName", made.pooling), "cosent" if scored else "infonce")
+    part = TaskPart("nearness" if scored else "near", ("cosine",))
+    return Task(part, Finetuning(encoder.model.encoder, head).eval().requires_grad_(False))
 
 
 def length_of(folder: str | Path, config: Any) -> int | None:

@@ -17,6 +17,7 @@ from maskwright.tasks.evaluation.choices import OptionAnswers
 from maskwright.tasks.evaluation.classes import ClassAnswers, SeveralAnswers
 from maskwright.tasks.evaluation.numbers import NumberAnswers
 from maskwright.tasks.evaluation.outcomes import Floats, Outcomes
+from maskwright.tasks.evaluation.pairs import FoundAnswers, NearnessAnswers
 from maskwright.tasks.evaluation.questions import SpanAnswers
 from maskwright.tasks.evaluation.slices import Slice, by_column, by_number
 from maskwright.tasks.evaluation.tags import TagAnswers, WordAnswers
@@ -29,6 +30,7 @@ from maskwright.tasks.texts import names_of
 KINDS: Mapping[str, Any] = {
     "class": ClassAnswers, "classes": SeveralAnswers, "number": NumberAnswers, "tags": TagAnswers,
     "words": WordAnswers, "option": OptionAnswers, "span": SpanAnswers,
+    "near": FoundAnswers, "nearness": NearnessAnswers,
 }  # fmt: skip
 """What a task asks -> what judges its answers in detail."""
 FEW = 30

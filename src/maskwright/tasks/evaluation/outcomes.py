@@ -172,21 +172,23 @@ class MeanOutcomes:
     """Measures that are means over examples, such as exact match.
 
     values   by measure, (n,)
+    counts   (n,) how much each example counts; None: one as much as another
     """
 
-    def __init__(self, values: Mapping[str, Floats]) -> None:
-        self.values = values
+    def __init__(self, values: Mapping[str, Floats], counts: Floats | None = None) -> None:
+        self.values, self.counts = values, counts
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
     def take(self, which: Places) -> "MeanOutcomes":
         """Some of them."""
-        return MeanOutcomes({name: each[which] for name, each in self.values.items()})
+        counts = None if self.counts is None else self.counts[which]
+        return MeanOutcomes({name: each[which] for name, each in self.values.items()}, counts)
 
     def measures(self) -> Mapping[str, Measure]:
         """The means."""
-        return {name: mean_of(each) for name, each in self.values.items()}
+        return {name: mean_of(each, self.counts) for name, each in self.values.items()}
 
 
 class Counts(NamedTuple):
@@ -213,9 +215,10 @@ class Counts(NamedTuple):
         return _share(2 * self.right, self.found + self.there)
 
 
-def mean_of(values: Floats) -> Measure:
-    """The weighted mean of (n,) values; 0 where nothing counts."""
-    return lambda weights: _share(weights @ values, weights.sum(-1))
+def mean_of(values: Floats, counts: Floats | None = None) -> Measure:
+    """The weighted mean of (n,) values, each counting so much for each of its weights; 0 where nothing counts."""
+    counts = np.ones(len(values)) if counts is None else counts
+    return lambda weights: _share(weights @ (counts * values), weights @ counts)
 
 
 def grouped(weights: Floats, groups: Places, count: int) -> Floats:
