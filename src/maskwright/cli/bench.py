@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from maskwright.cli.race import race
 from maskwright.cli.results import AsJson, show
 
+PARTS = {"race": race}
 SIZES = ("tiny", "mini", "small", "base")
 
 
@@ -42,7 +44,8 @@ def bench(
     processor. corpus: raw text to a corpus, on one processor, and the memory it
     takes; then beside `datasets.map` (if it is installed) and Google's script (if
     MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
-    import.
+    import. race: who reaches a held-out loss first, transformers or ours; it has
+    options of its own, `maskwright bench race --help`.
 
     Args:
         what: pretrain, finetune, parts, recipes, batches, corpus or start.
