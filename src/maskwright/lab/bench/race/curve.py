@@ -57,13 +57,18 @@ class Curve:
         return min(point.losses[kind] for point in self.points)
 
 
+def curve_of(told: dict[str, Any]) -> Curve:
+    """A curve from what `asdict` made of it."""
+    points = [Point(**point) for point in told["points"]]
+    return Curve(**{name: value for name, value in told.items() if name != "points"}, points=points)
+
+
 def read_curve(path: Path) -> Curve | None:
     """The curve in a file; None where there is none."""
     if not path.exists():
         return None
     try:
-        told = json.loads(path.read_text("utf-8"))
-        return Curve(**{**told, "points": [Point(**point) for point in told["points"]]})
+        return curve_of(json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError, KeyError) as error:
         raise BadInput(f"{path} is no curve of a race: remove it, or give another --out") from error
 

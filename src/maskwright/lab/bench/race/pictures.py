@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.durable import staged_file
-from maskwright.lab.bench.race.curve import Curve, Point
+from maskwright.lab.bench.race.curve import Curve, curve_of
 from maskwright.lab.bench.race.passing import Passed, passing
 from maskwright.lab.bench.turns import Result
 from maskwright.lab.columns import aligned_columns
@@ -19,11 +19,7 @@ COLOURS = ("#d97706", "#2563eb", "#059669", "#7c3aed", "#db2777")
 
 def curves(record: Result) -> tuple[Curve, dict[str, Curve]]:
     """The rival's curve and ours, of a record."""
-    return _curve(record["rival"]), {name: _curve(told) for name, told in record["ours"].items()}
-
-
-def _curve(told: Mapping[str, Any]) -> Curve:
-    return Curve(**{**told, "points": [Point(**point) for point in told["points"]]})
+    return curve_of(record["rival"]), {name: curve_of(told) for name, told in record["ours"].items()}
 
 
 def text(record: Result) -> str:

@@ -5,10 +5,10 @@ the share of the time that is spent says where the rate is. So neither is cut of
 fast the machine is and whatever else it does.
 """
 
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, perf_counter, process_time
 from typing import Any
 
 from maskwright.lab.bench.clock import peak_mib, wait
@@ -33,7 +33,7 @@ class Clock:
         """(seconds, seconds of processors) so far."""
         if self._since is None:
             return self._spent
-        wall, cpu = time.perf_counter() - self._since[0], time.process_time() - self._since[1]
+        wall, cpu = perf_counter() - self._since[0], process_time() - self._since[1]
         return self._spent[0] + wall, self._spent[1] + cpu
 
     def stop(self) -> None:
@@ -44,7 +44,7 @@ class Clock:
     def go(self) -> None:
         """Count on, if it stood."""
         if self._since is None:
-            self._since = time.perf_counter(), time.process_time()
+            self._since = perf_counter(), process_time()
 
 
 class Racer:
@@ -70,7 +70,7 @@ class Racer:
     ) -> None:
         self.path, self.terms, self.budget, self.looks = path, terms, budget, looks
         self.points: list[Point] = list(before.points) if before else []
-        self.lead = before.lead if before else time.monotonic() - spawned
+        self.lead = before.lead if before else monotonic() - spawned
         self.begun = before.begun if before else 0.0
         self.clock = Clock()
         if before:

@@ -107,7 +107,8 @@ def measure(
 
     class Timed(Trainer):
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, lambda _: rate())
+            moved: Any = optimizer or self.optimizer
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(moved, lambda _: rate())
             return self.lr_scheduler
 
     class Looks(TrainerCallback):

@@ -199,8 +199,8 @@ def _run_ours(
     curve = run_side(side, path, race, corpus, out, progress)
     if not curve.points:
         progress.say(
-            f"{budget:g} s were not enough for what embeddings begin as ({curve.begun:.0f} s): fewer epochs of word2vec "
-            "(--start.epochs 1) would leave some for steps"
+            f"{budget:g} s were not enough for what embeddings begin as ({curve.begun:.0f} s): fewer epochs of "
+            "word2vec (--start.epochs 1) would leave some for steps"
         )
     return curve
 
