@@ -200,7 +200,16 @@ def test_infinity_and_nan_are_null_in_json(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_each_verb_is_one_file_and_one_line() -> None:
-    frame_files = {"__init__", "corpus_parts", "evaluation_tables", "failures", "overrides", "results", "several_runs"}
+    frame_files = {
+        "__init__",
+        "bench_parts",
+        "corpus_parts",
+        "evaluation_tables",
+        "failures",
+        "overrides",
+        "results",
+        "several_runs",
+    }
     files = {path.stem for path in SOURCE.glob("*.py")} - frame_files
     assert files == {frame.import_path(name).rsplit(":", 1)[1] for name in NAMES}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from maskwright.cli.race import race
+from maskwright.cli.bench_parts import race
 from maskwright.cli.results import AsJson, show
 
 PARTS = {"race": race}

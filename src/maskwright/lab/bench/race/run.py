@@ -32,7 +32,7 @@ RIVALS: dict[str, tuple[float, float, Mapping[str, str]]] = {"stock": (0.1, 40, 
 """Dropout, minutes, environment: as installed, and as who knows the tricks would run it."""
 RATES = {"tiny": 1.5e-3, "mini": 1e-3}
 RATE = 1e-4
-"""Peak rates of the rival: for small sizes, where its own default (5e-5, for fine-tuning) and BERT's are low; BERT's."""
+"""Peak rates of the rival: of pretraining at small sizes, and BERT's. Its own default, 5e-5, is for fine-tuning."""
 BATCH, WARMUP = 32, 0.05
 SAME_OBJECTIVE = {"layout.kind": "full_sentences", "layout.task": "none", "layout.max_length": LENGTH}
 """Masked LM alone, as the rival has it: no pairs of segments, no next sentence."""
