@@ -22,6 +22,7 @@ from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.run import PRECISIONS, compiles, device_for, keep_memory
 from maskwright.training.signals import Stop
+from maskwright.training.work import whole
 
 RECIPE = "quick"
 STEPS = 10_000_000
@@ -55,9 +56,9 @@ def measure(
         return {"looks": 0}
     rate = racer.rate(recipe.training.schedule, recipe.training.warmup_share)
     for step, batches in ahead(work.batches, 0, STEPS):
-        gradients(work, optimizer, batches, recipe.training, step, stop)
+        _, of_step, _ = gradients(work, optimizer, whole(batches), recipe.training, step, stop)
         optimizer.step(rate())
-        tokens += sum(batch.num_tokens for batch in batches)
+        tokens += of_step
         if racer.due:
             with racer.standing(), optimizer.flat.full_precision():
                 racer.note(step + 1, tokens, scores(work.module, judged, device))
