@@ -9,10 +9,13 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -93,7 +96,7 @@ def run_race(race: Race, corpus: str | None, out: Path, *, again: bool = False, 
     again    run ours anew, beside the rival that is there
     """
     check(race)
-    with durable.locked(out):
+    with durable.locked(out), _ended_by_sigterm():
         opened = _corpus(corpus, out, progress)
         counts = _examples(opened, race, out)
         common = {
@@ -112,6 +115,23 @@ def run_race(race: Race, corpus: str | None, out: Path, *, again: bool = False, 
             ours[f"{budget:g} s"] = _run_ours(race, budget, opened, out, common, progress)
             record = _record(race, opened, counts, rival, ours, out)
         return record
+
+
+@contextmanager
+def _ended_by_sigterm() -> Generator[None]:
+    """SIGTERM ends us as an error would, and with us the side that runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _corpus(given: str | None, out: Path, progress: Progress) -> Corpus:
@@ -191,8 +211,8 @@ def _run_ours(
     path = out / f"ours-{budget:g}.json"
     terms = {**common, "seconds": budget, "changes": {**SAME_OBJECTIVE, **race.changes}}
     before = read_curve(path)
-    check_terms(before, terms, path, "run ours --again, or give another --out")
     if before is not None and before.finished:
+        check_terms(before, terms, path, "run ours --again, or give another --out")
         return before
     side = Side(f"maskwright, {budget:g} s", "ours", {"terms": terms, "budget": budget})
     curve = run_side(side, path, race, corpus, out, progress)
