@@ -18,6 +18,7 @@ def race(
     budget: Annotated[tuple[float, ...], Parameter(name="--budget", consume_multiple=True)] = (20, 30, 45, 60, 80),
     rival_rate: Annotated[float | None, Parameter(name="--rival-rate")] = None,
     rival_batch: Annotated[int, Parameter(name="--rival-batch")] = 32,
+    rival_precision: Annotated[Literal["bf16", "float32"] | None, Parameter(name="--rival-precision")] = None,
     looks: Annotated[int, Parameter(name="--looks")] = 24,
     seed: Annotated[int, Parameter(name="--seed")] = 0,
     threads: Annotated[int | None, Parameter(name="--threads")] = None,
@@ -45,6 +46,7 @@ def race(
         budget: Seconds of ours; of several the next only where those before were not enough.
         rival_rate: Its peak rate. Default: by size, 1.5e-3 for tiny.
         rival_batch: Its blocks of 128 tokens a step.
+        rival_precision: bf16 or float32. Default: the faster one in a trial.
         looks: How often each looks at the held-out text.
         seed: Of both.
         threads: Of both. Default: OMP_NUM_THREADS, or the processors there are.
@@ -67,8 +69,8 @@ def race(
     if rival_rate is not None and not 0 < rival_rate < 1:
         raise BadInput(f"--rival-rate {rival_rate:g}: give a rate between 0 and 1")
     made = Race(
-        size=size, rival=rival, minutes=minutes, budgets=budget, rate=rival_rate, batch=rival_batch, looks=looks,
-        seed=seed, threads=default_threads() if threads is None else threads, changes=dict(overrides),
+        size=size, rival=rival, minutes=minutes, budgets=budget, rate=rival_rate, batch=rival_batch,
+        precision=rival_precision, looks=looks, seed=seed, threads=default_threads() if threads is None else threads, changes=dict(overrides),
     )  # fmt: skip
     folder = out or Path("runs") / f"race-{size}-{rival}"
     record = run_race(made, corpus, folder, again=again, progress=rich_progress())

@@ -51,6 +51,7 @@ class Race:
     minutes     the rival's; None: 40 for stock, 15 for kept
     budgets     seconds of ours, tried in order until one is enough
     rate, batch   the rival's peak rate (None: by size) and blocks a step
+    precision   the rival's: bf16 or float32; None: what is faster in a trial
     looks       at the held-out text, of each run
     held_out    sequences of each kind of test, at most
     changes     to our recipe, by dotted key
@@ -62,6 +63,7 @@ class Race:
     budgets: Sequence[float] = (20, 30, 45, 60, 80)
     rate: float | None = None
     batch: int = BATCH
+    precision: Literal["bf16", "float32"] | None = None
     looks: int = 24
     held_out: int = HELD_OUT
     seed: int = 0
@@ -171,13 +173,13 @@ def _run_rival(race: Race, corpus: Corpus, out: Path, common: Mapping[str, Any],
         "warmup": WARMUP,
     }
     before = read_curve(path)
-    if before is not None:
-        terms["precision"] = before.terms.get("precision")
+    if race.precision or before:
+        terms["precision"] = race.precision or (before.terms.get("precision") if before else None)
     check_terms(before, terms, path, "give another --out")
     if before is not None and before.finished:
         progress.say(f"{path}: the rival's {race.rival_seconds / 60:g} minutes are there already")
         return before
-    if before is None:
+    if "precision" not in terms:
         terms["precision"] = _better_precision(race, terms, environment, corpus, out, progress)
     side = Side(f"transformers, {race.rival}", "rival", {"terms": terms, "budget": race.rival_seconds}, environment)
     return run_side(side, path, race, corpus, out, progress)
@@ -188,15 +190,18 @@ def _better_precision(
 ) -> str:
     """With which the rival sees more tokens a second here."""
     speeds: dict[str, float] = {}
-    short = replace(race, looks=1)
+    short = replace(race, looks=2)
     _remove_trials(out)  # of a race that was interrupted in them
     for precision in TRIED:
         path = out / f"trial-{precision}.json"
         given = {"terms": {**terms, "precision": precision}, "budget": min(TRIAL_SECONDS, race.rival_seconds)}
         curve = run_side(Side(f"try {precision}", "rival", given, environment), path, short, corpus, out, progress)
-        point = curve.points[-1]
-        speeds[precision] = point.tokens / (point.seconds - curve.begun)
+        first, last = curve.points[0], curve.points[-1]  # what is compiled and allocated once is before the first
+        seconds = last.seconds - first.seconds or last.seconds
+        speeds[precision] = (last.tokens - first.tokens or last.tokens) / seconds
     _remove_trials(out)
+    told = ", ".join(f"{speed:,.0f} tokens/s in {precision}" for precision, speed in speeds.items())
+    progress.say(f"transformers sees {told}")
     return max(speeds, key=lambda precision: speeds[precision])
 
 
