@@ -70,7 +70,8 @@ def race(
         raise BadInput(f"--rival-rate {rival_rate:g}: give a rate between 0 and 1")
     made = Race(
         size=size, rival=rival, minutes=minutes, budgets=budget, rate=rival_rate, batch=rival_batch,
-        precision=rival_precision, looks=looks, seed=seed, threads=default_threads() if threads is None else threads, changes=dict(overrides),
+        precision=rival_precision, looks=looks, seed=seed,
+        threads=default_threads() if threads is None else threads, changes=dict(overrides),
     )  # fmt: skip
     folder = out or Path("runs") / f"race-{size}-{rival}"
     record = run_race(made, corpus, folder, again=again, progress=rich_progress())
