@@ -63,15 +63,20 @@ def fsync_folder(folder: str | Path) -> None:
         os.close(descriptor)
 
 
+def fsync_file(path: str | Path) -> None:
+    """Makes what was written to a file durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def fsync_tree(folder: str | Path) -> None:
     """fsync of every file and folder in `folder`, itself last."""
     for place, _, files in os.walk(folder, topdown=False):
         for name in files:
-            descriptor = os.open(os.path.join(place, name), os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            fsync_file(os.path.join(place, name))
         fsync_folder(place)
 
 

@@ -27,23 +27,26 @@ def canonical(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def write_manifest(folder: str | Path, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def write_manifest(
+    folder: str | Path, facts: Mapping[str, Any] | None = None, known: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Writes `manifest.json` (call it last): name, size and sha256 of every file in `folder`, below it too.
 
     `facts` are further JSON entries the caller wants kept with them ("format", "files" and "sha256"
     are taken). The last entry, "sha256", is that of the manifest without it, so that a flipped bit in
     the manifest itself is found. Files whose names begin with a dot are no content.
+    `known` are the sha256 of files whose writers told them; they are not read once more.
     """
-    folder = Path(folder)
+    folder, known = Path(folder), known or {}
     files = sorted(
         p
         for p in folder.rglob("*")
         if not p.is_dir() and not any(x.startswith(".") for x in p.relative_to(folder).parts)
     )
     listed = [
-        {"name": p.relative_to(folder).as_posix(), "size": p.stat().st_size, "sha256": sha256(p)}
+        {"name": name, "size": p.stat().st_size, "sha256": known.get(name) or sha256(p)}
         for p in files
-        if p != folder / MANIFEST
+        if (name := p.relative_to(folder).as_posix()) != MANIFEST
     ]
     manifest: dict[str, Any] = {"format": FORMAT, **(facts or {}), "files": listed}
     manifest["sha256"] = hashlib.sha256(canonical(manifest)).hexdigest()

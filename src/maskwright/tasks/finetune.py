@@ -304,7 +304,6 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
     """What the kept weights are worth, the page, and the model of them."""
     judge: DevJudge = work.judge
     step = judge.best.kept or last_metrics(folder.path)["step"]
-    judge.best.restore(optimizer.flat)
     seen, answers, part = judge.seen()
     warned = of_outcome(made.dev.different(answers), read_metrics(folder.path), made.epochs.steps)
     outcome = [*ended_early(judge.best), *(f"warning: {warning}" for warning in warned)]

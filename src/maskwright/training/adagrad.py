@@ -23,7 +23,7 @@ class Adagrad:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` times the peak rate."""
-        for (weights, decay, own), total in zip(self.parts, self.sums, strict=True):
+        for (weights, decay, own, _), total in zip(self.parts, self.sums, strict=True):
             rate, gradient = factor * self.rate * own, weights.grad
             assert gradient is not None
             total.addcmul_(gradient, gradient)
@@ -32,7 +32,7 @@ class Adagrad:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""
-        return {f"{i}.sum": total for i, total in enumerate(self.sums)}
+        return {f"{part.place}.sum": total for part, total in zip(self.parts, self.sums, strict=True)}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `tensors()` gave."""

@@ -85,7 +85,7 @@ class Best:
 
     def restore(self, flat: FlatParameters) -> None:
         """Put the best weights in place, where they are kept."""
-        if self.tensors:
+        if self.kept:
             flat.load(self.tensors)
 
     def _numbers(self) -> dict[str, float]:

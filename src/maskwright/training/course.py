@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from maskwright.errors import MaskwrightError
 from maskwright.progress import Stage
 from maskwright.training.evaluation import Window, evaluate, told
@@ -40,14 +42,14 @@ class Course:
         self.best = None if judge is None else judge.best
         state: dict[str, Any] = {"tokens": 0, "window": {}, "gradient_norm": 0.0}
         if folder.resumed:
-            state = folder.resumed.state
-            optimizer.flat.load(folder.resumed.tensors["model"])
-            optimizer.load(folder.resumed.tensors["optimizer"])
+            state, saved = folder.resumed.state, folder.resumed.tensors
+            optimizer.flat.load(optimizer.flat.own(saved["model"]))
+            optimizer.load(optimizer.own(saved["optimizer"]))
             if isinstance(work, Carries):
-                work.take_up(dict(folder.resumed.tensors["carried"]))
+                work.take_up({name: tensor for name, tensor in saved["carried"].items() if isinstance(tensor, Tensor)})
             if self.best is not None and "best" in state:
-                self.best.take_up(state["best"], folder.resumed.tensors.get("best", folder.resumed.tensors["model"]))
-            folder.resumed.tensors.clear()  # they are maps of files that will be pruned
+                self.best.take_up(state["best"], optimizer.flat.own(saved.get("best", saved["model"])))
+            saved.clear()  # they are maps of files that will be pruned
         self.done = self._saved = folder.step
         self.tokens: int = state["tokens"]
         self.window, self.norm = Window(state["window"]), float(state["gradient_norm"])
@@ -100,14 +102,16 @@ class Course:
         bar.advance(0, note=told(means, held_out, speed))
 
     def save(self, log: MetricsLog | NoLog, keep: int) -> None:
-        """Write a checkpoint; MaskwrightError if a weight is not finite."""
-        if not bool(self.optimizer.flat.master.isfinite().all()):
+        """Write a checkpoint, all ranks together where they share the optimizer; MaskwrightError if a weight is not finite."""
+        flat = self.optimizer.flat
+        sharers = flat.shards.ranks
+        if any(sharers.sum_numbers([float(not flat.master.isfinite().all())], flat.master.device)):
             raise MaskwrightError(
                 f"step {self.done}: the update made weights that are not finite; the last checkpoint is that of "
                 f"step {self._saved}; {WAY_OUT}"
             )
         log.sync()
-        tensors = {"model": self.optimizer.flat.state(), "optimizer": self.optimizer.tensors()}
+        tensors = {"model": flat.state(), "optimizer": self.optimizer.tensors()}
         if self.carried is not None:
             tensors["carried"] = self.carried
         state: dict[str, Any] = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
@@ -115,8 +119,11 @@ class Course:
             state["best"] = self.best.state()
             if beside := self.best.tensors_beside(self.done):
                 tensors["best"] = beside
-        if self.ranks.first:
-            self.folder.save(self.done, tensors, state, keep)
+        if not sharers.first:  # fixed weights are whole everywhere, and the first rank's to save
+            for stem in tensors.keys() - {"optimizer"}:
+                tensors[stem] = {name: tensor for name, tensor in tensors[stem].items() if name in flat.places}
+        if self.ranks.first or sharers.size > 1:
+            self.folder.save(self.done, tensors, state, keep, sharers)
         self._saved = self.done
         self._clock.skip(self.tokens)
 

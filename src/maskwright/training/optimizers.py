@@ -14,8 +14,8 @@ Which parameters decay is a rule and two explicit lists, `decay_lists`: matrices
 and norms do not. Any of them may move at a share of the rate (`training.depth`), each share a stretch of its own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import ConfigDict, Field
@@ -24,7 +24,10 @@ from torch import Tensor, nn
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.training.adagrad import Adagrad
-from maskwright.training.flat import FlatParameters, Part, check_same, long_norm
+from maskwright.training.flat import FlatParameters, Part, check_same
+from maskwright.training.ranks import ALONE, Ranks
+from maskwright.training.shards import GRAIN, Saved, Shards, pieces, taken
+from maskwright.training.update_rules import AdamNumbers, Google, Lamb, Torch
 
 OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
@@ -79,118 +82,6 @@ def layer_matrices(module: nn.Module) -> list[str]:
     ]
 
 
-class Google:
-    """Adam as google-research/bert has it, on one flat row.
-
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  w -= rate (m / (sqrt(v) + epsilon) + decay w)
-    """
-
-    def __init__(self, parts: list[Part], config: OptimizerConfig) -> None:
-        self.parts = parts
-        self.config = config
-        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
-
-    @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """One update at `factor` times the peak rate."""
-        config = self.config
-        for (weights, decay, own), (mean, square) in zip(self.parts, self.state, strict=True):
-            rate, gradient = factor * config.rate * own, weights.grad
-            assert gradient is not None
-            mean.lerp_(gradient, 1 - config.beta1)
-            square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
-            weights.mul_(1 - rate * decay)
-            weights.addcdiv_(mean, square.sqrt().add_(config.epsilon), value=-rate)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state by name."""
-        return _moments(self.state)
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors()` gave."""
-        _take_up(self.tensors(), tensors)
-
-
-class Lamb:
-    """Adam, the update of each matrix scaled to the matrix's own length, on one flat row.
-
-    u = m / (sqrt(v) + epsilon) + decay w;  w -= rate |w| / |u| u, the ratio being 1 where one of the two is 0
-
-    blocks      for each part the sizes of the matrices that it is made of; none: it is moved by Adam alone
-    corrected   whether m and v are corrected for their start at 0
-    """
-
-    def __init__(self, parts: list[Part], blocks: list[list[int]], config: OptimizerConfig, *, corrected: bool) -> None:
-        self.parts, self.blocks, self.config, self.corrected = parts, blocks, config, corrected
-        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
-        self.steps = torch.zeros((), dtype=torch.int64)
-
-    @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """One update at `factor` times the peak rate."""
-        config = self.config
-        self.steps += 1
-        missing = [1 - beta ** int(self.steps) if self.corrected else 1.0 for beta in (config.beta1, config.beta2)]
-        for (weights, decay, own), (mean, square), blocks in zip(self.parts, self.state, self.blocks, strict=True):
-            rate, gradient = factor * config.rate * own, weights.grad
-            assert gradient is not None
-            mean.lerp_(gradient, 1 - config.beta1)
-            square.mul_(config.beta2).addcmul_(gradient, gradient, value=1 - config.beta2)
-            update = (square / missing[1]).sqrt_().add_(config.epsilon).reciprocal_().mul_(mean).mul_(1 / missing[0])
-            update.add_(weights, alpha=decay)
-            for matrix, block in zip(weights.split(blocks), update.split(blocks), strict=True) if blocks else ():
-                wanted, length = float(long_norm(matrix)), float(long_norm(block))
-                if wanted > 0 and length > 0:
-                    block.mul_(wanted / length)
-            weights.sub_(update, alpha=rate)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state by name."""
-        return {"steps": self.steps, **_moments(self.state)}
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors()` gave."""
-        _take_up(self.tensors(), tensors)
-
-
-class Torch:
-    """One of torch's own optimizers; the state is kept by position.
-
-    state    what it keeps of each parameter: "step" is one number, all else has the parameter's shape
-    """
-
-    def __init__(self, optimizer: torch.optim.Optimizer, state: Sequence[str]) -> None:
-        self.optimizer = optimizer
-        self.state = state
-        self.peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
-
-    def step(self, factor: float) -> None:
-        """One update at `factor` times each group's peak rate."""
-        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = factor * peak
-        self.optimizer.step()
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state by name."""
-        state: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
-        return {f"{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors()` gave; nothing at all before the first step."""
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        shapes = {
-            f"{i}.{name}": torch.empty(() if name == "step" else parameter.shape, device="meta")
-            for i, parameter in enumerate(parameters)
-            for name in self.state
-        }
-        check_same(shapes if tensors else {}, tensors)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            place, _, key = name.partition(".")
-            state.setdefault(int(place), {})[key] = tensor.clone()
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-
-
 class Way(NamedTuple):
     """Parameters that are moved alike, by name; `shaped` are matrices and tables."""
 
@@ -217,38 +108,53 @@ def ways(shaped: Sequence[str], others: Sequence[str], decay: float, factors: Ma
 
 
 class Optimizer:
-    """The optimizer of a run: one or two of the above over one `FlatParameters`."""
+    """The optimizer of a run: one or two of the above over one `FlatParameters`, or a rank's piece of it."""
 
     def __init__(
-        self, module: nn.Module, config: OptimizerConfig, dtype: torch.dtype, factors: Mapping[str, float] | None = None
+        self,
+        module: nn.Module,
+        config: OptimizerConfig,
+        dtype: torch.dtype,
+        factors: Mapping[str, float] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """factors   what the rate of a parameter is multiplied with, by name; 1 where none is named"""
+        """Lay out the parameters.
+
+        factors   what the rate of a parameter is multiplied with, by name; 1 where none is named
+        ranks     those that share master and state, see `shards`
+        """
         self.rate = config.rate
         """Peak learning rate."""
         factors = factors or {}
         decayed, exempt = decay_lists(module)
         matrices = layer_matrices(module) if config.name == "muon" else []
+        if config.name == "muon" and not matrices:
+            raise BadInput("muon moves the layers' matrices, and this model has no layers: take adamw")
         decayed = [name for name in decayed if name not in set(matrices)]
         moved = ways(decayed, exempt, config.weight_decay, factors)
-        self.flat = flat = FlatParameters(module, [matrices, *(way.names for way in moved)], dtype)
-        parts = [
-            Part(_leaf(flat.master[where], flat.gradient[where]), way.decay, way.factor)
-            for where, way in zip(flat.ranges[1:], moved, strict=True)
-        ]
+        as_one = config.name in ("lamb", "google_lamb")
+        groups = [(matrices, True), *((way.names, way.shaped and as_one) for way in moved)]
+        shards = Shards(pieces(list(_cuts(module, groups)), ranks.size), ranks)
+        self.flat = flat = FlatParameters(module, [names for names, _ in groups], dtype, shards)
+        self._stretches: dict[str, slice | None] = {}
+        """What of the state that is called so is this rank's."""
+        self._shapes: dict[str, torch.Size] = {}
         self.inner: dict[str, Google | Lamb | Adagrad | Torch] = {}
+        first = "adamw" if config.name == "muon" else config.name
+        adam = AdamNumbers(config.rate, config.beta1, config.beta2, config.epsilon)
+        parts = list(self._parts(first, zip(flat.ranges[1:], moved, strict=True)))
         if config.name == "google":
-            self.inner["google"] = Google(parts, config)
+            self.inner[first] = Google(parts, adam)
         elif config.name == "adagrad":
-            self.inner["adagrad"] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
-        elif config.name in ("lamb", "google_lamb"):
-            blocks = [_sizes(flat, way.names) if way.shaped else [] for way in moved]
-            self.inner[config.name] = Lamb(parts, blocks, config, corrected=config.name == "lamb")
-        else:
-            self.inner["adamw"] = _adamw(parts, config)
+            self.inner[first] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
+        elif as_one:
+            blocks = [_own_blocks(flat, moved[part.place].names) if moved[part.place].shaped else [] for part in parts]
+            self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb")
+        elif parts:
+            self.inner[first] = _adamw(parts, config)
         if config.name == "muon":
-            if not matrices:
-                raise BadInput("muon moves the layers' matrices, and this model has no layers: take adamw")
-            self.inner["muon"] = _muon(flat, ways(matrices, [], config.matrix_decay, factors), config)
+            if muon := self._muon(ways(matrices, [], config.matrix_decay, factors), config):
+                self.inner["muon"] = muon
 
     def step(self, factor: float) -> None:
         """Move the master by one update at `factor` times the peak rates, and publish it."""
@@ -257,13 +163,29 @@ class Optimizer:
         self.flat.publish()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by name, for a checkpoint."""
+        """The state by name, for a checkpoint; of what ranks share, this one's."""
         return {
             f"{kind}.{name}": tensor for kind, inner in self.inner.items() for name, tensor in inner.tensors().items()
         }
 
+    def own(self, saved: Mapping[str, Saved]) -> dict[str, Tensor]:
+        """Of the state that any number of ranks saved, what `tensors()` is here."""
+        found: dict[str, Tensor] = {}
+        for name, tensor in saved.items():
+            of = name.rpartition(".")[0]
+            whole = slice(0, tensor.numel())
+            single = isinstance(tensor, Tensor) and tensor.ndim == 0
+            stretch = self._stretches.get(of, whole)
+            if stretch is not None:
+                shape = torch.Size([]) if single else self._shapes.get(of, torch.Size([tensor.numel()]))
+                found[name] = taken(tensor, whole if single else stretch, shape)
+        return found
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `tensors()` gave; MaskwrightError for the state of another optimizer."""
+        self.flat.shards.ranks.each(lambda: self._take_up(tensors))
+
+    def _take_up(self, tensors: Mapping[str, Tensor]) -> None:
         of: dict[str, dict[str, Tensor]] = {kind: {} for kind in self.inner}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
@@ -273,19 +195,41 @@ class Optimizer:
         for kind, inner in self.inner.items():
             inner.load(of[kind])
 
+    def _own(self, state: str, where: slice, shape: torch.Size) -> slice | None:
+        """The stretch of the row that this rank moves of `where`, whose state is called so."""
+        stretch = self._stretches[state] = self.flat.shards.stretch(where)
+        self._shapes[state] = shape
+        return stretch and slice(where.start + stretch.start, where.start + stretch.stop)
 
-def _moments(state: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    return {
-        f"{i}.{name}": tensor
-        for i, pair in enumerate(state)
-        for name, tensor in zip(("mean", "square"), pair, strict=True)
-    }
+    def _parts(self, kind: str, moved: Iterable[tuple[slice, Way]]) -> Iterator[Part]:
+        for place, (where, way) in enumerate(moved):
+            own = self._own(f"{kind}.{place}", where, torch.Size([where.stop - where.start]))
+            if own is not None:
+                yield Part(self._leaf(own, torch.Size([own.stop - own.start])), way.decay, way.factor, place)
 
+    def _muon(self, moved: Iterable[Way], config: OptimizerConfig) -> Torch | None:
+        groups: list[dict[str, Any]] = []
+        places: list[int] = []
+        maps = ((way, where, shape) for way in moved for where, shape in _maps_of(self.flat, way.names))
+        for place, (way, where, shape) in enumerate(maps):
+            if (own := self._own(f"muon.{place}", where, shape)) is None:
+                continue
+            if not groups or groups[-1]["way"] is not way:
+                rate, decay = config.matrix_rate * way.factor, way.decay
+                groups.append({"way": way, "params": [], "lr": rate, "weight_decay": decay})
+            groups[-1]["params"].append(self._leaf(own, shape))
+            places.append(place)
+        if not groups:
+            return None
+        muon = torch.optim.Muon(groups, lr=config.matrix_rate, momentum=config.momentum)
+        return Torch(muon, ("momentum_buffer",), places)
 
-def _take_up(ours: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
-    check_same(ours, saved)
-    for name, tensor in ours.items():
-        tensor.copy_(saved[name])
+    def _leaf(self, where: slice, shape: torch.Size) -> Tensor:
+        """A view of the master that torch's optimizers take for a parameter, its gradient in place."""
+        first = self.flat.shards.own.start
+        leaf = self.flat.master[where.start - first : where.stop - first].detach().view(shape)
+        leaf.grad = self.flat.gradient[where].view(shape)
+        return leaf
 
 
 def _maps(name: str) -> int:
@@ -293,34 +237,38 @@ def _maps(name: str) -> int:
     return 3 if name.endswith("query_key_value.weight") else 1
 
 
-def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
-    """A view of the master that torch's optimizers take for a parameter, its gradient in place."""
-    leaf = values.detach()
-    leaf.grad = gradient
-    return leaf
-
-
 def _adamw(parts: list[Part], config: OptimizerConfig) -> Torch:
     groups = [{"params": [part.weights], "weight_decay": part.decay, "lr": config.rate * part.factor} for part in parts]
     betas = (config.beta1, config.beta2)
     adamw = torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.epsilon, fused=True)
-    return Torch(adamw, ("step", "exp_avg", "exp_avg_sq"))
+    return Torch(adamw, ("step", "exp_avg", "exp_avg_sq"), [part.place for part in parts])
 
 
-def _muon(flat: FlatParameters, moved: list[Way], config: OptimizerConfig) -> Torch:
-    groups = [
-        {"params": list(_maps_of(flat, way.names)), "lr": config.matrix_rate * way.factor, "weight_decay": way.decay}
-        for way in moved
-    ]
-    muon = torch.optim.Muon(groups, lr=config.matrix_rate, momentum=config.momentum)
-    return Torch(muon, ("momentum_buffer",))
-
-
-def _maps_of(flat: FlatParameters, names: Sequence[str]) -> Iterator[Tensor]:
+def _maps_of(flat: FlatParameters, names: Sequence[str]) -> Iterator[tuple[slice, torch.Size]]:
+    """Where the maps of some matrices lie in the row, and their shape."""
     for name in names:
-        parts = flat.master_of[name].chunk(_maps(name)), flat.gradient_of[name].chunk(_maps(name))
-        yield from (_leaf(values, gradient) for values, gradient in zip(*parts, strict=True))
+        rows, columns = flat.gradient_of[name].flatten(1).shape
+        size = rows // _maps(name) * columns
+        for start in range(flat.places[name].start, flat.places[name].stop, size):
+            yield slice(start, start + size), torch.Size([rows // _maps(name), columns])
 
 
-def _sizes(flat: FlatParameters, names: Sequence[str]) -> list[int]:
-    return [flat.master_of[name].numel() // _maps(name) for name in names for _ in range(_maps(name))]
+def _own_blocks(flat: FlatParameters, names: Sequence[str]) -> list[int]:
+    """The sizes of those maps that this rank moves."""
+    return [where.stop - where.start for where, _ in _maps_of(flat, names) if flat.shards.stretch(where) is not None]
+
+
+def _cuts(module: nn.Module, groups: Sequence[tuple[Sequence[str], bool]]) -> Iterator[range]:
+    """Where the row of these parameters may be cut between ranks, see `shards.pieces`.
+
+    groups   names that follow one another, and whether a map among them stays in one piece
+    """
+    start = 0
+    for names, as_one in groups:
+        sizes = [module.get_parameter(name).numel() for name in names]
+        for name, size in zip(names, sizes, strict=True) if as_one else ():
+            yield range(start, start + size, size // _maps(name))
+            start += size
+        if names and not as_one:
+            yield range(start, start + sum(sizes), GRAIN)
+            start += sum(sizes)

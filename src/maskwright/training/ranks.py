@@ -14,8 +14,8 @@ pairs: a tree that is the same whether 1, 2, 4 or so many ranks work on it, and 
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -27,6 +27,10 @@ from maskwright.errors import BadInput, MaskwrightError
 
 PATIENCE = dt.timedelta(seconds=100)
 """How long a rank waits for another before it gives the run up."""
+AT_ONCE = 2**22
+"""Numbers of a piece that are summed at once in a tree: each rank holds as many of every other."""
+
+Told = TypeVar("Told")
 
 
 class Ranks:
@@ -87,6 +91,36 @@ class Ranks:
             self._together(lambda pair=pair: [work.wait() for work in dist.batch_isend_irecv(pair)])
             gradient.add_(theirs)  # a + b is b + a
 
+    def sum_pieces(self, row: Tensor, pieces: Sequence[slice], *, as_tree: bool) -> None:
+        """Put the sum over all ranks into each one's own piece of the row; the rest of it is not to be used then."""
+        if not as_tree:
+            rooted = [(row[piece], rank) for rank, piece in enumerate(pieces) if piece.start < piece.stop]
+            self._together(lambda: _wait_for(dist.reduce(part, rank, async_op=True) for part, rank in rooted))
+            return
+        own = pieces[self.rank]
+        for start in range(0, max(piece.stop - piece.start for piece in pieces), AT_ONCE):
+            parts = [row[piece][start : start + AT_ONCE] for piece in pieces]
+            mine = row[own][start : start + AT_ONCE]
+            theirs = [torch.empty_like(mine) for _ in pieces]
+            others = [rank for rank in range(self.size) if rank != self.rank]
+            swaps = [dist.P2POp(dist.isend, parts[rank], rank) for rank in others if len(parts[rank])]
+            swaps += [dist.P2POp(dist.irecv, theirs[rank], rank) for rank in others if len(mine)]
+            self._together(lambda swaps=swaps: _wait_for(dist.batch_isend_irecv(swaps)))
+            theirs[self.rank] = mine
+            while len(theirs) > 1:  # the tree of `sum_gradient`
+                theirs = [left + right for left, right in zip(theirs[::2], theirs[1::2], strict=True)]
+            mine.copy_(theirs[0])
+
+    def tell_pieces(self, row: Tensor, pieces: Sequence[slice]) -> None:
+        """Make the row whole on every rank, from each one's own piece."""
+        rooted = [(row[piece], rank) for rank, piece in enumerate(pieces) if piece.start < piece.stop]
+        self._together(lambda: _wait_for(dist.broadcast(part, rank, async_op=True) for part, rank in rooted))
+
+    def add_up(self, row: Tensor) -> None:
+        """Put the sum over all ranks in the place of each one's own, however it is added."""
+        if self.size > 1:
+            self._together(lambda: dist.all_reduce(row))
+
     def sum_numbers(self, numbers: Sequence[float], device: torch.device) -> list[float]:
         """The sums over all ranks, place by place. Exact where all but one rank have 0."""
         if self.size == 1:
@@ -103,6 +137,22 @@ class Ranks:
         self._together(lambda: dist.all_gather_object(found, told))
         return found
 
+    def each(self, do: Callable[[], Told]) -> list[Told]:
+        """What `do` comes to on each rank, in their order; what one refuses, all of them raise."""
+        if self.size == 1:
+            return [do()]
+        come: Any = None
+        refused: MaskwrightError | OSError | None = None
+        try:
+            come = do()
+        except (MaskwrightError, OSError) as error:
+            refused = error
+        found = self.gather((come, refused))
+        for _, refused in found:
+            if refused is not None:
+                raise refused
+        return [come for come, _ in found]
+
     def _together(self, exchange: Any) -> None:
         try:
             exchange()
@@ -111,6 +161,11 @@ class Ranks:
                 f"rank {self.rank} lost another of the run's {self.size} processes ({str(error).splitlines()[0]}): go "
                 "on from the last checkpoint by the same line; torchrun --max-restarts 3 does so by itself"
             ) from error
+
+
+def _wait_for(works: Iterable[Any]) -> None:
+    for work in list(works):  # all are begun before one is waited for
+        work.wait()
 
 
 class Tree:

@@ -17,9 +17,9 @@ from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.ranks import Ranks, all_ranks
+from maskwright.training.ranks import ALONE, Ranks, all_ranks
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
-from maskwright.training.work import Work
+from maskwright.training.work import Work, judge_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
 
@@ -140,11 +140,13 @@ def run(
             work.module.to(device)
             if compiles(training.compile, device):
                 compile_layers(work.module)
-            moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module))
+            sharers = ALONE if training.shard == "none" else ranks
+            moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module), sharers)
             if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
                 return stopped
-            if not ranks.first:
-                return None
+            if (judge := judge_of(work)) is not None:
+                judge.best.restore(moved.flat)
             with moved.flat.full_precision():
-                finish(work, moved, folder)
+                if ranks.first:
+                    finish(work, moved, folder)
         return None

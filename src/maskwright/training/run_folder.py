@@ -26,6 +26,7 @@ from maskwright.machine import cpu_name
 from maskwright.progress import Progress, silent
 from maskwright.training import checkpoint
 from maskwright.training.checkpoint import Checkpoint
+from maskwright.training.ranks import ALONE, Ranks
 
 RECIPE = "recipe.toml"
 ENVIRONMENT = "environment.json"
@@ -34,6 +35,7 @@ MAY_CHANGE = frozenset(
     {
         "corpus",
         "training.keep",
+        "training.shard",
         "training.log_every",
         "training.save_every",
         "training.evaluate_every",
@@ -99,10 +101,15 @@ class RunFolder:
         return self.path / "model"
 
     def save(
-        self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int = 2
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        keep: int = 2,
+        ranks: Ranks = ALONE,
     ) -> Path:
         """`checkpoint.save` into this folder; sync the metrics before."""
-        return checkpoint.save(self.path, step, tensors, state, keep)
+        return checkpoint.save(self.path, step, tensors, state, keep, ranks)
 
     @staticmethod
     @contextlib.contextmanager
@@ -151,8 +158,8 @@ class RunFolder:
 
 
 def followed(path: Path, step: int) -> RunFolder:
-    """The folder that another rank holds, from the checkpoint that it goes on from; 0 for none."""
-    found = checkpoint.load(checkpoint.folder_of(path, step)) if step else None
+    """The folder that another rank holds, from the checkpoint that it verified and goes on from; 0 for none."""
+    found = checkpoint.load(checkpoint.folder_of(path, step), verified=True) if step else None
     return RunFolder(path=path, resumed=found)
 
 

@@ -1,0 +1,148 @@
+"""How a stretch of weights is moved: one class for each of the optimizers of `optimizers`, over parts of a flat row."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from maskwright.training.flat import Part, check_same, long_norm
+
+
+class AdamNumbers(NamedTuple):
+    """Peak rate, decays of the two means, and what is added to the root of the second."""
+
+    rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+
+
+class Google:
+    """Adam as google-research/bert has it, on one flat row.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  w -= rate (m / (sqrt(v) + epsilon) + decay w)
+    """
+
+    def __init__(self, parts: list[Part], numbers: AdamNumbers) -> None:
+        self.parts = parts
+        self.numbers = numbers
+        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate."""
+        peak, beta1, beta2, epsilon = self.numbers
+        for (weights, decay, own, _), (mean, square) in zip(self.parts, self.state, strict=True):
+            rate, gradient = factor * peak * own, weights.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - beta1)
+            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            weights.mul_(1 - rate * decay)
+            weights.addcdiv_(mean, square.sqrt().add_(epsilon), value=-rate)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        return _moments(self.parts, self.state)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave."""
+        _take_up(self.tensors(), tensors)
+
+
+class Lamb:
+    """Adam, the update of each matrix scaled to the matrix's own length, on one flat row.
+
+    u = m / (sqrt(v) + epsilon) + decay w;  w -= rate |w| / |u| u, the ratio being 1 where one of the two is 0
+
+    blocks      for each part the sizes of the matrices that it is made of; none: it is moved by Adam alone
+    corrected   whether m and v are corrected for their start at 0
+    """
+
+    def __init__(self, parts: list[Part], blocks: list[list[int]], numbers: AdamNumbers, *, corrected: bool) -> None:
+        self.parts, self.blocks, self.numbers, self.corrected = parts, blocks, numbers, corrected
+        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
+        self.steps = torch.zeros((), dtype=torch.int64)
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate."""
+        peak, beta1, beta2, epsilon = self.numbers
+        self.steps += 1
+        missing = [1 - beta ** int(self.steps) if self.corrected else 1.0 for beta in (beta1, beta2)]
+        for (weights, decay, own, _), (mean, square), blocks in zip(self.parts, self.state, self.blocks, strict=True):
+            rate, gradient = factor * peak * own, weights.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - beta1)
+            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            update = (square / missing[1]).sqrt_().add_(epsilon).reciprocal_().mul_(mean).mul_(1 / missing[0])
+            update.add_(weights, alpha=decay)
+            for matrix, block in zip(weights.split(blocks), update.split(blocks), strict=True) if blocks else ():
+                wanted, length = float(long_norm(matrix)), float(long_norm(block))
+                if wanted > 0 and length > 0:
+                    block.mul_(wanted / length)
+            weights.sub_(update, alpha=rate)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        return {"steps": self.steps, **_moments(self.parts, self.state)}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave."""
+        _take_up(self.tensors(), tensors)
+
+
+class Torch:
+    """One of torch's own optimizers; the state is kept by position.
+
+    state    what it keeps of each parameter: "step" is one number, all else has the parameter's shape
+    places   the position of each among those of all ranks
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, state: Sequence[str], places: Sequence[int]) -> None:
+        self.optimizer, self.state, self.places = optimizer, state, places
+        self.peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
+
+    def step(self, factor: float) -> None:
+        """One update at `factor` times each group's peak rate."""
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = factor * peak
+        self.optimizer.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name."""
+        state: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
+        return {
+            f"{self.places[i]}.{name}": torch.as_tensor(value)
+            for i, entry in state.items()
+            for name, value in entry.items()
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; nothing at all before the first step."""
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        shapes = {
+            f"{i}.{name}": torch.empty(() if name == "step" else parameter.shape, device="meta")
+            for i, parameter in zip(self.places, parameters, strict=True)
+            for name in self.state
+        }
+        check_same(shapes if tensors else {}, tensors)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            place, _, key = name.partition(".")
+            state.setdefault(self.places.index(int(place)), {})[key] = tensor.clone()
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+
+def _moments(parts: list[Part], state: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    return {
+        f"{part.place}.{name}": tensor
+        for part, pair in zip(parts, state, strict=True)
+        for name, tensor in zip(("mean", "square"), pair, strict=True)
+    }
+
+
+def _take_up(ours: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    check_same(ours, saved)
+    for name, tensor in ours.items():
+        tensor.copy_(saved[name])
