@@ -1,13 +1,18 @@
 """What each process of tests/training/test_shards.py does: every optimizer shared, beside the same one that is not.
 
-torchrun --nproc-per-node 3 -m tests.training.sharded FOLDER
+torchrun --nproc-per-node 3 -m tests.training.sharded FOLDER [RANK FUNCTION]
 """
 
+import errno
+import os
+import signal
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
+from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training import checkpoint
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
@@ -60,33 +65,73 @@ def same(whole: Optimizer, shared: Optimizer, *, bitwise: bool) -> None:
         assert all(near(tensor, theirs[name]) for name, tensor in whole.flat.tensors().items())
 
 
-def main(folder: Path) -> None:
-    with all_ranks() as (ranks, _):
-        bitwise = ranks.size & (ranks.size - 1) == 0
-        for name in NAMES:
-            for dtype in (torch.float32, torch.bfloat16):
-                whole, shared = made(name, dtype), made(name, dtype, ranks)
-                for number in range(3):
-                    norms = [step(optimizer, number, ranks, [None, 1.0, 1e9][number]) for optimizer in (whole, shared)]
-                    assert norms[0] == norms[1] if bitwise else abs(norms[0] / norms[1] - 1) < 1e-5
-                    same(whole, shared, bitwise=bitwise)
-                # what all saved together, one process takes up, and what one saved, all of them
-                run = folder / f"{name}-{dtype}"
-                tensors = {"model": shared.flat.state(), "optimizer": shared.tensors()}
-                saved = checkpoint.load(checkpoint.save(run, 3, tensors, {}, ranks=ranks))
-                again = made(name, dtype)
-                again.flat.load(again.flat.own(saved.tensors["model"]))
-                again.load(again.own(saved.tensors["optimizer"]))
-                same(again, shared, bitwise=True)
-                back = made(name, dtype, ranks)
-                back.flat.load(back.flat.own(again.flat.state()))
-                back.load(back.own(again.tensors()))
-                for number in range(3, 5):
-                    step(again, number, ranks, 1.0)
-                    step(back, number, ranks, 1.0)
-                    same(again, back, bitwise=bitwise)
+def tensors_of(optimizer: Optimizer) -> dict[str, dict[str, torch.Tensor]]:
+    return {"model": optimizer.flat.state(), "optimizer": optimizer.tensors()}
+
+
+def steps_alike(folder: Path, ranks: Ranks) -> None:
+    """Shared and alone make the same; what all saved one process takes up, and what one has all of them."""
+    bitwise = ranks.size & (ranks.size - 1) == 0
+    for name in NAMES:
+        for dtype in (torch.float32, torch.bfloat16):
+            whole, shared = made(name, dtype), made(name, dtype, ranks)
+            for number in range(3):
+                norms = [step(optimizer, number, ranks, [None, 1.0, 1e9][number]) for optimizer in (whole, shared)]
+                assert norms[0] == norms[1] if bitwise else abs(norms[0] / norms[1] - 1) < 1e-5
+                same(whole, shared, bitwise=bitwise)
+            path = checkpoint.save(folder / f"{name}-{dtype}", 3, tensors_of(shared), {}, ranks=ranks)
+            saved = checkpoint.load(path)
+            again, back = made(name, dtype), made(name, dtype, ranks)
+            again.flat.load(again.flat.own(saved.tensors["model"]))
+            again.load(again.own(saved.tensors["optimizer"]))
+            same(again, shared, bitwise=True)
+            back.flat.load(back.flat.own(again.flat.state()))
+            back.load(back.own(again.tensors()))
+            for number in range(3, 5):
+                step(again, number, ranks, 1.0)
+                step(back, number, ranks, 1.0)
+                same(again, back, bitwise=bitwise)
+
+
+def another_network_is_refused_by_all(ranks: Ranks) -> None:
+    shared, other = made("adamw", torch.float32, ranks), Optimizer(network(small()), OptimizerConfig(), torch.float32)
+    for given in (other.flat.state(), {name: t for name, t in shared.flat.state().items() if ranks.first}):
+        with pytest.raises(MaskwrightError, match="another version of maskwright"):
+            shared.flat.load(shared.flat.own(given))
+
+
+def a_full_disk_of_one_is_told_to_all(folder: Path, ranks: Ranks) -> None:
+    shared = made("google", torch.float32, ranks)
+    checkpoint.save(folder, 1, tensors_of(shared), {}, ranks=ranks)
+
+    def full(path: Path, tensors: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        if ranks.rank == 1:
+            patch.setattr(checkpoint, "write_tensors", full)
+        with pytest.raises(BadInput, match=r"no space left for the checkpoint .*step-00000002: about [\d,]+ bytes"):
+            checkpoint.save(folder, 2, tensors_of(shared), {}, ranks=ranks)
+    ranks.gather(None)  # the first has removed what there was
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000001"]
+
+
+def die_while_saving(folder: Path, ranks: Ranks, who: int, before: str) -> None:
+    """One of them is killed as it is about to call a function of `checkpoint`."""
+    shared = made("google", torch.float32, ranks)
+    checkpoint.save(folder, 1, tensors_of(shared), {}, ranks=ranks)
+    if ranks.rank == who:
+        setattr(checkpoint, before, lambda *given: os.kill(os.getpid(), signal.SIGKILL))
+    checkpoint.save(folder, 2, tensors_of(shared), {}, ranks=ranks)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]))
+    out = Path(sys.argv[1])
+    with all_ranks() as (these, _):
+        if len(sys.argv) > 2:
+            die_while_saving(out, these, int(sys.argv[2]), sys.argv[3])
+        else:
+            steps_alike(out, these)
+            another_network_is_refused_by_all(these)
+            a_full_disk_of_one_is_told_to_all(out / "full", these)

@@ -216,10 +216,20 @@ def best_way(qkv: Tensor, heads: int) -> Way:
 @cache
 def has_varlen(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     """Whether this torch and this GPU have the kernel for heads of `width` columns."""
-    if device.type != "cuda" or importlib.util.find_spec("torch.nn.attention.varlen") is None:
-        return False
-    ampere = torch.cuda.get_device_capability(device) >= (8, 0)
-    return ampere and dtype in (torch.bfloat16, torch.float16) and width % 8 == 0 and width <= 256
+    half = dtype in (torch.bfloat16, torch.float16)
+    return why_padded(device) is None and half and width % 8 == 0 and width <= 256
+
+
+def why_padded(device: torch.device) -> str | None:
+    """What keeps attention from going without padding in half precision; None where nothing does."""
+    if device.type != "cuda":
+        return "the kernel for rows without padding is a GPU's"
+    if importlib.util.find_spec("torch.nn.attention.varlen") is None:
+        return f"torch {torch.__version__} has no torch.nn.attention.varlen, as 2.10 has"
+    major, minor = torch.cuda.get_device_capability(device)
+    if (major, minor) < (8, 0):
+        return f"the kernel for rows without padding asks for compute capability 8.0, and this GPU has {major}.{minor}"
+    return None
 
 
 def attention(

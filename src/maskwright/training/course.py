@@ -102,7 +102,7 @@ class Course:
         bar.advance(0, note=told(means, held_out, speed))
 
     def save(self, log: MetricsLog | NoLog, keep: int) -> None:
-        """Write a checkpoint, all ranks together where they share the optimizer; MaskwrightError if a weight is not finite."""
+        """Write a checkpoint, all sharers of the optimizer together; MaskwrightError if a weight is not finite."""
         flat = self.optimizer.flat
         sharers = flat.shards.ranks
         if any(sharers.sum_numbers([float(not flat.master.isfinite().all())], flat.master.device)):

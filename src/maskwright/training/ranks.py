@@ -24,6 +24,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from maskwright.errors import BadInput, MaskwrightError
+from maskwright.training.agreement import agree_on_devices
 
 PATIENCE = dt.timedelta(seconds=100)
 """How long a rank waits for another before it gives the run up."""
@@ -216,9 +217,11 @@ def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
     store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
     # after a restart the launcher's store still holds the addresses of the processes before
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = PrefixStore(f"attempt {attempt}", store)
+    agree_on_devices(store, rank, size, device)
     dist.init_process_group(
         "gloo" if device is None else "nccl",
-        store=PrefixStore(f"attempt {attempt}", store), rank=rank, world_size=size, timeout=PATIENCE,
+        store=store, rank=rank, world_size=size, timeout=PATIENCE,
     )  # fmt: skip
     try:
         yield Ranks(rank, size), device

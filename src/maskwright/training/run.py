@@ -12,9 +12,11 @@ import torch
 
 from maskwright.config import Config, plain
 from maskwright.errors import BadInput, MaskwrightError
+from maskwright.layers.attention import why_padded
 from maskwright.layers.compiled import can_compile, compile_layers
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
+from maskwright.training.agreement import check_alike, terms
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
@@ -22,6 +24,7 @@ from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, f
 from maskwright.training.work import Work, judge_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
+BF16_SINCE = (8, 0)
 
 
 def keep_memory() -> bool:
@@ -64,6 +67,25 @@ def compiles(wanted: str, device: torch.device) -> bool:
     (False, True)
     """
     return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
+
+
+def capability_of(device: torch.device) -> tuple[int, int] | None:
+    """What an NVIDIA GPU can do, as NVIDIA counts it; None for all else."""
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    return torch.cuda.get_device_capability(device) if nvidia else None
+
+
+def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
+    """BadInput for bf16 on a GPU that has no such arithmetic: torch would make it of float32, slower than that.
+
+    capability   see `capability_of`
+    """
+    if precision == "bf16" and capability is not None and capability < BF16_SINCE:
+        here, since = (".".join(map(str, version)) for version in (capability, BF16_SINCE))
+        raise BadInput(
+            f"this GPU has no bf16 (compute capability {here}; Ampere, {since}, is the first that has): take "
+            "--training.precision float32"
+        )
 
 
 @contextlib.contextmanager
@@ -124,20 +146,25 @@ def run(
     """
     with all_ranks() as (ranks, own):
         device = own or device_for()
-        terms = environment(
+        if ranks.size > 1:
+            check_alike(ranks.gather(terms(recipe, **data._asdict())))
+        ranks.each(lambda: check_precision(training.precision, capability_of(device)))
+        now = environment(
             corpus=data.corpus,
             tokenizer=data.tokenizer,
             device=device_name(device),
             allocator=allocator,
             ranks=ranks.size,
         )
-        opened = partial(RunFolder.open, out, plain(recipe), terms, may_change=may_change, progress=progress)
+        opened = partial(RunFolder.open, out, plain(recipe), now, may_change=may_change, progress=progress)
         with held(out, opened, ranks) as folder:
             if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None
             work = build(folder.resumed is None)
             work.module.to(device)
+            if device.type == "cuda" and training.precision == "bf16" and (reason := why_padded(device)):
+                progress.say(f"sequences are padded inside attention, which is slower: {reason}")
             if compiles(training.compile, device):
                 compile_layers(work.module)
             sharers = ALONE if training.shard == "none" else ranks
