@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from maskwright.layers import attention as attention_module
-from maskwright.layers.attention import Layout, Way, attention, best_way, layout, plain
+from maskwright.layers.attention import Layout, Way, attention, best_way, layout, plain, why_padded
 from maskwright.layers.dropout import DropoutStream
 
 LENGTHS = [[5, 1, 9, 9], [7, 7, 7], [1], [4], [6, 0, 3], [1, 1]]
@@ -170,3 +170,14 @@ def test_the_way_on_a_gpu(
     attention_module.has_varlen.cache_clear()
     assert best_way(rows, 2) == way
     attention_module.has_varlen.cache_clear()
+
+
+def test_why_a_gpu_pads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    assert why_padded(device) is None
+    monkeypatch.setattr(attention_module.importlib.util, "find_spec", lambda name: None)
+    assert "has no torch.nn.attention.varlen" in str(why_padded(device))
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert "asks for compute capability 8.0, and this GPU has 7.5" in str(why_padded(device))

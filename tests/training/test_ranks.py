@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from maskwright.errors import BadInput
 from maskwright.training.ranks import Ranks, Tree, all_ranks
@@ -49,6 +50,11 @@ def same(one: Path, other: Path) -> bool:
         lines.append([{**entry, "timing": None} for entry in entries])
     models = [(out / "model" / "model.safetensors").read_bytes() for out in (one, other)]
     return lines[0] == lines[1] and models[0] == models[1]
+
+
+def weights(out: Path, step: int) -> dict[str, bytes]:
+    """The files of a checkpoint's tensors."""
+    return {path.name: path.read_bytes() for path in (out / "checkpoints" / f"step-{step:08d}").glob("*.safetensors")}
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
@@ -94,10 +100,42 @@ def test_a_number_of_processes_that_nobody_started_is_named(monkeypatch: pytest.
 
 
 def test_two_processes_make_the_weights_of_one(tmp_path: Path, corpus: Path) -> None:
-    short = ("--training.steps", "6", "--training.evaluate_every", "4")
+    """Three micro-batches in four groups: the second has fewer to do."""
+    short = ("--training.steps", "6", "--training.evaluate_every", "4", "--training.batch_sequences", "6")
     done([sys.executable, "-m", "maskwright", *line(corpus, tmp_path / "one", *short)])
     done(torchrun(2, *line(corpus, tmp_path / "two", *short)))
-    assert same(tmp_path / "one", tmp_path / "two")
+    done(torchrun(2, *line(corpus, tmp_path / "shared", *short, "--training.shard", "optimizer")))
+    assert same(tmp_path / "one", tmp_path / "two") and same(tmp_path / "one", tmp_path / "shared")
+    assert weights(tmp_path / "one", 6).keys() == {"model.safetensors", "optimizer.safetensors"}
+    assert len(weights(tmp_path / "shared", 6)) == 4, "each saves its own"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "shard"), [(3, "none"), (3, "optimizer"), (2, "none"), (2, "optimizer")])
+def test_without_groups_any_number_comes_to_the_same_but_for_rounding(
+    count: int, shard: str, tmp_path: Path, corpus: Path
+) -> None:
+    """Five micro-batches, the last of one sequence: two each and one, or three and two."""
+    given = ["--training.batch_sequences", "9", "--training.micro_sequences", "2", "--training.precision", "float32"]
+    given += ["--training.steps", "12", "--training.warmup_share", "0"]
+    plain = [word for word in line(corpus, tmp_path / "one", *given) if word not in ("--training.groups", "4")]
+    done([sys.executable, "-m", "maskwright", *plain])
+    plain[plain.index(str(tmp_path / "one"))] = str(tmp_path / "many")
+    done(torchrun(count, *plain, "--training.shard", shard))
+    one, many = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "many"))
+    assert one.keys() == many.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(many[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.slow
+def test_ranks_of_two_runs_are_refused(tmp_path: Path, corpus: Path) -> None:
+    """Each is started with a seed of its own, as by a script that counts nodes."""
+    given = " ".join(line(corpus, tmp_path / "run"))
+    run = torchrun(2, more=("--no-python",))[: -len(["-m", "maskwright"])]
+    said = done([*run, "bash", "-c", f"{sys.executable} -m maskwright {given} --training.seed $RANK; exit $?"], rc=1)
+    assert said.count("the ranks disagree (training.seed: 0 on rank 0, 1 on rank 1): start all of them by") == 2
+    assert said.count("exitcode  : 2") == 2 and not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
@@ -116,13 +154,15 @@ def test_ranks_without_work_are_refused_before_anything_is_written(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_any_number_of_processes_goes_on(tmp_path: Path, corpus: Path) -> None:
+@pytest.mark.parametrize("shards", [("none", "none"), ("optimizer", "optimizer"), ("none", "optimizer")])
+def test_any_number_of_processes_goes_on(shards: tuple[str, str], tmp_path: Path, corpus: Path) -> None:
     """Four are asked to stop, two are killed, one ends it: the same weights as without all that."""
     assert maskwright(*line(corpus, tmp_path / "one")).returncode == 0
     out = tmp_path / "many"
-    for count, number in ((4, signal.SIGTERM), (2, signal.SIGKILL)):
+    for count, number, shard in ((4, signal.SIGTERM, shards[0]), (2, signal.SIGKILL, shards[1])):
         before = steps(out)
-        process = subprocess.Popen(torchrun(count, *line(corpus, out)), env=environment(), stderr=subprocess.DEVNULL)
+        command = torchrun(count, *line(corpus, out, "--training.shard", shard))
+        process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
         while steps(out) < before + 9 and process.poll() is None:
             time.sleep(0.05)
         if number == signal.SIGKILL:  # a launcher that is killed leaves its workers running
@@ -161,7 +201,8 @@ def test_fine_tuning_is_shared_too(tmp_path: Path) -> None:
     given += "--training.batch-sequences 8 --training.micro-sequences 4 --training.groups 2".split()
     assert maskwright(*given, "--out", tmp_path / "one").returncode == 0
     done(torchrun(2, *given, "--out", tmp_path / "two"))
-    assert same(tmp_path / "one", tmp_path / "two")
+    done(torchrun(2, *given, "--out", tmp_path / "shared", "--training.shard", "optimizer"))
+    assert same(tmp_path / "one", tmp_path / "two") and same(tmp_path / "one", tmp_path / "shared")
 
 
 def workers(launcher: "subprocess.Popen[bytes]") -> list[str]:

@@ -1,12 +1,14 @@
-"""What a training process does about its memory before it begins."""
+"""What a training process does about its memory before it begins, and what it asks of its device."""
 
 import ctypes
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from maskwright.errors import BadInput
 from maskwright.machine import THRESHOLDS
-from maskwright.training.run import keep_memory
+from maskwright.training.run import capability_of, check_precision, keep_memory
 
 TRIM, MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 
@@ -74,3 +76,22 @@ def test_other_settings_say_nothing_about_it(
     monkeypatch.setenv(name, value)
     assert keep_memory()
     assert told
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability"), [("bf16", (8, 0)), ("bf16", (9, 0)), ("bf16", None), ("float32", (6, 1))]
+)
+def test_a_device_that_has_the_precision(precision: str, capability: tuple[int, int] | None) -> None:
+    check_precision(precision, capability)
+
+
+def test_a_gpu_without_bf16_is_refused() -> None:
+    """A T4; torch would compute there all the same, by way of float32."""
+    with pytest.raises(BadInput, match=r"has no bf16 \(compute capability 7\.5; .* take --training\.precision float32"):
+        check_precision("bf16", (7, 5))
+
+
+def test_only_gpus_have_a_capability(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert capability_of(torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    assert capability_of(torch.device("cuda", 0)) == (9, 0)
