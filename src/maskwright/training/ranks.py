@@ -3,8 +3,8 @@
     torchrun --nproc-per-node 2 -m maskwright pretrain bert --corpus corpora/en --out runs/bert
 
 What a step trains on is arithmetic, so every rank knows all of it and nothing but sums goes from one to the other: the
-gradient, and the losses of the log. Weights are never sent: from the same sums every rank makes the same update. The
-first rank alone writes, and a checkpoint is whole: any number of ranks goes on from it.
+gradient, and the losses of the log. Weights are not sent: from the same sums every rank makes the same update. (Ranks
+that share the optimizer make each a piece of it, see `shards`.) Any number of ranks goes on from a checkpoint.
 
 How floats are added decides their last bits. Without `training.groups` the ranks' gradients are summed as the library
 likes best. With it a step's micro-batches are summed in so many groups, and the groups in pairs, and the pairs in
