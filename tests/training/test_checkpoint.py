@@ -141,7 +141,7 @@ class TestKeep:
     def test_nothing_goes_before_the_new_one_is_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         save(tmp_path, 10, keep=1)
 
-        def fails(folder: Path, facts: object) -> None:
+        def fails(folder: Path, *facts: object) -> None:
             raise OSError(5, "Input/output error", str(folder))
 
         monkeypatch.setattr(checkpoint, "write_manifest", fails)

@@ -129,8 +129,8 @@ def test_ranks_of_two_runs_are_refused(tmp_path: Path, corpus: Path) -> None:
     given = " ".join(line(corpus, tmp_path / "run"))
     run = torchrun(2, more=("--no-python",))[: -len(["-m", "maskwright"])]
     said = done([*run, "bash", "-c", f"{sys.executable} -m maskwright {given} --training.seed $RANK; exit $?"], rc=1)
-    assert said.count("the ranks disagree (training.seed: 0 on rank 0, 1 on rank 1): start all of them by") == 2
-    assert said.count("exitcode  : 2") == 2 and not (tmp_path / "run").exists()
+    assert "the ranks disagree (training.seed: 0 on rank 0, 1 on rank 1): start all of them by the same line" in said
+    assert "exitcode  : 2" in said and not (tmp_path / "run").exists()  # torchrun stops who leaves a moment later
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ class FlatParameters:
             place, values = self.places[name], self._parameters[name].detach()
             self.gradient_of[name] = self.gradient[place].view(values.shape)
             self._working_of[name] = self.working[place].view(values.shape)
-            self._working_of[name].copy_(values)  # on every rank: they begin alike
+            self._working_of[name].copy_(values.to(precise))  # on every rank: they begin alike
             if (stretch := self.shards.stretch(place)) is not None:
                 start = place.start + stretch.start - own.start
                 row = self.master[start : start + stretch.stop - stretch.start]
