@@ -14,6 +14,7 @@ import torch
 
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training import checkpoint
+from maskwright.training import ranks as ranks_module
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
 from tests.models.networks import network, small
@@ -96,6 +97,20 @@ def steps_alike(folder: Path, ranks: Ranks) -> None:
                 same(again, back, bitwise=bitwise)
 
 
+def a_row_is_summed_as_a_tree(ranks: Ranks) -> None:
+    """Whatever the size of what is exchanged at once."""
+    rows = torch.randn(ranks.size, 1003, generator=torch.Generator().manual_seed(3))
+    wanted = list(rows)
+    while len(wanted) > 1:
+        wanted = [left + right for left, right in zip(wanted[::2], wanted[1::2], strict=True)]
+    for at_once in (7, 400, 5000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ranks_module, "AT_ONCE", at_once)
+            row = rows[ranks.rank].clone()
+            ranks.sum_gradient(row, as_tree=True)
+            assert torch.equal(row, wanted[0])
+
+
 def another_network_is_refused_by_all(ranks: Ranks) -> None:
     shared, other = made("adamw", torch.float32, ranks), Optimizer(network(small()), OptimizerConfig(), torch.float32)
     for given in (other.flat.state(), {name: t for name, t in shared.flat.state().items() if ranks.first}):
@@ -136,5 +151,9 @@ if __name__ == "__main__":
             die_while_saving(out, these, int(sys.argv[2]), sys.argv[3])
         else:
             steps_alike(out, these)
+            if these.size != 3:
+                a_row_is_summed_as_a_tree(these)
             another_network_is_refused_by_all(these)
             a_full_disk_of_one_is_told_to_all(out / "full", these)
+    threads = [(place / "comm").read_text() for place in Path("/proc/self/task").iterdir()]
+    assert not [name for name in threads if "gloo" in name], "the group is gone, and its threads with it"

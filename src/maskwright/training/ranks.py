@@ -13,8 +13,10 @@ pairs: a tree that is the same whether 1, 2, 4 or so many ranks work on it, and 
 
 import contextlib
 import datetime as dt
+import importlib
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -85,12 +87,11 @@ class Ranks:
         if not as_tree:
             self._together(lambda: dist.all_reduce(gradient))
             return
-        theirs = torch.empty_like(gradient)
-        for level in range(self.size.bit_length() - 1):
-            other = self.rank ^ (1 << level)
-            pair = [dist.P2POp(dist.isend, gradient, other), dist.P2POp(dist.irecv, theirs, other)]
-            self._together(lambda pair=pair: [work.wait() for work in dist.batch_isend_irecv(pair)])
-            gradient.add_(theirs)  # a + b is b + a
+        total = gradient.numel()
+        ends = [total * rank // self.size for rank in range(self.size + 1)]
+        pieces = [slice(*pair) for pair in pairwise(ends)]  # each adds up one
+        self.sum_pieces(gradient, pieces, as_tree=True)
+        self.tell_pieces(gradient, pieces)
 
     def sum_pieces(self, row: Tensor, pieces: Sequence[slice], *, as_tree: bool) -> None:
         """Put the sum over all ranks into each one's own piece of the row; the rest of it is not to be used then."""
@@ -108,7 +109,7 @@ class Ranks:
             swaps += [dist.P2POp(dist.irecv, theirs[rank], rank) for rank in others if len(mine)]
             self._together(lambda swaps=swaps: _wait_for(dist.batch_isend_irecv(swaps)))
             theirs[self.rank] = mine
-            while len(theirs) > 1:  # the tree of `sum_gradient`
+            while len(theirs) > 1:  # in pairs, and pairs of pairs: as `Tree` goes on from each rank's groups
                 theirs = [left + right for left, right in zip(theirs[::2], theirs[1::2], strict=True)]
             mine.copy_(theirs[0])
 
@@ -214,6 +215,9 @@ def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         torch.cuda.set_device(device)
+    # Its default arguments hold the group that is there when it is first imported, as torch's optimizers do. Gloo's
+    # threads would then live until the interpreter ends, and one that frees a tensor so late aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
     # after a restart the launcher's store still holds the addresses of the processes before
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
