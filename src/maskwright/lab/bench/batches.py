@@ -37,6 +37,30 @@ def measure(
     *, corpus: str, seconds: float, recipe: str = "bert", sequences: int = SEQUENCES, length: int = 128
 ) -> dict[str, Any]:
     """Tokens a second, for each second of a processor too; steps cover whole epochs or `seconds`."""
+    data = data_for(corpus, recipe, sequences=sequences, length=length)
+    tokens = step = 0
+    begin, busy = time.perf_counter(), time.process_time()
+    while (taken := time.perf_counter() - begin) < seconds:
+        tokens += sum(batch.num_tokens for batch in data.batches(step))
+        step += 1
+    return {
+        "tokens_per_second": tokens / taken,
+        "tokens_per_cpu_second": tokens / (time.process_time() - busy),
+        "tokens": tokens,
+        "steps": step,
+        "epochs": step * sequences / data.epoch_sequences(0),
+        "peak_mib": peak_mib(),
+    }
+
+
+def data_for(corpus: str, recipe: str, *, sequences: int, length: int) -> Any:
+    """What a recipe's tiny network learns from, in steps and sequences of that size."""
+    module, resolved, opened = resolved_for(corpus, recipe, sequences=sequences, length=length)
+    return module.data(resolved, opened)
+
+
+def resolved_for(corpus: str, recipe: str, *, sequences: int, length: int) -> tuple[Any, Any, Any]:
+    """The recipe's module, the recipe of its tiny network with steps and sequences of that size, the corpus opened."""
     from maskwright.config import checked, override, plain
     from maskwright.corpus.read import Corpus
     from maskwright.recipes import stepwise
@@ -51,20 +75,7 @@ def measure(
     module = stepwise(recipe)
     start = plain(module.recipe("tiny", corpus, opened.tokenizer.vocab_size))
     known = {key: size for key, size in sizes.items() if key.split(".")[1] in start.get(key.split(".")[0], {})}
-    data = module.data(checked(module.Recipe, override(start, known), "bench"), opened)
-    tokens = step = 0
-    begin, busy = time.perf_counter(), time.process_time()
-    while (taken := time.perf_counter() - begin) < seconds:
-        tokens += sum(batch.num_tokens for batch in data.batches(step))
-        step += 1
-    return {
-        "tokens_per_second": tokens / taken,
-        "tokens_per_cpu_second": tokens / (time.process_time() - busy),
-        "tokens": tokens,
-        "steps": step,
-        "epochs": step * sequences / data.epoch_sequences(0),
-        "peak_mib": peak_mib(),
-    }
+    return module, checked(module.Recipe, override(start, known), "bench"), opened
 
 
 if __name__ == "__main__":
