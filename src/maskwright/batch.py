@@ -11,9 +11,11 @@ Sequence `n` is rows `cu_seqlens[n] : cu_seqlens[n + 1]`. There is no padding: o
 to know where sequences begin and end, and prediction heads see only the rows they predict.
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -294,3 +296,32 @@ def take(sequences: Sequences, which: Integers) -> Sequences:
         language_ids=of_tokens(sequences.language_ids),
         position_ids=of_tokens(sequences.position_ids),
     )
+
+
+def side_by_side(parts: Sequence[Sequences]) -> Sequences:
+    """The sequences of several parts, one part after the other; all of them have the same fields.
+
+    >>> row = np.array([5, 6, 7])
+    >>> s = Sequences(token_ids=row, token_type_ids=row, cu_seqlens=np.array([0, 1, 3]), special=row > 6, word_ids=row)
+    >>> joined = side_by_side([s, s])
+    >>> joined.cu_seqlens.tolist(), joined.word_ids.tolist()
+    ([0, 1, 3, 4, 6], [5, 6, 7, 13, 14, 15])
+    """
+    if len(parts) == 1:
+        return parts[0]
+    tokens, words = 0, 0
+    moved: list[Sequences] = []
+    for part in parts:
+        word_ids = part.word_ids
+        if word_ids is not None:
+            word_ids = np.where(word_ids < 0, word_ids, word_ids + words)
+            words = max(words, int(word_ids.max(initial=-1)) + 1)
+        moved.append(replace(part, cu_seqlens=part.cu_seqlens[1:] + tokens, word_ids=word_ids))
+        tokens += len(part.token_ids)
+
+    def joined(name: str) -> Integers | None:
+        rows: list[Integers] = [row for part in moved if (row := getattr(part, name)) is not None]
+        return np.concatenate(rows) if rows else None
+
+    of_parts: dict[str, Any] = {field.name: joined(field.name) for field in fields(Sequences)}
+    return Sequences(**of_parts | {"cu_seqlens": np.concatenate([np.zeros(1, np.int64), of_parts["cu_seqlens"]])})

@@ -264,3 +264,63 @@ def test_others_open_the_shards(folder: Path, shards: list[Shard], monkeypatch: 
     rows = datasets.load_dataset("arrow", data_files=files, split="train", cache_dir=str(folder / "cache"))
     assert rows["name"][:] == names
     assert rows[0]["token_ids"][0] == shards[0].token_ids[: shards[0].sentence_offsets[1]].tolist()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_part_is_its_documents_one_by_one(folder: Path, several: bool) -> None:
+    split = Corpus.open(folder).train
+    if not several:
+        split = Split.from_arrays(
+            *split.gather(np.array([0]), np.array([split.num_tokens])), split.sentence_offsets, split.document_offsets
+        )
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        firsts = rng.integers(0, split.num_documents, 4)
+        ends = firsts + rng.integers(0, split.num_documents - firsts + 1)
+        part = split.part(firsts, ends)
+        documents = [d for first, end in zip(firsts, ends, strict=True) for d in range(first, end)]
+        wanted = [
+            [split.sentence(s).tolist() for s in range(*split.document_offsets[d : d + 2].tolist())] for d in documents
+        ]
+        found = [
+            [part.sentence(s).tolist() for s in range(*part.document_offsets[d : d + 2].tolist())]
+            for d in range(part.num_documents)
+        ]
+        assert found == wanted
+        bounds = split.part(firsts, ends, tokens=False)
+        assert np.array_equal(bounds.sentence_offsets, part.sentence_offsets)
+        assert np.array_equal(bounds.document_offsets, part.document_offsets)
+        words = [
+            split.gather(split.document_starts[[d]], np.diff(split.document_starts[d : d + 2]))[1] for d in documents
+        ]
+        assert np.array_equal(
+            part.gather(np.array([0]), np.array([part.num_tokens]))[1], np.concatenate([*words, np.zeros(0, np.uint8)])
+        )
+
+
+def test_where_documents_begin_is_found_without_reading_all(folder: Path) -> None:
+    split = Corpus.open(folder).train
+    starts = split.sentence_offsets[split.document_offsets]
+    assert np.array_equal(split.document_starts, starts)
+    tokens = np.arange(split.num_tokens + 1)
+    assert np.array_equal(split.document_from(tokens), np.searchsorted(starts, tokens))
+
+
+def test_a_part_of_a_damaged_shard_names_it(folder: Path) -> None:
+    file = folder / "train-00002-000.arrow"
+    good = file.read_bytes()
+    rng = np.random.default_rng(3)
+    refused = 0
+    for position in rng.integers(0, len(good), 300):
+        bad = bytearray(good)
+        bad[position] ^= 1 << int(rng.integers(8))
+        file.write_bytes(bytes(bad))
+        try:
+            split = Corpus(folder, read_manifest(folder)).train
+            split.document_from(np.arange(0, split.num_tokens, 3))
+            part = split.part(np.arange(split.num_documents), np.arange(split.num_documents) + 1)
+            assert part.num_tokens == part.sentence_offsets[-1]
+        except BadInput as error:
+            refused += 1
+            assert "train-00002-000.arrow" in str(error) and "\n" not in str(error)
+    assert refused > 5

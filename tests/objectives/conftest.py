@@ -35,6 +35,16 @@ def drawn_split(documents: int, seed: int = 0, *, sentences: int = 40, tokens: i
     )
 
 
+def numbered(split: Split) -> Split:
+    """The same sentences and documents of other tokens: each one's id is its address."""
+    return Split.from_arrays(
+        np.arange(split.num_tokens, dtype=np.uint32),
+        np.ones(split.num_tokens, np.uint8),
+        split.sentence_offsets,
+        split.document_offsets,
+    )
+
+
 @pytest.fixture(scope="session", name="split_of")
 def _split_of() -> Callable[..., Split]:
     """Makes a split from lists of sentence lengths."""

@@ -10,6 +10,7 @@ from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
 from maskwright.objectives.packed_sentences import PackedSentences
 from maskwright.objectives.stream import Stream
+from tests.objectives.conftest import numbered
 
 Make = Callable[..., Split]
 CLS, SEP = 2, 3
@@ -62,15 +63,16 @@ def test_equal_to_packing_one_by_one(drawn_split: Make, max_length: int, across:
 
 @pytest.mark.parametrize("across", [True, False])
 def test_an_epoch_of_several_visits_is_every_token_once(drawn_split: Make, across: bool) -> None:
-    split = drawn_split(300)
+    split = numbered(drawn_split(300))
     stream = Stream(split, packing(64, across), seed=3, visit_tokens=4000, block_tokens=500)
     assert stream.visits > 5
     for epoch in range(2):
         seen = np.zeros(split.num_tokens, np.int64)
         for visit in range(stream.visits):
-            plan = stream.plan(epoch, visit)
+            plan, part = stream.plan(epoch, visit), stream.part(epoch, visit)
+            there = part.gather(np.array([0]), np.array([part.num_tokens]))[0]  # the addresses in the split
             for start, length in zip(plan.start, plan.length, strict=True):
-                seen[start : start + length] += 1
+                seen[there[start : start + length]] += 1
         assert (seen == 1).all()
     total = stream.epoch_sequences(0)
     shown = stream.sequences(0, total)

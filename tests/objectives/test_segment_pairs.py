@@ -15,6 +15,7 @@ from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
 from maskwright.objectives.segment_pairs import SegmentPairs
 from maskwright.objectives.stream import Stream
+from tests.objectives.conftest import numbered
 
 Make = Callable[..., Split]
 CLS, SEP = 2, 3
@@ -124,6 +125,7 @@ import numpy as np
 from maskwright.corpus.read import Split
 from maskwright.objectives.segment_pairs import SegmentPairs
 from maskwright.objectives.stream import Stream
+from tests.objectives.conftest import numbered
 lengths = np.arange(3000) % 11 + 1
 split = Split.from_arrays(np.arange(lengths.sum()) % 997, np.ones(lengths.sum()), np.append(0, lengths.cumsum()),
                           np.arange(0, 3001, 30))
@@ -143,7 +145,7 @@ def test_another_process_makes_the_same_batch(capsys: pytest.CaptureFixture[str]
 
 def test_a_large_corpus_is_taken_in_visits(drawn_split: Make) -> None:
     """Documents of a visit are partnered among themselves; an epoch is still every token once."""
-    split = drawn_split(300)
+    split = numbered(drawn_split(300))
     pairs = pairs_of(split, visit_tokens=4000, block_tokens=500, max_length=100_000, short_probability=0)
     assert pairs.visits > 5
     firsts = split.sentence_offsets[split.document_offsets]
@@ -152,15 +154,16 @@ def test_a_large_corpus_is_taken_in_visits(drawn_split: Make) -> None:
         seen = np.zeros(split.num_tokens, np.int64)
         groups.append([])
         for visit in range(pairs.visits):
-            plan = pairs.plan(epoch, visit)
-            a, b = (np.searchsorted(firsts, start, side="right") - 1 for start in (plan.a_start, plan.b_start))
+            plan, part = pairs.plan(epoch, visit), pairs.part(epoch, visit)
+            there = part.gather(np.array([0]), np.array([part.num_tokens]))[0]  # the addresses in the split
+            a, b = (np.searchsorted(firsts, there[start], side="right") - 1 for start in (plan.a_start, plan.b_start))
             assert ((a != b) == (plan.pair_labels == 1)).all()
             assert set(b.tolist()) <= set(a.tolist())
             groups[-1].append(set(a.tolist()))
             for start, length, label in zip(plan.b_start, plan.b_length, plan.pair_labels, strict=True):
-                seen[start : start + length] += label == 0
+                seen[there[start : start + length]] += label == 0
             for start, length in zip(plan.a_start, plan.a_length, strict=True):
-                seen[start : start + length] += 1
+                seen[there[start : start + length]] += 1
         assert (seen == 1).all()
         assert sum(map(len, groups[-1])) == split.num_documents
     assert groups[0] != groups[1]

@@ -5,7 +5,7 @@ documents are numbered from 0 through all shards of a split, so who lays out tra
 works with plain int64 addresses and never sees a file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from maskwright.corpus.manifest import Manifest, read_manifest
+from maskwright.corpus.manifest import Manifest, ShardEntry, read_manifest
 from maskwright.corpus.shards import Array, Shard, check_offsets, damaged, open_shard
 from maskwright.errors import BadInput
 from maskwright.manifest import sha256
@@ -97,11 +97,106 @@ class Split:
         """(num_sentences + 1,) int64, where sentences begin and end among the tokens."""
         return self._joined([shard.sentence_offsets for shard in self._shards], self._token_bases)
 
+    @cached_property
+    def document_starts(self) -> Integers:
+        """(num_documents + 1,) int64, where documents begin and end among the tokens.
+
+        Read shard by shard: of a large corpus sentences take ten times the memory.
+        """
+        for shard in self._shards:
+            check_offsets(shard)
+        found = [
+            shard.sentence_offsets[shard.document_offsets[:-1]] + base
+            for shard, base in zip(self._shards, self._token_bases[:-1], strict=True)
+        ]
+        return np.concatenate([*found, self._token_bases[-1:]]).astype(np.int64, copy=False)
+
+    def document_from(self, tokens: Integers) -> Integers:
+        """The first document that begins at each of these tokens or behind it; num_documents where none does.
+
+        Found by halving, so that next to nothing is read.
+
+        >>> split = Split.from_arrays(np.arange(5), np.ones(5), np.array([0, 2, 3, 5]), np.array([0, 2, 3]))
+        >>> split.document_from(np.array([0, 1, 3, 4])).tolist()
+        [0, 1, 1, 2]
+        """
+        tokens = np.asarray(tokens, dtype=np.int64)
+        found = np.full(len(tokens), self.num_documents)
+        at = np.searchsorted(self._token_bases, tokens, side="right") - 1
+        for i in np.unique(at[at < len(self._shards)]).tolist():
+            shard, here = self._shards[i], at == i
+            # of the offsets' own type: others would be copied whole
+            local = (tokens[here] - self._token_bases[i]).astype(shard.sentence_offsets.dtype)
+            sentence = np.searchsorted(shard.sentence_offsets, local).astype(shard.document_offsets.dtype)
+            found[here] = self._document_bases[i] + np.searchsorted(shard.document_offsets, sentence)
+        return found
+
+    def part(self, firsts: Integers, ends: Integers, *, tokens: bool = True) -> "Split":
+        """A split of its own, in memory: documents [first, end) of each range, one after the other, without their text.
+
+        What is read is read once, in the order of the files; nothing else of them is looked at.
+
+        tokens   False: where sentences and documents begin is all that is wanted; all ids are 0
+
+        >>> split = Split.from_arrays(np.arange(5), np.ones(5), np.array([0, 2, 3, 5]), np.array([0, 1, 2, 3]))
+        >>> split.part(np.array([2, 0]), np.array([3, 1])).sentence(0).tolist()
+        [3, 4]
+        """
+        pieces = [
+            piece
+            for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
+            for piece in self._pieces(first, end)
+        ]
+        sizes = [len(piece.token_ids) for piece in pieces]
+        if not pieces:
+            return Split([])
+        if tokens:
+            token_ids = np.concatenate([piece.token_ids for piece in pieces])
+            word_starts = np.concatenate([piece.word_starts for piece in pieces])
+        else:
+            token_ids = np.broadcast_to(np.uint16(0), sum(sizes))
+            word_starts = np.broadcast_to(np.uint8(0), sum(sizes))
+        sentences = [len(piece.sentence_offsets) - 1 for piece in pieces]
+        return Split(
+            [
+                Shard(
+                    token_ids=token_ids,
+                    word_starts=word_starts,
+                    sentence_offsets=_chained([piece.sentence_offsets for piece in pieces], _bases(sizes)),
+                    document_offsets=_chained([piece.document_offsets for piece in pieces], _bases(sentences)),
+                    names=None,
+                    file="a part of the corpus, in memory",
+                )
+            ]
+        )
+
+    def _pieces(self, first: int, end: int) -> Iterator[Shard]:
+        """Documents [first, end) as views of the shards they lie in. BadInput where their bounds are impossible."""
+        while first < end:
+            at = self._locate(first, self._document_bases, "document")
+            shard, base = self._shards[at], int(self._document_bases[at])
+            last = min(end, int(self._document_bases[at + 1]))
+            documents = shard.document_offsets[first - base : last - base + 1]
+            sentences = shard.sentence_offsets[max(0, documents[0]) : max(0, documents[-1]) + 1]
+            if len(sentences) == 0:
+                raise damaged(shard.file, "has impossible document boundaries")
+            tokens = slice(max(0, sentences[0]), max(0, sentences[-1]))
+            piece = shard._replace(
+                token_ids=shard.token_ids[tokens],
+                word_starts=shard.word_starts[tokens],
+                sentence_offsets=sentences - sentences[0],
+                document_offsets=documents - documents[0],
+                names=None,
+                text=None,
+            )
+            check_offsets(piece)
+            yield piece
+            first = last
+
     def _joined(self, offsets: list[Array], bases: Integers) -> Integers:
         for shard in self._shards:
             check_offsets(shard)
-        joined = [part[:-1] + base for part, base in zip(offsets, bases[:-1], strict=True)]
-        return np.concatenate([*joined, bases[-1:]]).astype(np.int64, copy=False)
+        return _chained(offsets, bases)
 
     def sentence(self, i: int) -> Array:
         """The token ids of sentence `i`: a view of the file, nothing is copied."""
@@ -208,9 +303,13 @@ class Corpus:
             total = sum(entry.size for entry in self.manifest.shards)
             with (progress if total > QUICK else silent).stage("Comparing checksums", total, "bytes") as stage:
                 for entry in self.manifest.shards:
-                    if sha256(self.path / entry.file) != entry.sha256:
-                        raise damaged(self.path / entry.file, "does not match its sha256 in the manifest")
+                    self.check_sum(entry)
                     stage.advance(entry.size)
+
+    def check_sum(self, entry: ShardEntry) -> None:
+        """Compare the checksum of one shard with the manifest."""
+        if sha256(self.path / entry.file) != entry.sha256:
+            raise damaged(self.path / entry.file, "does not match its sha256 in the manifest")
 
     @property
     def fingerprint(self) -> str:
@@ -255,6 +354,12 @@ class Corpus:
 def _bases(sizes: Sequence[int] | Integers) -> Integers:
     """Where each part begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def _chained(offsets: Sequence[Array], bases: Integers) -> Integers:
+    """The offsets of several parts as those of all of them, one after the other."""
+    joined = [part[:-1] + base for part, base in zip(offsets, bases[:-1], strict=True)]
+    return np.concatenate([*joined, bases[-1:]]).astype(np.int64, copy=False)
 
 
 def _cut_at(bases: Integers, starts: Integers, lengths: Integers) -> tuple[Integers, Integers, Integers]:

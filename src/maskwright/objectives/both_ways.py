@@ -66,6 +66,7 @@ class _Apart:
         self.sentence_offsets, self.gather = split.sentence_offsets, split.gather
         self.num_documents = split.num_sentences
         self.document_offsets = np.arange(split.num_sentences + 1)
+        self.document_starts = split.sentence_offsets
 
 
 class Vocabulary:

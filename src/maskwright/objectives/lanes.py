@@ -72,7 +72,7 @@ class Lanes:
             raise BadInput(f"{lanes} lanes of {length} tokens a step: give 1 or more of both")
         self.split, self.lanes, self.length, self.seed = split, lanes, length, seed
         self.separator, self.backwards = separator, backwards
-        firsts = split.sentence_offsets[split.document_offsets] if split.num_documents else np.zeros(1, np.int64)
+        firsts = split.document_starts
         self._firsts, self._sizes = firsts[:-1], np.diff(firsts) + (separator is not None)
         total = int(self._sizes.sum())
         if total < lanes:

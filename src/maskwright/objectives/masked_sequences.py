@@ -3,7 +3,7 @@
 What step k sees is a function of the seed and k.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +107,21 @@ class MaskedSequences:
         """How many sequences all streams together have in an epoch."""
         return sum(stream.epoch_sequences(epoch) for stream in self.streams)
 
+    def visit_sizes(self, step: int) -> dict[str, list[int]]:
+        """What the streams counted for the steps before, see `Stream.visit_sizes`."""
+        steps, number = max(0, step - self.first_step), len(self.streams)
+        return {
+            str(place): stream.visit_sizes(
+                (steps + number - 1 - place) // number * (self.batch_rows or self.batch_sequences)
+            )
+            for place, stream in enumerate(self.streams)
+        }
+
+    def know(self, sizes: Mapping[str, list[int]]) -> None:
+        """Take up what `visit_sizes` told."""
+        for place, stream in enumerate(self.streams):
+            stream.know(sizes.get(str(place), []))
+
     def rate(self, step: int) -> float:
         """Share of the tokens that the step hides."""
         return self.masks.rate_at(step, self.steps)
@@ -114,9 +129,7 @@ class MaskedSequences:
     def held_out(self) -> Iterator[Batch]:
         """Held-out sequences with BERT's masks, 15 % of single tokens and 80/10/10, so that recipes can be compared."""
         for stream in self.held_out_streams:
-            total = stream.epoch_sequences(0)
-            if self.held_out_sequences is not None:
-                total = min(total, self.held_out_sequences)
+            total = stream.first_sequences(self.held_out_sequences)
             for place, first in enumerate(range(0, total, HELD_OUT_BATCH)):
                 sequences = stream.sequences(place, HELD_OUT_BATCH)
                 yield mask_sequences(
@@ -195,6 +208,18 @@ class Phases:
     def part(self, step: int, places: range) -> list[Batch]:
         """Those at these places."""
         return self.of(step).part(step, places)
+
+    def visit_sizes(self, step: int) -> dict[str, list[int]]:
+        """What the streams of the step's phase counted for the steps before it."""
+        phase = self.of(step)
+        place = next(place for place, (_, data) in enumerate(self.phases) if data is phase)
+        return {f"{place}.{name}": sizes for name, sizes in phase.visit_sizes(step).items()}
+
+    def know(self, sizes: Mapping[str, list[int]]) -> None:
+        """Take up what `visit_sizes` told."""
+        for place, (_, data) in enumerate(self.phases):
+            its = {name.split(".")[1]: of for name, of in sizes.items() if name.split(".")[0] == str(place)}
+            data.know(its)
 
     def looked_at(self, step: int) -> Iterator[Looked]:
         """The step's sequences, masked, beside what they were made from."""

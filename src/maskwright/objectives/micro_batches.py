@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from maskwright.batch import Batch, Integers
-from maskwright.objectives.stream import Examples
+from maskwright.objectives.examples import Examples
 
 
 class MicroBatches(NamedTuple):

@@ -4,7 +4,7 @@ GPT (Radford et al. 2018, section 3.1). Every token of a sequence but its first 
 before; the decoder is the token table itself, without a bias.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -117,11 +117,19 @@ class NextTokenSequences:
         """How many sequences an epoch has."""
         return self.stream.epoch_sequences(epoch)
 
+    def visit_sizes(self, step: int) -> dict[str, list[int]]:
+        """What the stream counted for the steps before, see `Stream.visit_sizes`."""
+        return {"0": self.stream.visit_sizes(step * self.batch_sequences)}
+
+    def know(self, sizes: Mapping[str, list[int]]) -> None:
+        """Take up what `visit_sizes` told."""
+        self.stream.know(sizes.get("0", []))
+
     def held_out(self) -> Iterator[Batch]:
         """Held-out sequences, the same each time."""
         if (stream := self.held_out_stream) is None:
             return
-        total = min(stream.epoch_sequences(0), self.held_out_sequences or stream.epoch_sequences(0))
+        total = stream.first_sequences(self.held_out_sequences)
         for place, first in enumerate(range(0, total, HELD_OUT_BATCH)):
             sequences = stream.sequences(place, HELD_OUT_BATCH)
             yield with_next_tokens(take(sequences, np.arange(min(HELD_OUT_BATCH, total - first))))

@@ -81,7 +81,7 @@ class PackedSentences:
 
 def _borders_inside(split: Split, plan: Packed) -> tuple[Integers, Integers, Integers]:
     """Where documents begin, the first that begins inside of each sequence, and how many do."""
-    borders = split.sentence_offsets[split.document_offsets]
+    borders = split.document_starts
     first = np.searchsorted(borders, plan.start, side="right")
     return borders, first, np.searchsorted(borders, plan.start + plan.length, side="left") - first
 

@@ -83,5 +83,5 @@ class RunningText:
 
     def _borders(self, split: Split) -> Integers:
         """(documents + 1,) where each document begins in the text of all, separators counted; and the end."""
-        borders = split.sentence_offsets[split.document_offsets].astype(np.int64)
+        borders = split.document_starts
         return borders if self.separator is None else borders + np.arange(len(borders))

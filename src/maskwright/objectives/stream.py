@@ -1,20 +1,20 @@
 """An endless stream of examples over a corpus: what step k sees is a function of the seed and k.
 
 A `Layout` says how documents become examples. The stream forms every example of an epoch once, in random order. A
-corpus of more than about 64 M tokens is taken in visits: random groups of blocks of neighbouring documents, laid out
-and shuffled inside the group, so memory and the wait for the first batch do not grow with the corpus. How many
-examples a visit has is known only after planning it: the first call for a late step plans the visits before it once
-(about a second for 64 M tokens) and remembers their sizes.
+corpus of more than about 16 M tokens is taken in visits: random groups of blocks of neighbouring documents, each read
+into memory as a split of its own, laid out and shuffled, so that neither memory nor the wait for the first batch grows
+with the corpus. How many examples a visit has is known only after planning it: the first call for a late step plans
+the visits before it once, and remembers their sizes; a checkpoint keeps them for the processes that come after.
 
 With `row_tokens` the examples of a visit are packed into rows of so many tokens (`objectives.packing`), and what a step
 has is rows instead of examples.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from functools import cached_property
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,63 +22,15 @@ from maskwright.batch import Integers, Sequences
 from maskwright.corpus.read import Split
 from maskwright.draws import Words, generator, key
 from maskwright.errors import BadInput
+from maskwright.objectives.examples import Examples, Layout, Plan, joined, rows_of
 from maskwright.objectives.packing import pack
 
-Plan = TypeVar("Plan", bound=tuple[Any, ...])
 Value = TypeVar("Value")
 
 PASSES = 64
 """Epochs until examples come again (in another order, under other masks), so that a late step is found soon."""
-VISIT_TOKENS = 1 << 26
-BLOCK_TOKENS = 1 << 20
-
-
-class Layout(Protocol[Plan]):
-    """How documents become examples. A plan is a NamedTuple of arrays, one row an example."""
-
-    name: str
-    """Of the streams its draws come from."""
-    max_length: int
-    """The most tokens a sequence has, special ones included."""
-
-    def check(self, split: Split) -> None:
-        """BadInput where the split cannot be laid out so."""
-        ...
-
-    def plan(self, split: Split, documents: Integers, generator: np.random.Generator) -> Plan:
-        """The examples of these documents (numbers, ascending), in the order they are made."""
-        ...
-
-    def lengths(self, plan: Plan, split: Split) -> Integers:
-        """(N,) tokens of each example of a plan, special ones included."""
-        ...
-
-    def lay_out(self, split: Split, plan: Plan) -> Sequences:
-        """The examples of a plan, one after the other."""
-        ...
-
-
-class Examples(Generic[Plan]):
-    """The examples of a step before they are laid out.
-
-    plan   one row an example
-    keys   (N,) uint64 their names, equal whenever one comes again; static masks are drawn from them
-    rows   (R+1,) where the examples of each packed row begin and end; None where nothing is packed
-    """
-
-    def __init__(
-        self, split: Split, layout: "Layout[Plan]", plan: Plan, keys: Words, rows: Integers | None = None
-    ) -> None:
-        self._split, self._layout, self.plan, self.keys, self.rows = split, layout, plan, keys, rows
-
-    @cached_property
-    def lengths(self) -> Integers:
-        """(N,) tokens of each, special ones included."""
-        return self._layout.lengths(self.plan, self._split)
-
-    def lay_out(self, which: Integers) -> Sequences:
-        """Some of them, in this order."""
-        return self._layout.lay_out(self._split, _made(self.plan, (field[which] for field in self.plan)))
+VISIT_TOKENS = 1 << 24
+BLOCK_TOKENS = 1 << 18
 
 
 class _Stretch(NamedTuple):
@@ -131,37 +83,49 @@ class Stream(Generic[Plan]):
         self._blocks = _blocks(split, block_tokens)
         self.visits = max(1, min(round(split.num_tokens / visit_tokens), (len(self._blocks) - 1) // 2))
         self._ends = [0]  # of each visit in the stream of examples, or of rows, as far as they are known
+        self._parts: OrderedDict[tuple[int, int], Split] = OrderedDict()
         self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
         self._orders: OrderedDict[tuple[int, int], _Order] = OrderedDict()
 
     def examples(self, step: int, batch: int) -> Examples[Plan]:
         """Examples [step * batch, (step + 1) * batch) of the stream; where they are packed, so many rows of them."""
-        plans: list[Plan] = []
+        parts: list[tuple[Split, list[Plan]]] = []
         keys: list[Words] = []
         sizes: list[Integers] = []
         for stretch in self._stretches(step, batch):
             base = key(self.seed, "masks", self._pass(stretch.epoch), stretch.visit) & 0xFFFF_FFFF_FFFF_FFFF
             order = self._order(stretch.epoch, stretch.visit)
-            chosen, plan = order.of(stretch.first, stretch.end), self.plan(stretch.epoch, stretch.visit)
-            plans.append(_made(plan, (field[chosen] for field in plan)))
+            chosen, split = order.of(stretch.first, stretch.end), self.part(stretch.epoch, stretch.visit)
+            if not parts or parts[-1][0] is not split:
+                parts.append((split, []))
+            parts[-1][1].append(rows_of(self.plan(stretch.epoch, stretch.visit), chosen))
             keys.append(np.uint64(base) ^ chosen.astype(np.uint64))
             if order.rows is not None:
                 sizes.append(np.diff(order.rows[stretch.first : stretch.end + 1]))
-        joined = plans[0] if len(plans) == 1 else _made(plans[0], map(np.concatenate, zip(*plans, strict=True)))
         rows = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(sizes))]) if sizes else None
-        return Examples(self.split, self.layout, joined, np.concatenate(keys), rows)
+        return Examples(self.layout, [(split, joined(plans)) for split, plans in parts], np.concatenate(keys), rows)
 
     def sequences(self, step: int, batch: int) -> Sequences:
         """The examples of a step, laid out in their order."""
         examples = self.examples(step, batch)
-        return self.layout.lay_out(self.split, examples.plan)
+        return examples.lay_out(np.arange(len(examples.keys)))
+
+    def part(self, epoch: int, visit: int = 0) -> Split:
+        """The documents of a visit of an epoch: what its plan has the addresses of."""
+        if self.visits == 1:
+            return self.split
+        address = (self._pass(epoch), visit)
+        if address not in self._parts:
+            _remember(self._parts, address, self._read(*address))
+        return self._parts[address]
 
     def plan(self, epoch: int, visit: int = 0) -> Plan:
         """The examples of a visit of an epoch, in the order they were made (before the shuffle)."""
         address = (self._pass(epoch), visit)
         if address not in self._plans:
             draws = generator(self.seed, self.layout.name, *address)
-            _remember(self._plans, address, self.layout.plan(self.split, self._documents(*address), draws))
+            bounds = self._bounds(*address)
+            _remember(self._plans, address, self.layout.plan(bounds, np.arange(bounds.num_documents), draws))
         return self._plans[address]
 
     def epoch_sequences(self, epoch: int) -> int:
@@ -169,16 +133,40 @@ class Stream(Generic[Plan]):
         self._grow(visits=(epoch + 1) * self.visits)
         return self._ends[(epoch + 1) * self.visits] - self._ends[epoch * self.visits]
 
+    def first_sequences(self, most: int | None) -> int:
+        """How many examples the first epoch has, at most so many; no more of it is planned than that takes."""
+        if most is None:
+            return self.epoch_sequences(0)
+        while self._ends[-1] < most and len(self._ends) <= self.visits:
+            self._grow(visits=len(self._ends))
+        return min(most, self._ends[min(self.visits, len(self._ends) - 1)])
+
+    def visit_sizes(self, sequences: int) -> list[int]:
+        """How many examples, or rows, each of the visits has that so many reach into: for `know`, in a later process."""
+        reached = bisect_left(self._ends, sequences)
+        if self.row_tokens is None:  # after all passes the same sizes come again
+            reached = min(reached, self.visits * self.passes)
+        return [end - begin for begin, end in pairwise(self._ends[: reached + 1])]
+
+    def know(self, sizes: Iterable[int]) -> None:
+        """Take up what `visit_sizes` told of the same stream. Each visit that is read is compared with it."""
+        self._ends = [0, *accumulate(sizes)]
+
     def _pass(self, epoch: int) -> int:
         return epoch % self.passes
 
-    def _documents(self, passed: int, visit: int) -> Integers:
-        """The documents of a visit: a random group of blocks, the same number for every visit, give or take one."""
+    def _bounds(self, passed: int, visit: int) -> Split:
+        """Where the sentences and documents of a visit begin, which is all that a plan reads."""
         if self.visits == 1:
-            return np.arange(self.split.num_documents)
+            return self.split
+        known = self._parts.get((passed, visit))
+        return self._read(passed, visit, tokens=False) if known is None else known
+
+    def _read(self, passed: int, visit: int, *, tokens: bool = True) -> Split:
+        """The documents of a visit: a random group of blocks, the same number for every visit, give or take one."""
         shuffled = generator(self.seed, "blocks", passed).permutation(len(self._blocks) - 1)
         mine = np.sort(np.array_split(shuffled, self.visits)[visit])
-        return np.concatenate([np.arange(int(self._blocks[i]), int(self._blocks[i + 1])) for i in mine])
+        return self.split.part(self._blocks[mine], self._blocks[mine + 1], tokens=tokens)
 
     def _order(self, epoch: int, visit: int) -> "_Order":
         """The order in which a visit's examples are shown; new in each epoch even if they are not."""
@@ -188,7 +176,9 @@ class Stream(Generic[Plan]):
             if self.row_tokens is None:
                 order = _Order(draws.permutation(len(plan[0])), None)
             else:
-                order = _Order(*pack(self.layout.lengths(plan, self.split), self.row_tokens, draws))
+                order = _Order(
+                    *pack(self.layout.lengths(plan, self._bounds(self._pass(epoch), visit)), self.row_tokens, draws)
+                )
             _remember(self._orders, address, order)
         return self._orders[address]
 
@@ -205,17 +195,23 @@ class Stream(Generic[Plan]):
                 size = len(self.plan(*address)[0])
             self._ends.append(self._ends[-1] + size)
 
-    def _stretches(self, step: int, batch: int) -> Iterator[_Stretch]:
+    def _stretches(self, step: int, batch: int) -> list[_Stretch]:
         """Where the examples or rows of a step lie; a step may reach over visits and epochs."""
         if step < 0 or batch < 1:
             raise ValueError(f"no step {step} of {batch} sequences")
         first, end = step * batch, (step + 1) * batch
         self._grow(sequences=end)
+        found: list[_Stretch] = []
         while first < end:
             number = bisect_right(self._ends, first) - 1
-            begin, stop = self._ends[number], min(end, self._ends[number + 1])
-            yield _Stretch(*divmod(number, self.visits), first - begin, stop - begin)
-            first = stop
+            begin, behind = self._ends[number], self._ends[number + 1]
+            epoch, visit = divmod(number, self.visits)
+            if self._order(epoch, visit).units != behind - begin:  # what another version told
+                self._ends = [0]
+                return self._stretches(step, batch)
+            found.append(_Stretch(epoch, visit, first - begin, min(end, behind) - begin))
+            first = min(end, behind)
+        return found
 
 
 class _Order(NamedTuple):
@@ -234,16 +230,10 @@ class _Order(NamedTuple):
         return self.examples[first:end] if self.rows is None else self.examples[self.rows[first] : self.rows[end]]
 
 
-def _made(like: Plan, fields: Iterable[Any]) -> Plan:
-    """A plan of the same kind with these arrays."""
-    return type(like)(*fields)
-
-
 def _blocks(split: Split, block_tokens: int) -> Integers:
     """Documents at which blocks of about block_tokens begin, and the end of the last."""
-    firsts = split.sentence_offsets[split.document_offsets]
     wanted = np.arange(0, max(split.num_tokens, 1), block_tokens)
-    return np.unique(np.append(np.searchsorted(firsts, wanted), split.num_documents))
+    return np.unique(np.append(split.document_from(wanted), split.num_documents))
 
 
 def _remember(cache: OrderedDict[tuple[int, int], Value], address: tuple[int, int], value: Value) -> None:

@@ -113,6 +113,7 @@ def train(
 
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
     """
+    from maskwright.corpus.checking import Checking
     from maskwright.report.runs import write_report
     from maskwright.training.ranks import size_said
     from maskwright.training.run import Fingerprints, run
@@ -124,21 +125,23 @@ def train(
         return module.train(recipe, corpus, folder, progress)
 
     def build(fresh: bool) -> "Work":
-        corpus.check(checksums=True, progress=progress)
+        checking.start()
         return module.build(recipe, corpus, progress, fresh=fresh)
 
     def finish(work: Any, optimizer: "Optimizer", run_folder: "RunFolder") -> None:
         write_report(run_folder.path, corpus, next(work.data.examples(0)))
         module.finish(work, optimizer, recipe, corpus, run_folder.path)  # last, as it says that all is done
 
-    return run(
-        recipe,
-        Fingerprints(corpus.fingerprint, corpus.tokenizer.fingerprint),
-        folder,
-        build,
-        finish,
-        optimizer=recipe.optimizer,
-        training=recipe.training,
-        allocator=allocator,
-        progress=progress,
-    )
+    with Checking(corpus, progress) as checking:
+        return run(
+            recipe,
+            Fingerprints(corpus.fingerprint, corpus.tokenizer.fingerprint),
+            folder,
+            build,
+            finish,
+            optimizer=recipe.optimizer,
+            training=recipe.training,
+            allocator=allocator,
+            checking=checking,
+            progress=progress,
+        )

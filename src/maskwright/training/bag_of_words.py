@@ -124,7 +124,7 @@ def document_counts(split: Split, vocab_size: int, advance: Any) -> "csr_matrix"
     """(documents, V) float64, sparse: how often each token stands in each document."""
     from scipy.sparse import csr_matrix, vstack
 
-    begins = split.sentence_offsets[split.document_offsets]  # of each document, and the end of the last, in tokens
+    begins = split.document_starts  # of each document, and the end of the last, in tokens
     parts: list[Any] = []
     first = 0
     while first < split.num_documents:

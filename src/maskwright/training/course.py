@@ -15,7 +15,7 @@ from maskwright.training.optimizers import Optimizer
 from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.signals import Stop
-from maskwright.training.work import Carries, Work, judge_of
+from maskwright.training.work import Carries, Visits, Work, judge_of
 
 
 class Course:
@@ -47,6 +47,8 @@ class Course:
             optimizer.load(optimizer.own(saved["optimizer"]))
             if isinstance(work, Carries):
                 work.take_up({name: tensor for name, tensor in saved["carried"].items() if isinstance(tensor, Tensor)})
+            if isinstance(work, Visits) and "visits" in state:
+                work.know(state["visits"])
             if self.best is not None and "best" in state:
                 self.best.take_up(state["best"], optimizer.flat.own(saved.get("best", saved["model"])))
             saved.clear()  # they are maps of files that will be pruned
@@ -73,6 +75,8 @@ class Course:
         self.window.join(sums)
         self.norm = norm
         self._carry()
+        if self.folder.checking is not None:
+            self.folder.checking.look()
 
     def start_clock(self, log: MetricsLog | NoLog) -> None:
         """From here on time is counted, beginning at what earlier processes spent."""
@@ -102,7 +106,12 @@ class Course:
         bar.advance(0, note=told(means, held_out, speed))
 
     def save(self, log: MetricsLog | NoLog, keep: int) -> None:
-        """Write a checkpoint, all sharers of the optimizer together; MaskwrightError if a weight is not finite."""
+        """Write a checkpoint, all sharers of the optimizer together; MaskwrightError if a weight is not finite.
+
+        BadInput for a corpus that is damaged, which is known by then.
+        """
+        if self.folder.checking is not None:
+            self.folder.checking.wait()
         flat = self.optimizer.flat
         sharers = flat.shards.ranks
         if any(sharers.sum_numbers([float(not flat.master.isfinite().all())], flat.master.device)):
@@ -115,6 +124,8 @@ class Course:
         if self.carried is not None:
             tensors["carried"] = self.carried
         state: dict[str, Any] = {"tokens": self.tokens, "window": self.window.sums, "gradient_norm": self.norm}
+        if isinstance(self.work, Visits):
+            state["visits"] = self.work.visit_sizes(self.done)
         if self.best is not None:
             state["best"] = self.best.state()
             if beside := self.best.tensors_beside(self.done):

@@ -140,6 +140,14 @@ class Data(Protocol):
         """The sequences of a step, decoded."""
         ...
 
+    def visit_sizes(self, step: int) -> dict[str, list[int]]:
+        """What was counted for the steps before, see `training.work.Visits`."""
+        ...
+
+    def know(self, sizes: Mapping[str, list[int]]) -> None:
+        """Take up what an earlier process counted."""
+        ...
+
 
 class PretrainingWork:
     """Network and data of a pretraining run, as the loop takes them (`training.work.Work`)."""
@@ -147,6 +155,7 @@ class PretrainingWork:
     def __init__(self, network: Pretraining, data: Data) -> None:
         self.module, self.data = network, data
         self.batches, self.held_out = data.batches, data.held_out
+        self.visit_sizes, self.know = data.visit_sizes, data.know
         self.counts, self.tallies = network.counts, network.tallies
         if isinstance(data, InParts):
             self.number, self.part = data.number, data.part

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 from collections.abc import Callable, Collection, Generator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from maskwright.config import Config, plain
+from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.attention import why_padded
 from maskwright.layers.compiled import can_compile, compile_layers
@@ -133,6 +135,7 @@ def run(
     allocator: str = "default",
     may_change: Collection[str] = MAY_CHANGE,
     factors: Callable[[Any], Mapping[str, float]] = _no_factors,
+    checking: Checking | None = None,
     progress: Progress = silent,
 ) -> Signals | None:
     """Train in `out` what `build` makes, from the newest checkpoint there if there is one.
@@ -143,6 +146,7 @@ def run(
     name      what is done, for the bar
     finish    writes what a finished run leaves: its report, and last its model
     factors   what the rates of a network's parameters are multiplied with, by name
+    checking  that what is learned from is as it was written: nothing is saved before that is known
     """
     with all_ranks() as (ranks, own):
         device = own or device_for()
@@ -157,7 +161,8 @@ def run(
             ranks=ranks.size,
         )
         opened = partial(RunFolder.open, out, plain(recipe), now, may_change=may_change, progress=progress)
-        with held(out, opened, ranks) as folder:
+        with held(out, opened, ranks) as found:
+            folder = replace(found, checking=checking)
             if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None

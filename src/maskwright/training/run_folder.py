@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from maskwright import config, durable
+from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput
 from maskwright.machine import cpu_name
 from maskwright.progress import Progress, silent
@@ -80,10 +81,12 @@ class RunFolder:
 
     path        the folder
     resumed     the checkpoint to go on from, None at the beginning
+    checking    whether what is learned from is as it was written, where that is not known yet
     """
 
     path: Path
     resumed: Checkpoint | None
+    checking: Checking | None = None
 
     @property
     def step(self) -> int:

@@ -57,6 +57,20 @@ class Carries(Protocol):
 
 
 @runtime_checkable
+class Visits(Protocol):
+    """A work whose examples have to be counted to find those of a late step. What was counted is arithmetic like all
+    else: a checkpoint keeps it so that no process counts again."""
+
+    def visit_sizes(self, step: int) -> dict[str, list[int]]:
+        """What was counted for the steps before `step`, by stream."""
+        ...
+
+    def know(self, sizes: Mapping[str, list[int]]) -> None:
+        """Take up what an earlier process counted."""
+        ...
+
+
+@runtime_checkable
 class Joined(Protocol):
     """A work that compares all examples of a step with each other, whatever micro-batches they are in."""
 

@@ -1,0 +1,119 @@
+"""A stream in visits: sizes counted one by one, and known from a checkpoint; a visit is what its blocks hold."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maskwright.batch import Sequences, side_by_side, take
+from maskwright.corpus.read import Split
+from maskwright.draws import generator
+from maskwright.objectives.packed_sentences import PackedSentences
+from maskwright.objectives.running_text import RunningText
+from maskwright.objectives.segment_pairs import SegmentPairs
+from maskwright.objectives.stream import Stream
+from tests.objectives.conftest import numbered
+
+Make = Callable[..., Split]
+LAYOUTS: dict[str, Any] = {
+    "pairs": SegmentPairs(cls_id=2, sep_id=3, max_length=32),
+    "packed": PackedSentences(cls_id=2, sep_id=3, max_length=32, across_documents=True),
+    "running text": RunningText(separator=3, max_length=32),
+}
+
+
+def stream_of(split: Split, layout: str, **options: Any) -> Stream[Any]:
+    return Stream(split, LAYOUTS[layout], **{"seed": 7, "visit_tokens": 4000, "block_tokens": 500} | options)
+
+
+def same(one: Sequences, other: Sequences) -> bool:
+    fields = ("token_ids", "token_type_ids", "cu_seqlens", "special", "word_ids", "pair_labels")
+    return all(np.array_equal(getattr(one, field), getattr(other, field)) for field in fields)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_late_step_is_where_counting_one_by_one_comes_to(drawn_split: Make, layout: str) -> None:
+    stream = stream_of(drawn_split(300), layout, dupe_factor=2)
+    assert stream.visits > 5
+    sizes = [len(stream.plan(epoch, visit)[0]) for epoch in range(5) for visit in range(stream.visits)]
+    one_by_one: list[Sequences] = []
+    for number, size in enumerate(sizes):
+        epoch, visit = divmod(number, stream.visits)
+        rows = generator(7, "shuffle", epoch, visit).permutation(size)
+        laid = stream.layout.lay_out(stream.part(epoch, visit), stream.plan(epoch, visit))
+        one_by_one.append(take(laid, rows))
+    everything = side_by_side(one_by_one)
+    for step in (0, 3, sum(sizes) // 50 - 1, sum(sizes) // 150):
+        wanted = take(everything, np.arange(step * 50, step * 50 + 50))
+        found = stream_of(drawn_split(300), layout, dupe_factor=2).sequences(step, 50)
+        for field in ("token_ids", "cu_seqlens", "special", "token_type_ids", "pair_labels"):
+            assert np.array_equal(getattr(found, field), getattr(wanted, field)), field
+    assert [stream.epoch_sequences(epoch) for epoch in range(5)] == [
+        sum(sizes[epoch * stream.visits : (epoch + 1) * stream.visits]) for epoch in range(5)
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_with_known_sizes_a_late_step_plans_its_own_visit_alone(
+    drawn_split: Make, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = drawn_split(300)
+    first = stream_of(split, layout)
+    step = first.epoch_sequences(0) * 9 // 4 // 10
+    wanted = first.sequences(step, 10)
+    planned: list[int] = []
+    plan = type(LAYOUTS[layout]).plan
+    monkeypatch.setattr(
+        type(LAYOUTS[layout]), "plan", lambda self, *given: (planned.append(1), plan(self, *given))[1]
+    )  # fmt: skip
+    resumed = stream_of(split, layout)
+    resumed.know(first.visit_sizes(10**9))
+    assert same(resumed.sequences(step, 10), wanted)
+    assert len(planned) <= 2  # a step may reach over a border
+    planned.clear()
+    assert same(stream_of(split, layout).sequences(step, 10), wanted)
+    assert len(planned) > 2 * first.visits
+    assert resumed.visit_sizes(10**9) == first.visit_sizes(10**9)
+
+
+def test_sizes_that_another_version_told_are_counted_anew(drawn_split: Make) -> None:
+    split = drawn_split(300)
+    first = stream_of(split, "pairs")
+    wanted = first.sequences(300, 10)
+    resumed = stream_of(split, "pairs")
+    resumed.know([size + 1 for size in first.visit_sizes(10**9)])
+    assert same(resumed.sequences(300, 10), wanted)
+    assert resumed.visit_sizes(10**9) == first.visit_sizes(10**9)
+
+
+def test_sizes_are_kept_of_the_passes_that_are_drawn_and_no_more(drawn_split: Make) -> None:
+    stream = stream_of(drawn_split(300), "pairs", dupe_factor=2)
+    stream.epoch_sequences(6)
+    assert len(stream.visit_sizes(10**9)) == 2 * stream.visits
+    resumed = stream_of(drawn_split(300), "pairs", dupe_factor=2)
+    resumed.know(stream.visit_sizes(10**9))
+    assert resumed.epoch_sequences(6) == stream.epoch_sequences(6)
+
+
+def test_no_more_is_planned_than_is_looked_at(drawn_split: Make) -> None:
+    stream = stream_of(drawn_split(300), "packed")
+    assert stream.first_sequences(10) == 10
+    assert len(stream.visit_sizes(10**9)) == 1
+    whole = stream_of(drawn_split(300), "packed")
+    total = whole.epoch_sequences(0)
+    assert stream.first_sequences(None) == total == stream.first_sequences(10**9) == whole.first_sequences(10**9)
+    assert len(stream_of(drawn_split(300), "packed").visit_sizes(10**9)) == 0
+    assert stream.first_sequences(total - 1) == total - 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_epoch_in_visits_shows_every_token_once(drawn_split: Make, layout: str) -> None:
+    split = numbered(drawn_split(300))
+    stream = stream_of(split, layout)
+    for epoch in range(2):
+        parts = [stream.part(epoch, visit) for visit in range(stream.visits)]
+        ids = np.concatenate([part.gather(np.array([0]), np.array([part.num_tokens]))[0] for part in parts])
+        assert np.array_equal(np.sort(ids), np.arange(split.num_tokens))
+        assert sum(part.num_documents for part in parts) == split.num_documents
+        assert (np.diff(ids) != 1).any()
