@@ -304,6 +304,11 @@ def test_where_documents_begin_is_found_without_reading_all(folder: Path) -> Non
     assert np.array_equal(split.document_starts, starts)
     tokens = np.arange(split.num_tokens + 1)
     assert np.array_equal(split.document_from(tokens), np.searchsorted(starts, tokens))
+    number, begin, end = split.sentences_at(tokens[:-1])
+    assert np.array_equal(number, np.searchsorted(split.sentence_offsets, tokens[:-1], side="right") - 1)
+    assert np.array_equal(begin, split.sentence_offsets[number]) and np.array_equal(
+        end, split.sentence_offsets[number + 1]
+    )
 
 
 def test_a_part_of_a_damaged_shard_names_it(folder: Path) -> None:

@@ -131,6 +131,25 @@ class Split:
             found[here] = self._document_bases[i] + np.searchsorted(shard.document_offsets, sentence)
         return found
 
+    def sentences_at(self, tokens: Integers) -> tuple[Integers, Integers, Integers]:
+        """(N,) each: the sentence in which each token stands, and where it begins and ends among the tokens.
+
+        >>> split = Split.from_arrays(np.arange(5), np.ones(5), np.array([0, 2, 3, 5]), np.array([0, 2, 3]))
+        >>> [row.tolist() for row in split.sentences_at(np.array([4, 0, 2]))]
+        [[2, 0, 1], [3, 0, 2], [5, 2, 3]]
+        """
+        # in ascending order, neighbours are found by looking at the same places
+        order = np.argsort(tokens)
+        tokens = tokens[order]
+        found = np.empty((3, len(tokens)), np.int64)
+        bounds = np.searchsorted(tokens, self._token_bases)
+        for i in np.flatnonzero(np.diff(bounds)).tolist():
+            offsets, here, base = self._shards[i].sentence_offsets, slice(*bounds[i : i + 2]), self._token_bases[i]
+            number = np.searchsorted(offsets, (tokens[here] - base).astype(offsets.dtype), side="right") - 1
+            rows = number + self._sentence_bases[i], offsets[number] + base, offsets[number + 1] + base
+            found[0, order[here]], found[1, order[here]], found[2, order[here]] = rows
+        return found[0], found[1], found[2]
+
     def part(self, firsts: Integers, ends: Integers, *, tokens: bool = True) -> "Split":
         """A split of its own, in memory: documents [first, end) of each range, one after the other, without their text.
 

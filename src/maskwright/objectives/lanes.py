@@ -135,17 +135,21 @@ class Lanes:
 
     def sentences(self, places: Places) -> Integers:
         """The number of the sentence at each place, of the places' shape; -1 - document for a separator."""
-        numbers = np.searchsorted(self.split.sentence_offsets, places.tokens, side="right") - 1
-        return np.where(places.tokens == SEPARATOR, -1 - places.documents, numbers)
+        return self._sentences(places)[0]
 
     def of_sentence(self, places: Places) -> tuple[Integers, Integers]:
         """How many tokens of its sentence are read before each place, and how many after it; 0 for a separator."""
-        ends = self.split.sentence_offsets
-        number = np.maximum(self.sentences(places), 0)
-        real = places.tokens != SEPARATOR
-        before = np.where(real, places.tokens - ends[number], 0)
-        after = np.where(real, ends[number + 1] - 1 - places.tokens, 0)
+        _, begins, ends = self._sentences(places)
+        before, after = places.tokens - begins, ends - 1 - places.tokens
         return (after, before) if self.backwards else (before, after)
+
+    def _sentences(self, places: Places) -> tuple[Integers, Integers, Integers]:
+        """Number, begin and end of the sentence at each place; a separator is a sentence that ends where it begins."""
+        shape, flat = places.tokens.shape, places.tokens.ravel()
+        real = flat != SEPARATOR
+        number, begin, end = -1 - places.documents.ravel(), flat.copy(), flat + 1
+        number[real], begin[real], end[real] = self.split.sentences_at(flat[real])
+        return number.reshape(shape), begin.reshape(shape), end.reshape(shape)
 
     def _of_epoch(self, epoch: int, offsets: Integers) -> tuple[Integers, Integers]:
         """(tokens, documents) at offsets from the beginning of an epoch."""

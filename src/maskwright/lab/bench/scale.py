@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +56,34 @@ def compare(
 
 def row(corpus: Path, recipe: str, seconds: float) -> Result:
     """What a recipe costs on a corpus: its start, and a late step without and with what a checkpoint knows."""
-    given = {"corpus": str(corpus), "recipe": recipe}
+    given: dict[str, Any] = {"corpus": str(corpus), "recipe": recipe}
     start = measure_side(Side(f"{recipe}, the start", "scale", {**given, "seconds": seconds}), 1)
-    late = measure_side(Side(f"{recipe}, a late step", "scale", {**given, "step": start.pop("late_step")}), 1)
-    return {"start": start, "late": late}
+    given["step"] = start.pop("late_step")
+    late = measure_side(Side(f"{recipe}, a late step", "scale", given), 1)
+    given["known"] = late.pop("known")
+    resumed = late if given["known"] is None else measure_side(Side(f"{recipe}, resumed", "scale", given), 1)
+    resumed.pop("known", None)
+    return {"start": start, "late": late, "resumed": resumed}
 
 
-def measure(*, corpus: str, recipe: str, seconds: float = 0.0, step: int | None = None) -> dict[str, Any]:
+def measure(
+    *,
+    corpus: str,
+    recipe: str,
+    seconds: float = 0.0,
+    step: int | None = None,
+    known: dict[str, list[int]] | None = None,
+) -> dict[str, Any]:
     """Marks of time and memory on the way to the first step, or to the batch of a late one.
+
+    known   what a checkpoint knows of the step
 
     A mark has seconds since the process began, by the clock and of processors, and MiB: the peak of what was held,
     and of what was the process's own (files that are only mapped left out).
     """
     marks: dict[str, dict[str, float]] = {}
-    with watched() as own:
+    with ExitStack() as stack:
+        own = stack.enter_context(watched())
 
         def mark(name: str) -> None:
             marks[name] = {
@@ -79,24 +93,25 @@ def measure(*, corpus: str, recipe: str, seconds: float = 0.0, step: int | None 
                 "own_mib": max(own),
             }
 
-        from maskwright.layers.dropout import DropoutStream
+        from maskwright.corpus.checking import Checking
         from maskwright.training.loop import gradients
         from maskwright.training.optimizers import Optimizer
         from maskwright.training.run import PRECISIONS, keep_memory
         from maskwright.training.signals import Stop
 
-        del DropoutStream
         keep_memory()
         mark("imported")
         module, resolved, opened = resolved_for(corpus, recipe, sequences=SEQUENCES, length=128)
         mark("opened")
         if step is not None:
-            data = module.data(resolved, opened)
-            batches = data.batches(step)
+            data: Any = module.data(resolved, opened)
+            if known is not None:
+                data.know(known)
+            data.batches(step)
             mark("batch")
-            return {"step": step, "marks": marks, "tokens": sum(batch.num_tokens for batch in batches)}
-        opened.check(checksums=True)
-        mark("checked")
+            return {"step": step, "marks": marks, "known": data.visit_sizes(step) if hasattr(data, "know") else None}
+        checking = stack.enter_context(Checking(opened))
+        checking.start()
         work = module.build(resolved, opened)
         mark("built")
         batches = work.batches(0)
@@ -107,6 +122,8 @@ def measure(*, corpus: str, recipe: str, seconds: float = 0.0, step: int | None 
         mark("step")
         next(iter(work.held_out()), None)
         mark("held out")
+        checking.wait()  # as the first checkpoint does
+        mark("sound")
         made, busy = 0, time.process_time()
         begin, at = time.perf_counter(), 0
         while time.perf_counter() - begin < seconds:
