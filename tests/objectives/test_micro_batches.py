@@ -10,11 +10,12 @@ import torch
 
 from maskwright.batch import Batch
 from maskwright.corpus.read import Split
+from maskwright.objectives.examples import Layout
 from maskwright.objectives.language_stream import LanguageStream
 from maskwright.objectives.packed_sentences import PackedSentences
 from maskwright.objectives.running_text import RunningText
 from maskwright.objectives.segment_pairs import SegmentPairs
-from maskwright.objectives.stream import Layout, Stream
+from maskwright.objectives.stream import Stream
 from maskwright.objectives.translation import TranslationPairs
 from maskwright.recipes import module_of
 from tests.recipes.masked import MASKED
@@ -55,9 +56,8 @@ def test_every_example_comes_once_an_epoch_in_packed_rows(drawn_split: Make, lay
     examples = stream.examples(0, rows)
     assert examples.rows is not None and len(examples.rows) == rows + 1
     plan = stream.plan(0)
-    assert sorted(map(tuple, np.stack(examples.plan[:2], 1).tolist())) == sorted(
-        map(tuple, np.stack(plan[:2], 1).tolist())
-    )
+    ((_, shown),) = examples.parts
+    assert sorted(map(tuple, np.stack(shown[:2], 1).tolist())) == sorted(map(tuple, np.stack(plan[:2], 1).tolist()))
     filled = np.add.reduceat(examples.lengths, examples.rows[:-1])
     assert filled.max() <= 400 and filled[:-1].mean() > 0.96 * 400
     # two steps have the rows of one that is twice as large

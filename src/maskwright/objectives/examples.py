@@ -53,22 +53,22 @@ class Examples(Generic[Plan]):
         keys: Words,
         rows: Integers | None = None,
     ) -> None:
-        self._layout, self._parts, self.keys, self.rows = layout, parts, keys, rows
+        self._layout, self.parts, self.keys, self.rows = layout, parts, keys, rows
 
     @cached_property
     def lengths(self) -> Integers:
         """(N,) tokens of each, special ones included."""
-        return np.concatenate([self._layout.lengths(plan, split) for split, plan in self._parts])
+        return np.concatenate([self._layout.lengths(plan, split) for split, plan in self.parts])
 
     def lay_out(self, which: Integers) -> Sequences:
         """Some of them, in this order."""
-        if len(self._parts) == 1:
-            ((split, plan),) = self._parts
+        if len(self.parts) == 1:
+            ((split, plan),) = self.parts
             return self._layout.lay_out(split, rows_of(plan, which))
-        ends = np.cumsum([len(plan[0]) for _, plan in self._parts])
+        ends = np.cumsum([len(plan[0]) for _, plan in self.parts])
         of = np.searchsorted(ends, which, side="right")
         laid, begin = list[Sequences](), 0
-        for place, (split, plan) in enumerate(self._parts):
+        for place, (split, plan) in enumerate(self.parts):
             laid.append(self._layout.lay_out(split, rows_of(plan, which[of == place] - begin)))
             begin = int(ends[place])
         return take(side_by_side(laid), np.argsort(np.argsort(of, kind="stable")))

@@ -142,7 +142,7 @@ class Stream(Generic[Plan]):
         return min(most, self._ends[min(self.visits, len(self._ends) - 1)])
 
     def visit_sizes(self, sequences: int) -> list[int]:
-        """How many examples, or rows, each of the visits has that so many reach into: for `know`, in a later process."""
+        """How many examples, or rows, each visit has that so many reach into: for `know`, in a later process."""
         reached = bisect_left(self._ends, sequences)
         if self.row_tokens is None:  # after all passes the same sizes come again
             reached = min(reached, self.visits * self.passes)
