@@ -143,6 +143,7 @@ class Stream(Generic[Plan]):
 
     def visit_sizes(self, sequences: int) -> list[int]:
         """How many examples, or rows, each visit has that so many reach into: for `know`, in a later process."""
+        self._grow(sequences=sequences)
         reached = bisect_left(self._ends, sequences)
         if self.row_tokens is None:  # after all passes the same sizes come again
             reached = min(reached, self.visits * self.passes)
