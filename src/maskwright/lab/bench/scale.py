@@ -98,6 +98,7 @@ def measure(
         from maskwright.training.optimizers import Optimizer
         from maskwright.training.run import PRECISIONS, keep_memory
         from maskwright.training.signals import Stop
+        from maskwright.training.work import whole
 
         keep_memory()
         mark("imported")
@@ -117,7 +118,7 @@ def measure(
         batches = work.batches(0)
         mark("batch")
         optimizer = Optimizer(work.module, resolved.optimizer, PRECISIONS[resolved.training.precision])
-        gradients(work, optimizer, batches[:1], resolved.training, 0, Stop())
+        gradients(work, optimizer, whole(batches[:1]), resolved.training, 0, Stop())
         optimizer.step(0.0)
         mark("step")
         next(iter(work.held_out()), None)
