@@ -15,3 +15,7 @@ class BadInput(MaskwrightError, ValueError):
     """What the user gave cannot be used: an option, a text, a file, a folder (exit code 2)."""
 
     exit_code = 2
+
+
+NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc")
+"""What torch says where a CPU has no memory left, on Linux and elsewhere, and libraries below it."""

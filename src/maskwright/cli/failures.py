@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 
-from maskwright.errors import MaskwrightError
+from maskwright.errors import NO_MEMORY, MaskwrightError
 
 USER_CAN_MEND = {
     errno.ENOSPC: "no space left",
@@ -26,9 +26,6 @@ USER_CAN_MEND = {
     errno.ELOOP: "too many links",
     errno.EMFILE: "too many open files (see ulimit -n)",
 }
-
-# What torch's allocator for the CPU says, on Linux and elsewhere.
-NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 
 # Module that may be missing -> the extra that brings it.
 EXTRAS = {

@@ -34,6 +34,7 @@ def finetune(
     seeds: Annotated[int | None, Parameter(name="--seeds")] = None,
     search: Literal["grid", "optuna"] | None = None,
     trials: int | None = None,
+    auto_batch: Annotated[bool, Parameter(name="--auto-batch")] = False,
     json: AsJson = False,
     overrides: Overrides,
 ) -> int:
@@ -82,6 +83,8 @@ def finetune(
         search: Try settings, each in a run of its own: grid, all combinations of BERT's
             paper; optuna, a search that learns from its trials.
         trials: Trials of optuna, those of earlier calls included. Default: 20.
+        auto_batch: Where a step runs out of memory, halve training.micro_sequences and go on
+            from that step; its gradient is the same but for the last bits.
 
     Some keys of the recipe: --layers.decay 0.9 (rates fall layer by layer),
     --layers.frozen 2, --layers.reinitialised 1, --loss.class-weights balanced,
@@ -164,6 +167,8 @@ def finetune(
     recipe = checked(kind, override(whole, usual | keys), "the recipe")
     asked = Several(seeds=seeds, search=search, trials=trials, space=space)
     allocator = "kept" if keep_memory() else "default"
+    if asked.is_asked and auto_batch:
+        raise BadInput("--auto-batch goes with one run: runs that are compared have the same micro-batches")
     if asked.is_asked and size_said() > 1:
         raise BadInput("several runs go one after another: start --seeds and --search without torchrun")
     if asked.is_asked:
@@ -173,7 +178,8 @@ def finetune(
                 "and --search, and give linear.c"
             )
         return run_several(recipe, asked, out, allocator=allocator, progress=rich_progress(), json=json)
-    stopped = learn(recipe, out, allocator=allocator, progress=silent if rank_said() else rich_progress())
+    progress = silent if rank_said() else rich_progress()
+    stopped = learn(recipe, out, allocator=allocator, auto_batch=auto_batch, progress=progress)
     if rank_said():
         return 128 + stopped if stopped else 0
     result: dict[str, Any] = {

@@ -18,6 +18,7 @@ def pretrain(
     size: Annotated[str | None, Parameter(name="--size")] = None,
     start: Annotated[str | None, Parameter(name="--start")] = None,
     keep: Annotated[int | None, Parameter(name="--keep")] = None,
+    auto_batch: Annotated[bool, Parameter(name="--auto-batch")] = False,
     json: AsJson = False,
     overrides: Overrides,
 ) -> int:
@@ -34,6 +35,8 @@ def pretrain(
         size: One of the recipe's sizes: tiny, base, large ...
         start: Short for --start.tokens: random, word2vec, or a word2vec-format file.
         keep: Short for --training.keep: how many checkpoints stay.
+        auto_batch: Where a step runs out of memory, halve training.micro_sequences and go on
+            from that step; its gradient is the same but for the last bits.
 
     Examples:
         maskwright pretrain quick --corpus corpora/en --out runs/my-bert
@@ -52,7 +55,7 @@ def pretrain(
     changes = {**overrides, **{key: value for key, value in short.items() if value is not None}}
     resolved, opened = resolve(recipe, corpus, size, changes)
     folder = out or folder_for(recipe, resolved)
-    stopped = train(resolved, opened, folder, allocator=allocator, progress=progress)
+    stopped = train(resolved, opened, folder, allocator=allocator, auto_batch=auto_batch, progress=progress)
     if rank_said():
         return 128 + stopped if stopped else 0
     last = read_metrics(folder)[-1:]

@@ -104,7 +104,13 @@ def folder_for(what: str, recipe: "Recipe") -> Path:
 
 
 def train(
-    recipe: "Recipe", corpus: "Corpus", folder: Path, *, allocator: str = "default", progress: Progress = silent
+    recipe: "Recipe",
+    corpus: "Corpus",
+    folder: Path,
+    *,
+    allocator: str = "default",
+    auto_batch: bool = False,
+    progress: Progress = silent,
 ) -> Signals | None:
     """Pretrain by `recipe` in `folder`, from the newest checkpoint there if there is one.
 
@@ -112,9 +118,11 @@ def train(
     train brings a `train` of its own.
 
     allocator    what `keep_memory` came to in this process, as the last bits of a sum depend on it
+    auto_batch   where memory runs out, go on with half as many sequences at once
     """
     from maskwright.corpus.checking import Checking
     from maskwright.report.runs import write_report
+    from maskwright.training.memory import halving
     from maskwright.training.ranks import size_said
     from maskwright.training.run import Fingerprints, run
 
@@ -124,24 +132,28 @@ def train(
             raise BadInput(f"{recipe.recipe} is learned by one process: start it without torchrun")
         return module.train(recipe, corpus, folder, progress)
 
-    def build(fresh: bool) -> "Work":
-        checking.start()
-        return module.build(recipe, corpus, progress, fresh=fresh)
+    def attempt(recipe: "Recipe") -> Signals | None:
+        def build(fresh: bool) -> "Work":
+            checking.start()
+            return module.build(recipe, corpus, progress, fresh=fresh)
 
-    def finish(work: Any, optimizer: "Optimizer", run_folder: "RunFolder") -> None:
-        write_report(run_folder.path, corpus, next(work.data.examples(0)))
-        module.finish(work, optimizer, recipe, corpus, run_folder.path)  # last, as it says that all is done
+        def finish(work: Any, optimizer: "Optimizer", run_folder: "RunFolder") -> None:
+            write_report(run_folder.path, corpus, next(work.data.examples(0)))
+            module.finish(work, optimizer, recipe, corpus, run_folder.path)  # last, as it says that all is done
 
-    with Checking(corpus, progress) as checking:
-        return run(
-            recipe,
-            Fingerprints(corpus.fingerprint, corpus.tokenizer.fingerprint),
-            folder,
-            build,
-            finish,
-            optimizer=recipe.optimizer,
-            training=recipe.training,
-            allocator=allocator,
-            checking=checking,
-            progress=progress,
-        )
+        with Checking(corpus, progress) as checking:
+            return run(
+                recipe,
+                Fingerprints(corpus.fingerprint, corpus.tokenizer.fingerprint),
+                folder,
+                build,
+                finish,
+                optimizer=recipe.optimizer,
+                training=recipe.training,
+                allocator=allocator,
+                halves=auto_batch,
+                checking=checking,
+                progress=progress,
+            )
+
+    return halving(recipe, folder, attempt, wanted=auto_batch, progress=progress)

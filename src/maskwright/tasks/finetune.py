@@ -44,6 +44,7 @@ from maskwright.training.joined_step import JoinedWork
 from maskwright.training.kept_features import KeptFeatures
 from maskwright.training.labelled_sequences import Epochs
 from maskwright.training.loop import TrainingConfig
+from maskwright.training.memory import halving
 from maskwright.training.metrics import last_metrics, read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.run import Fingerprints, run
@@ -140,19 +141,30 @@ class Prepared(NamedTuple):
         return chief_first(measures, self.above.part, self.recipe.data)
 
 
-def finetune(recipe: Recipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
+def finetune(
+    recipe: Recipe, out: Path, *, allocator: str = "default", auto_batch: bool = False, progress: Progress = silent
+) -> Signals | None:
     """Train in `out`, from the newest checkpoint there if there is one; the signal that ended it before, if any.
 
     Leaves the model in `out/model`, and what it makes of the examples put aside in `out/evaluation.json`.
+
+    auto_batch   where memory runs out, go on with half as many sequences at once
     """
     made = prepared(recipe)
     for line in opening(made):
         progress.say(line)
-    return learn(made, out, allocator=allocator, progress=progress)
+
+    def attempt(recipe: Recipe) -> Signals | None:
+        of_size = {"training.micro_sequences": recipe.training.micro_sequences}
+        return learn(varied(made, of_size), out, allocator=allocator, halves=auto_batch, progress=progress)
+
+    return halving(made.recipe, out, attempt, wanted=auto_batch, progress=progress)
 
 
-def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
-    """The same of what is prepared."""
+def learn(
+    made: Prepared, out: Path, *, allocator: str = "default", halves: bool = False, progress: Progress = silent
+) -> Signals | None:
+    """The same of what is prepared. halves: see `run`."""
     return run(
         made.recipe,
         Fingerprints(made.split.fingerprint, made.start.tokenizer.fingerprint),
@@ -164,6 +176,7 @@ def learn(made: Prepared, out: Path, *, allocator: str = "default", progress: Pr
         name="finetune",
         allocator=allocator,
         may_change=MAY_CHANGE - WHEN_JUDGED,
+        halves=halves,
         factors=lambda network: rate_factors(network, made.recipe.layers.decay),
         progress=progress,
     )

@@ -30,9 +30,16 @@ def usual_of(model: str) -> dict[str, Any]:
     return USUAL.get(model_type_of(model) or "", {})
 
 
-def learn(recipe: AnyRecipe, out: Path, *, allocator: str = "default", progress: Progress = silent) -> Signals | None:
+def learn(
+    recipe: AnyRecipe,
+    out: Path,
+    *,
+    allocator: str = "default",
+    auto_batch: bool = False,
+    progress: Progress = silent,
+) -> Signals | None:
     """Train or fit in `out`; the signal that ended it before it was done, if any. See `finetune`."""
     if isinstance(recipe, Recipe):
-        return finetune(recipe, out, allocator=allocator, progress=progress)
+        return finetune(recipe, out, allocator=allocator, auto_batch=auto_batch, progress=progress)
     finetune_linear(recipe, out, progress)
     return None

@@ -25,6 +25,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.course import Course
 from maskwright.training.evaluation import Window, totals
 from maskwright.training.finite import BEFORE, NotFiniteError, blame
+from maskwright.training.memory import NoMemoryError, enough_memory
 from maskwright.training.metrics import MetricsLog, NoLog
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.ranks import ALONE, Ranks, Tree
@@ -128,7 +129,7 @@ def train(
     A work that is judged may have had enough before (`training.best`), which is an end like the other.
 
     Raises MaskwrightError before a loss or gradient that is not finite could reach the weights, naming
-    the step and the objective; a checkpoint of the step before is left.
+    the step and the objective, and where a step finds no memory; a checkpoint of the step before is left.
 
     ranks   the processes that share each step; the first of them writes
     """
@@ -154,7 +155,8 @@ def train(
                     course.save(log, config.keep)
             shares = partial(share_of, work, ranks=ranks, groups=config.groups)
             for step, share in ahead(shares, folder.step, folder.step if course.enough else config.steps):
-                sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks)
+                with enough_memory(step, share.sequences):
+                    sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks)
                 optimizer.step(rate(step))
                 course.count(sums, tokens, norm)
                 if config.logs(course.done):
@@ -171,7 +173,7 @@ def train(
             if course.unsaved:
                 course.save(log, config.keep)
             return stop.signal
-        except NotFiniteError:
+        except (NotFiniteError, NoMemoryError):
             if course.unsaved:
                 course.save(log, config.keep + 1)  # one more, so that no older one goes for one that leads nowhere
             raise

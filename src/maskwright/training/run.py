@@ -20,6 +20,7 @@ from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.agreement import check_alike, terms
 from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.memory import HALVED
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
@@ -135,6 +136,7 @@ def run(
     allocator: str = "default",
     may_change: Collection[str] = MAY_CHANGE,
     factors: Callable[[Any], Mapping[str, float]] = _no_factors,
+    halves: bool = False,
     checking: Checking | None = None,
     progress: Progress = silent,
 ) -> Signals | None:
@@ -146,6 +148,7 @@ def run(
     name      what is done, for the bar
     finish    writes what a finished run leaves: its report, and last its model
     factors   what the rates of a network's parameters are multiplied with, by name
+    halves    micro-batches may differ from those of before, see `training.memory`
     checking  that what is learned from is as it was written: nothing is saved before that is known
     """
     with all_ranks() as (ranks, own):
@@ -159,7 +162,9 @@ def run(
             device=device_name(device),
             allocator=allocator,
             ranks=ranks.size,
+            **({"micro_sequences": training.micro_sequences} if halves else {}),
         )
+        may_change = {*may_change, *HALVED} if halves else may_change
         opened = partial(RunFolder.open, out, plain(recipe), now, may_change=may_change, progress=progress)
         with held(out, opened, ranks) as found:
             folder = replace(found, checking=checking)

@@ -49,7 +49,7 @@ corpus is, as its fingerprint in the environment may not change.
 """
 FIXED = ("corpus", "tokenizer")
 """Entries of the environment that must not change: the data a run learns from."""
-BITWISE = ("torch", "threads", "device", "cpu", "machine", "allocator", "ranks")
+BITWISE = ("torch", "threads", "device", "cpu", "machine", "allocator", "ranks", "micro_sequences")
 """Entries of the environment on which the last bits of a sum depend."""
 
 

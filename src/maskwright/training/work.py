@@ -90,6 +90,11 @@ class Share(NamedTuple):
     made: Mapping[int, Batch]
 
     @property
+    def sequences(self) -> int:
+        """Of its largest micro-batch."""
+        return max((batch.num_sequences for batch in self.own.values()), default=0)
+
+    @property
     def own(self) -> dict[int, Batch]:
         """The micro-batches of its groups by their places."""
         return {place: self.made[place] for group in self.groups for place in group}

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def measure(
 
 
 @contextmanager
-def watched() -> Iterator[list[float]]:
+def watched() -> Generator[list[float]]:
     """The most memory of its own that this process had so far, looked at again and again."""
     most, over = [own_mib()], threading.Event()
 
