@@ -17,5 +17,11 @@ class BadInput(MaskwrightError, ValueError):
     exit_code = 2
 
 
-NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory", "std::bad_alloc")
+NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "Cannot allocate memory",
+    "std::bad_alloc",
+    "could not create a primitive",
+)
 """What torch says where a CPU has no memory left, on Linux and elsewhere, and libraries below it."""

@@ -1,0 +1,213 @@
+"""`--auto-batch`: memory that runs out is told in one line, or gone on with in smaller micro-batches."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from maskwright.batch import Batch
+from maskwright.checkpoints.tensor_file import read_tensors
+from maskwright.cli import main
+from maskwright.config import read_toml
+from maskwright.training import checkpoint
+from maskwright.training.finetuning import Finetuning
+from maskwright.training.metrics import read_metrics
+from maskwright.training.pretraining import Pretraining
+from tests.checkpoints import made_up
+from tests.cli.test_finetune import examples, table
+from tests.training.small_corpus import SMALL, environment, make_corpus
+
+EXACT = (
+    "--training.steps 10 --training.precision float32 --model.hidden_dropout_prob 0 "
+    "--model.attention_probs_dropout_prob 0 --training.save_every 100"
+).split()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def scarce(monkeypatch: pytest.MonkeyPatch, network: type, sequences: int, after: int, error: type) -> None:
+    """From the call `after` on, a pass with gradients over more than so many sequences finds no memory."""
+    tallies: Callable[..., Any] = network.tallies
+    calls = iter(range(10**6))
+
+    def limited(self: Any, batch: Batch, stream: Any = None) -> Any:
+        if torch.is_grad_enabled() and next(calls) >= after and batch.num_sequences > sequences:
+            words = (
+                "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+            )
+            raise error(words)
+        return tallies(self, batch, stream)
+
+    monkeypatch.setattr(network, "tallies", limited)
+
+
+def pretrain(corpus: Path, out: Path, *more: object) -> int:
+    given = ("pretrain", "bert", "--corpus", corpus, "--out", out, *SMALL, *EXACT, *more)
+    return main([str(argument) for argument in given])
+
+
+def close(one: Path, other: Path) -> None:
+    """Equal losses, line by line, and equal weights, to float32's precision."""
+    for ours, theirs in zip(read_metrics(one), read_metrics(other), strict=True):
+        assert ours["step"] == theirs["step"] and ours["tokens"] == theirs["tokens"]
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+        assert ours["gradient_norm"] == pytest.approx(theirs["gradient_norm"], rel=1e-4)
+    theirs = dict(read_tensors(other / "model" / "model.safetensors"))
+    for name, tensor in dict(read_tensors(one / "model" / "model.safetensors")).items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, torch.OutOfMemoryError])
+def test_it_halves_until_a_step_fits_and_goes_on_from_it(
+    tmp_path: Path,
+    corpus: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[Exception],
+) -> None:
+    assert pretrain(corpus, tmp_path / "small", "--training.micro_sequences", 2) == 0
+    scarce(monkeypatch, Pretraining, 2, 4, error)
+    capsys.readouterr()
+    assert pretrain(corpus, tmp_path / "run", "--training.micro_sequences", 8, "--auto-batch") == 0
+    said = capsys.readouterr().err
+    assert "step 5: out of memory with 8 sequences at once" in said
+    assert "going on with 4 sequences" in said and "going on with 2 sequences" in said
+    assert "going on from step 4" in said
+    assert "not be bit for bit those of one run" in said and "micro_sequences: 8 before, 4 now" in said
+    close(tmp_path / "run", tmp_path / "small")
+    assert read_toml(tmp_path / "run" / "recipe.toml")["training"]["micro_sequences"] == 2
+    begun = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert begun["micro_sequences"] == 8
+    assert [change["micro_sequences"] for change in begun["resumed_with"]] == [4, 2]
+
+
+def test_the_same_line_goes_on_with_what_was_come_to(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    line = ("--training.micro_sequences", 8)
+    with monkeypatch.context() as patch:
+        scarce(patch, Pretraining, 4, 4, RuntimeError)
+        patch.setattr("maskwright.recipes.bert.finish", stopped)
+        assert pretrain(corpus, tmp_path / "run", *line, "--auto-batch") == 130
+    assert checkpoint.steps(tmp_path / "run")
+    assert pretrain(corpus, tmp_path / "run", *line) == 2
+    assert "training.micro_sequences = 4 there, 8 here" in capsys.readouterr().err
+    scarce(monkeypatch, Pretraining, 4, 0, RuntimeError)
+    assert pretrain(corpus, tmp_path / "run", *line, "--auto-batch") == 0
+    assert "out of memory" not in capsys.readouterr().err
+
+
+def test_without_it_one_line_says_what_to_do_and_the_step_before_is_kept(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scarce(monkeypatch, Pretraining, 4, 5, RuntimeError)
+    assert pretrain(corpus, tmp_path / "run", "--training.micro_sequences", 8) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "step 6: out of memory with 8 sequences at once: lower training.micro_sequences, to 4, say" in last
+    assert "maskwright plan" in last and "--auto-batch" in last
+    assert checkpoint.steps(tmp_path / "run") == [5]
+
+
+def test_one_sequence_that_finds_no_memory_ends_it(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scarce(monkeypatch, Pretraining, 0, 0, RuntimeError)
+    assert pretrain(corpus, tmp_path / "run", "--training.micro_sequences", 4, "--auto-batch") == 1
+    assert "out of memory with 1 sequences at once: take a smaller size" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_other_errors_are_no_want_of_memory(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(Pretraining, "tallies", broken)
+    assert pretrain(corpus, tmp_path / "run", "--auto-batch") == 1
+    assert "unexpected RuntimeError: shapes cannot be multiplied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--training.batch_tokens", "400", "--training.micro_tokens", "100"],
+            "rows of training.micro_tokens are packed",
+        ),
+    ],
+)
+def test_what_cannot_be_halved_is_refused(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert pretrain(corpus, tmp_path / "run", "--auto-batch", *arguments) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_are_refused(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert pretrain(corpus, tmp_path / "run", "--auto-batch") == 2
+    assert "--auto-batch goes with one process" in capsys.readouterr().err
+
+
+def test_fine_tuning_does_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_up.folder(tmp_path / "encoder", ("mlm",))
+    config = tmp_path / "encoder" / "config.json"
+    dropped = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
+    config.write_text(json.dumps(json.loads(config.read_text()) | dropped))
+    given = (
+        *("finetune", "classification", "--model", tmp_path / "encoder", "--epochs", 4, "--dropout", 0),
+        *("--train", table(tmp_path / "train.csv", examples(16)), "--training.batch-sequences", 8),
+        *("--training.precision", "float32", "--stopping.keep", "last"),
+    )
+
+    def tuned(out: str, *more: object) -> int:
+        return main([str(argument) for argument in (*given, "--out", tmp_path / out, *more)])
+
+    assert tuned("small", "--training.micro-sequences", 2) == 0
+    scarce(monkeypatch, Finetuning, 2, 3, RuntimeError)
+    assert tuned("run", "--training.micro-sequences", 8, "--auto-batch") == 0
+    assert "going on with 2 sequences" in capsys.readouterr().err
+    close(tmp_path / "run", tmp_path / "small")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from maskwright.cli import main
+line, out = sys.argv[1:-1], sys.argv[-1]
+assert main([*line, "--out", out + "-first", "--training.micro_sequences", "16", "--training.steps", "1"]) == 0
+held = 1024 * int(Path("/proc/self/status").read_text().partition("VmSize:")[2].split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (held + 300 * 2**20, -1))
+sys.exit(main([*line, "--out", out, "--training.micro_sequences", "256", "--training.steps", "2", "--auto-batch"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are Linux's")
+def test_a_limit_of_the_system_is_met(tmp_path: Path, corpus: Path) -> None:
+    """256 sequences of 128 tokens take more than the 300 MiB that are left beside what a step of 16 took."""
+    line = ["pretrain", "bert", "--size", "tiny", "--corpus", str(corpus), "--training.batch_sequences", "256"]
+    line += ["--training.held_out_sequences", "8", "--second_phase.share", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *line, str(tmp_path / "run")],
+        env=environment(), capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "step 1: out of memory with 256 sequences at once" in done.stderr
+    assert read_toml(tmp_path / "run" / "recipe.toml")["training"]["micro_sequences"] < 256
