@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from maskwright.cli.bench_parts import race
+from maskwright.cli.bench_parts import race, scale
 from maskwright.cli.results import AsJson, show
 
-PARTS = {"race": race}
+PARTS = {"race": race, "scale": scale}
 SIZES = ("tiny", "mini", "small", "base")
 
 
@@ -44,8 +44,9 @@ def bench(
     processor. corpus: raw text to a corpus, on one processor, and the memory it
     takes; then beside `datasets.map` (if it is installed) and Google's script (if
     MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
-    import. race: who reaches a held-out loss first, transformers or ours; it has
-    options of its own, `maskwright bench race --help`.
+    import. race: who reaches a held-out loss first, transformers or ours; scale:
+    what a corpus of up to a billion tokens costs. These two have options of their
+    own: `maskwright bench race --help`, `maskwright bench scale --help`.
 
     Args:
         what: pretrain, finetune, parts, recipes, batches, corpus or start.

@@ -1,4 +1,4 @@
-"""`maskwright bench race`: who reaches a held-out loss first, transformers or ours."""
+"""`maskwright bench race` and `bench scale`: two measurements with options of their own."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,3 +81,68 @@ def race(
     except ImportError:
         log("no picture: pip install 'maskwright[plots]' and repeat the line, which runs nothing anew")
     show(record, json=json, text=lambda: pictures.text(record))
+
+
+def scale(
+    *,
+    tokens: Annotated[tuple[int, ...], Parameter(name="--tokens", consume_multiple=True)] = (
+        100_000,
+        1_000_000,
+        10_000_000,
+        100_000_000,
+        1_000_000_000,
+    ),
+    recipe: Annotated[tuple[str, ...], Parameter(name="--recipe", consume_multiple=True)] = (
+        "bert",
+        "roberta",
+        "xlnet",
+        "gpt",
+    ),
+    seconds: Annotated[float, Parameter(name="--seconds")] = 8.0,
+    out: Annotated[Path, Parameter(name="--out")] = Path("runs/scale"),
+    json: AsJson = False,
+) -> None:
+    """Measure what the size of a corpus costs: the start, a late step, memory.
+
+    Corpora of so many tokens are drawn in the folder, one after the other, and
+    removed. Each figure is of a process of its own, on one processor: from its
+    beginning to the first batch and the first step of a 2 x 128; to the batch of
+    a step half way through the third epoch, without and with what a checkpoint
+    knows; batches for some seconds. The folder keeps the record (scale.json) and
+    a picture (scale.svg).
+
+    Args:
+        tokens: Of each corpus; a billion needs 8 GB of disk.
+        recipe: Which ones.
+        seconds: Of batches.
+        out: The folder.
+
+    Examples:
+        maskwright bench scale
+        maskwright bench scale --tokens 100000 10000000 --recipe bert
+    """
+    import json as jsons
+
+    from maskwright.durable import write_file
+    from maskwright.errors import BadInput
+    from maskwright.lab.bench import scale_pictures
+    from maskwright.lab.bench.scale import LEAST, compare
+    from maskwright.progress import rich_progress
+    from maskwright.recipes import stepwise
+
+    if seconds <= 0:
+        raise BadInput(f"--seconds {seconds:g} of batches measure nothing: give more than 0")
+    if not tokens or min(tokens) < LEAST:
+        raise BadInput(
+            f"--tokens {min(tokens, default=0):,}: a corpus for steps of 256 sequences has {LEAST:,} or more"
+        )
+    for name in recipe:
+        stepwise(name)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = compare(tokens, recipe, seconds=seconds, out=out, progress=rich_progress())
+    write_file(out / "scale.json", (jsons.dumps(rows, indent=1) + "\n").encode())
+    try:
+        scale_pictures.draw(rows, out / "scale.svg")
+    except ImportError:
+        log("no picture: pip install 'maskwright[plots]'")
+    show(rows, json=json, text=lambda: scale_pictures.table(rows))

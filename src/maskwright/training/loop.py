@@ -173,8 +173,9 @@ def train(
             if course.unsaved:
                 course.save(log, config.keep)
             return stop.signal
-        except (NotFiniteError, NoMemoryError):
-            if course.unsaved:
+        except (NotFiniteError, NoMemoryError) as error:
+            # a rank that finds no memory is alone with it, and the others do not come to save
+            if course.unsaved and (ranks.size == 1 or isinstance(error, NotFiniteError)):
                 course.save(log, config.keep + 1)  # one more, so that no older one goes for one that leads nowhere
             raise
     return None if course.enough or course.done == config.steps else stop.signal or Signals.SIGTERM

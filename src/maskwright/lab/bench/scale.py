@@ -21,17 +21,16 @@ from maskwright.lab.bench.clock import own_mib, peak_mib, seconds_lived, told
 from maskwright.lab.bench.turns import Result, Side, measure_side
 from maskwright.progress import Progress, silent
 
-TOKENS = tuple(10**power for power in range(5, 10))
-RECIPES = ("bert", "roberta", "xlnet", "gpt")
+LEAST = 100_000  # tokens: fewer are not enough for 256 lanes
 BYTES = 8  # of disk, a token
 LATE = 2.5  # epochs
 EVERY = 0.01  # seconds from one look at the memory to the next
 
 
 def compare(
-    tokens: Sequence[int], recipes: Sequence[str], *, seconds: float, out: Path | None, progress: Progress = silent
+    tokens: Sequence[int], recipes: Sequence[str], *, seconds: float, out: Path, progress: Progress = silent
 ) -> list[Result]:
-    """A row for each corpus and recipe; corpora are made in `out` (default: a temporary folder) one by one and removed.
+    """A row for each corpus and recipe; corpora are made in the folder `out` one by one and removed.
 
     Raises BadInput where there is no room for the largest.
     """
@@ -40,7 +39,7 @@ def compare(
     from maskwright.lab.bench.drawn_corpus import write_corpus
 
     rows: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="maskwright-bench-", dir=out) as folder:
+    with tempfile.TemporaryDirectory(prefix=".corpora-", dir=out) as folder:
         check_space(folder, max(tokens) * BYTES)
         tokenizer = build_corpus(SampleText("en"), Path(folder) / "sample", progress=progress).tokenizer
         for number in tokens:
