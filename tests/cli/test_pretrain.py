@@ -359,3 +359,18 @@ def test_no_space_left(corpus: Path, tmp_path: Path, kilobytes: int) -> None:
     for step in saved:  # what is there is whole
         assert f"step-{step}/manifest.json" in left and f"step-{step}/model.safetensors" in left
     assert bool(saved) == (kilobytes == 900)
+
+
+@pytest.mark.parametrize("recipe", ["bert", "gpt"])
+def test_a_corpus_smaller_than_a_step_is_told_before_it(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str], recipe: str
+) -> None:
+    line = ["pretrain", recipe, "--size", "tiny", "--corpus", str(corpus), "--training.steps", "1"]
+    few = ["--training.batch_sequences", "2000", "--training.held_out_sequences", "8", "--layout.max_length", "32"]
+    assert main([*line, *few, "--out", str(tmp_path / "few")]) == 0
+    said = capsys.readouterr().err
+    told = re.search(r"warning: a step has 2,000 sequences and the corpus ([\d,]+): each comes ([\d.]+) times", said)
+    assert told and float(told[2]) == pytest.approx(2000 / int(told[1].replace(",", "")), abs=0.051)
+    assert said.index("warning: a step has") < said.index("one example of step 1")
+    assert main([*line, "--training.batch_sequences", "16", "--out", str(tmp_path / "enough")]) == 0
+    assert "warning" not in capsys.readouterr().err

@@ -23,7 +23,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.pretraining import PretrainingWork, network
+from maskwright.training.pretraining import PretrainingWork, network, tell_of_few
 from maskwright.training.start import StartConfig, start_embeddings
 
 SAMPLE = TrainingConfig(
@@ -125,11 +125,13 @@ def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh:
     """The network beside the data it learns from; with first weights if `fresh`, for a checkpoint to give if not."""
     check(recipe, corpus)
     made = network(recipe.model, ["lm"])
-    work = PretrainingWork(made, data(recipe, corpus))
+    examples = data(recipe, corpus)
+    work = PretrainingWork(made, examples)
     if fresh:
         made.initialise(recipe.model.initializer_range, recipe.training.seed)
         tables = cast("Tables", made.encoder.embeddings)
         start_embeddings(tables, recipe.start, corpus, recipe.training.seed, progress)
+    tell_of_few([examples.stream], examples.batch_rows or examples.batch_sequences, progress)
     progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
     return work
 

@@ -28,7 +28,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.pretraining import PretrainingWork, network
+from maskwright.training.pretraining import PretrainingWork, network, tell_of_few
 from maskwright.training.start import StartConfig, start_embeddings
 
 SAMPLE = TrainingConfig(
@@ -322,10 +322,13 @@ def build(recipe: Recipe, corpus: Corpus, progress: Progress = silent, *, fresh:
         width = model.embedding_size if isinstance(model, AlbertConfig) else model.hidden_size
         position = SinusoidalPositions(model.max_position_embeddings, width, recipe.start.position_scale)
     made = network(model, recipe.heads, position=position)
-    work = PretrainingWork(made, data(recipe, corpus))  # before the first weights: it says early what will not do
+    examples = data(recipe, corpus)
+    work = PretrainingWork(made, examples)  # before the first weights: it says early what will not do
     if fresh:
         made.initialise(model.initializer_range, seed)
         start_embeddings(cast("Tables", made.encoder.embeddings), recipe.start, corpus, seed, progress)
+    first = examples.of(0)
+    tell_of_few(first.streams, first.batch_rows or first.batch_sequences, progress)
     progress.say(f"one example of step 1: {next(work.data.examples(0)).text}")
     return work
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
@@ -26,7 +26,9 @@ from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.next_token import NextTokenHead
 from maskwright.objectives.show import Example
 from maskwright.objectives.span_boundary import SpanBoundaryHead
+from maskwright.objectives.stream import Stream
 from maskwright.objectives.tally import Tally
+from maskwright.progress import Progress
 
 FEW = 0.7
 """Up to this share of the rows, gathering them costs less than computing the others."""
@@ -159,3 +161,14 @@ class PretrainingWork:
         self.counts, self.tallies = network.counts, network.tallies
         if isinstance(data, InParts):
             self.number, self.part = data.number, data.part
+
+
+def tell_of_few(streams: Sequence[Stream[Any]], batch: int, progress: Progress) -> None:
+    """Say so where a step is more than an epoch, so that it has an example several times."""
+    for stream in streams:
+        if (there := stream.first_sequences(batch)) < batch:
+            what = "sequences" if stream.row_tokens is None else "packed rows"
+            progress.say(
+                f"warning: a step has {batch:,} {what} and the corpus {there:,}: each comes {batch / there:.1f} times "
+                "in every step; lower training.batch_sequences, or give more text"
+            )
