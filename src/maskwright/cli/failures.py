@@ -33,6 +33,10 @@ NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memo
 # Module that may be missing -> the extra that brings it.
 EXTRAS = {
     "gensim": "classic",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "openvino": "openvino",
     "sklearn": "classic",
     "rjieba": "zh",
     "tensorboard": "track",

@@ -93,6 +93,11 @@ class Encoder:
         """The network's shape."""
         return cast("ModelConfig", self.model.encoder.config)
 
+    @property
+    def language(self) -> int:
+        """The number of the language that an XLM takes texts to be in; 0 in other networks."""
+        return self._language
+
     def in_language(self, language: str | int) -> "Encoder":
         """The same encoder for texts in another language: its name or its number. An XLM's is number 0 otherwise."""
         known = self.config.languages if isinstance(self.config, XlmConfig) else ()
@@ -119,7 +124,7 @@ class Encoder:
 
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The tokens of a text or a pair, special tokens included."""
-        return list(self._encoded([text], truncate)[0].tokens)
+        return list(self.encoded([text], truncate)[0].tokens)
 
     def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> list[list[Candidate]]:
         """The `top` likeliest tokens for each [MASK] of a text, best first: one list a mask.
@@ -146,7 +151,7 @@ class Encoder:
             raise BadInput(
                 f"{self._where} has a tokenizer of {self.tokenizer.kind} without [MASK]: nothing can be filled"
             )
-        encoded = self._encoded(texts, truncate)
+        encoded = self.encoded(texts, truncate)
         masks = [np.flatnonzero(one.ids == mask_id) for one in encoded]
         if unmasked := [i for i, found in enumerate(masks) if not len(found)]:
             cut, mask = " in the part that is kept" if truncate else "", self.tokenizer.id_to_token(mask_id)
@@ -224,7 +229,7 @@ class Encoder:
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
         if pooling == "pooler" and not self.has_pooler:
             raise BadInput(f"{self._where} has no pooler: take mean or cls")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors = np.empty((len(encoded), self.config.hidden_size), dtype=np.float32)
         for which, batch in self._batches(encoded):
             with torch.inference_mode():
@@ -304,7 +309,7 @@ class Encoder:
         layers = len(self.model.encoder.layers)
         if not -layers - 1 <= layer <= layers:
             raise BadInput(f"layer {layer}: choose 0 (embeddings) to {layers}, or -1 (the last) to {-layers - 1}")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors: list[Vectors] = [np.empty(0, np.float32)] * len(encoded)
         for which, batch in self._batches(encoded):
             with torch.inference_mode():
@@ -315,13 +320,14 @@ class Encoder:
 
     def attention(self, text: Text, *, truncate: bool = False) -> Vectors:
         """The attention weights of a text or a pair: float32 (L, A, S, S); row i is what token i looks at."""
-        ((_, batch),) = self._batches(self._encoded([text], truncate))
+        ((_, batch),) = self._batches(self.encoded([text], truncate))
         if not len(self.model.encoder.layers):
             return np.zeros((0, self.config.num_attention_heads, batch.num_tokens, batch.num_tokens), np.float32)
         with torch.inference_mode():
             return self.model.encoder.attention_weights(batch)[0].float().cpu().numpy()
 
-    def _encoded(self, texts: Sequence[Text], truncate: bool) -> list[EncodedPair]:
+    def encoded(self, texts: Sequence[Text], truncate: bool = False) -> list[EncodedPair]:
+        """Texts as the network reads them; BadInput for one that is too long, unless it may be truncated."""
         return self.tokenizer.encode_pairs(checked_texts(texts), max_length=self.config.longest, truncate=truncate)
 
     def _batches(self, encoded: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
