@@ -26,6 +26,7 @@ from maskwright.inference.adapters import task_of
 from maskwright.inference.answers import Answers
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
+from maskwright.layers.looking import quicken
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
@@ -78,6 +79,7 @@ class Encoder:
         """sentences   what its folder says of vectors of texts, which `encode` then makes where nobody says more"""
         self.sentences = sentences
         self.model = model.eval().requires_grad_(False)
+        quicken(model)
         self.task = task
         if task is not None:
             task.model.eval().requires_grad_(False)
