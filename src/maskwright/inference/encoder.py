@@ -26,6 +26,7 @@ from maskwright.inference.adapters import task_of
 from maskwright.inference.answers import Answers
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
+from maskwright.layers.eight_bits import in_eight_bits
 from maskwright.layers.looking import quicken
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
@@ -48,6 +49,8 @@ Pooling = Literal["mean", "cls", "pooler"]
 Vectors = npt.NDArray[np.float32]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+INT8 = "int8"
+"""What `load` takes beside these: products of 8-bit integers, all else in float32 and attention in bfloat16."""
 TOKEN_BUDGET = 4096  # of a batch; more gains nothing on a CPU, and a laptop's memory holds it
 
 
@@ -392,8 +395,10 @@ def load(
             raise BadInput(f"{adapter} belongs to the encoder {folder}, which is not there: load(encoder, adapter=...)")
     if adapter is not None:
         return load(folder, dtype=dtype, device=device).adapted(adapter)
+    if dtype == INT8:
+        return _in_eight_bits(load(folder, device=device), device)
     if dtype not in DTYPES:
-        raise BadInput(f"dtype {dtype!r}: there are {', '.join(DTYPES)}")
+        raise BadInput(f"dtype {dtype!r}: there are {', '.join((*DTYPES, INT8))}")
     found = read_folder(folder)
     tokenizer = load_tokenizer(found.path)
     if tokenizer.vocab_size > found.config.vocab_size:
@@ -410,6 +415,13 @@ def load(
     found.fill(model.weight_names(), model)
     said = read_sentence_vectors(found.path)
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder), sentences=said)
+
+
+def _in_eight_bits(encoder: Encoder, device: str) -> Encoder:
+    if torch.device(device).type != "cpu":
+        raise BadInput(f"dtype {INT8} is for processors: take bfloat16 on {device}")
+    in_eight_bits(encoder.model.encoder)
+    return encoder
 
 
 def _load_task(

@@ -25,7 +25,7 @@ from maskwright.layers.transformer_layer import Layer
 
 FUSED: dict[Any, tuple[str, str]] = {F.gelu: ("gelu", "none"), gelu_tanh: ("gelu", "tanh"), F.relu: ("relu", "")}
 """Activations as oneDNN calls them."""
-LEAST, MOST = 2.0**-100, 2.0**60
+LEAST, MOST = 2.0**-100, 2.0**110
 """Of a row's sum: below it weights would be lost that count in float32, above it sums of values could overflow."""
 
 
@@ -46,9 +46,7 @@ def quicken(network: nn.Module) -> int:
     return len(found)
 
 
-def _forward(
-    layer: Layer, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None
-) -> Tensor:
+def _forward(layer: Layer, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
     if rows is not None or not _only_looked_at(layer, x, stream):
         return Layer.forward(layer, x, where, stream, rows)
     context = looked_attention(linear(x, layer.query_key_value), where, layer.heads)
@@ -82,7 +80,7 @@ def looked_attention(qkv: Tensor, where: Layout, heads: int) -> Tensor:
     sums = torch.bmm(torch.exp2(scores, out=scores), value.view(n * heads, s, width + 1))
     sums = sums.view(n, heads, s, width + 1)
     least, most = torch.aminmax(sums[..., width])
-    if not (LEAST < float(least) and float(most) < MOST):  # nor where there is a NaN
+    if not (float(least) > LEAST and float(most) < MOST):  # nor where there is a NaN
         return attention(qkv, where, heads)
     context = qkv.new_empty(n, s, heads, width)
     torch.div(sums[..., :width], sums[..., width:], out=context.transpose(1, 2))
@@ -90,7 +88,7 @@ def looked_attention(qkv: Tensor, where: Layout, heads: int) -> Tensor:
 
 
 def _parts(qkv: Tensor, where: Layout, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries and keys (N, A, S, D), scaled so that 2^score is wanted, and values with a last column (N, A, S, D + 1)."""
+    """Queries and keys (N, A, S, D), scaled so that 2^score is wanted; values and a last column (N, A, S, D + 1)."""
     n, s, width = where.num_sequences, where.max_seqlen, qkv.shape[1] // (3 * heads)
     rows, here = qkv, None
     if where.slots is not None and where.hidden is not None:

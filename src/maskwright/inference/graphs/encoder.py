@@ -15,7 +15,7 @@ from maskwright.inference.answers import Answers
 from maskwright.inference.encoder import Vectors
 from maskwright.inference.graphs.facts import HIDDEN, SCORES, VECTORS, GraphFacts, Pooling
 from maskwright.inference.graphs.network import inputs_of
-from maskwright.inference.graphs.rectangles import like_lengths, of_batch, of_texts
+from maskwright.inference.graphs.rectangles import filler, like_lengths, of_batch, of_texts
 from maskwright.inference.graphs.runtimes import Runtime
 from maskwright.inference.texts import Text, checked_texts
 from maskwright.tasks.answering import Task
@@ -62,7 +62,7 @@ class GraphEncoder:
     def __init__(self, runtime: Runtime, facts: GraphFacts, tokenizer: Tokenizer, *, where: str = "") -> None:
         self.runtime, self.facts, self.tokenizer = runtime, facts, tokenizer
         self._where = where or "this graph"
-        self._padding = tokenizer.pad_id or 0
+        self._padding = filler(tokenizer)
         self.task: Task | None = None
         if facts.part is not None:
             scorer: Any = GraphScorer(runtime, facts, self._padding)
@@ -80,7 +80,7 @@ class GraphEncoder:
 
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The tokens of a text or a pair, special tokens included."""
-        return list(self._encoded([text], truncate)[0].tokens)
+        return list(self.encoded([text], truncate)[0].tokens)
 
     def encode(
         self,
@@ -101,7 +101,7 @@ class GraphEncoder:
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
         if pooling == "pooler" and pooling != self.facts.pooling:
             raise BadInput(f"{self._where} was exported without its pooler: take mean or cls")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors = np.empty((len(encoded), self.facts.hidden_size), np.float32)
         as_exported = pooling == self.facts.pooling and (bool(normalize) or not self.facts.normalize)
         for which, inputs in self._rectangles(encoded):
@@ -115,7 +115,7 @@ class GraphEncoder:
         """The last layer's vectors of every token: float32 (S_i, H) for each text. BadInput for another layer."""
         if layer != -1:
             raise BadInput(f"layer {layer}: {self._where} gives the last layer alone: take -1, or the model's folder")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors: list[Vectors] = [np.empty(0, np.float32)] * len(encoded)
         for which, inputs in self._rectangles(encoded):
             (found,) = self.runtime.run(inputs, [HIDDEN])
@@ -200,7 +200,8 @@ class GraphEncoder:
         inputs = TransformerInputs(self.tokenizer, segments=self.facts.segments, language=None)
         return Answers(self._where, self.task, inputs, longest=self.facts.longest)
 
-    def _encoded(self, texts: Sequence[Text], truncate: bool) -> list[EncodedPair]:
+    def encoded(self, texts: Sequence[Text], truncate: bool = False) -> list[EncodedPair]:
+        """Texts as the graph reads them; BadInput for one that is too long, unless it may be truncated."""
         return self.tokenizer.encode_pairs(checked_texts(texts), max_length=self.facts.longest, truncate=truncate)
 
     def _rectangles(self, encoded: Sequence[EncodedPair]) -> Any:

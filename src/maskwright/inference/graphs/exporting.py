@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 
 from maskwright.durable import staged_folder
@@ -24,7 +25,7 @@ from maskwright.inference.graphs.loading import ONNX, OPENVINO
 from maskwright.inference.graphs.network import Exported, exported, inputs_of
 from maskwright.inference.graphs.onnx_file import onnx_of, write_onnx
 from maskwright.inference.graphs.openvino_folder import converted, write_openvino
-from maskwright.inference.graphs.rectangles import like_lengths, of_texts
+from maskwright.inference.graphs.rectangles import filler, like_lengths, of_texts
 from maskwright.inference.graphs.runtimes import OnnxRuntime, OpenVino, Runtime
 from maskwright.inference.texts import Text
 from maskwright.layers.equalised import equalised, largest_inputs
@@ -58,6 +59,9 @@ class Wanted(NamedTuple):
     test: str | None = None
 
 
+AS_IS = Wanted()
+
+
 class _Candidate(NamedTuple):
     """A graph and what was measured of it."""
 
@@ -66,7 +70,7 @@ class _Candidate(NamedTuple):
 
 
 def export_graph(
-    model: str | Path, out: str | Path, form: GraphForm = "onnx", wanted: Wanted = Wanted(), progress: Progress = silent
+    model: str | Path, out: str | Path, form: GraphForm = "onnx", wanted: Wanted = AS_IS, progress: Progress = silent
 ) -> tuple[Path, GraphFacts]:
     """Write the model folder `model` as a graph; returns where, and what the graph says of itself.
 
@@ -189,13 +193,10 @@ class _Work:
         return sample_texts(self.encoder, odd=False)[0]
 
     def _batches(self, texts: Sequence[Text]) -> list[int8.Inputs]:
-        import numpy as np
-
         encoded = self.encoder.encoded(texts, truncate=True)
         lengths = np.array([len(one.ids) for one in encoded], np.int64)
-        padding = self.encoder.tokenizer.pad_id or 0
         return [
-            of_texts([encoded[i] for i in which], inputs_of(self.facts), padding)
+            of_texts([encoded[i] for i in which], inputs_of(self.facts), filler(self.encoder.tokenizer))
             for which in like_lengths(lengths, CALIBRATED_AT_ONCE)
         ]
 

@@ -57,7 +57,7 @@ class GraphFacts(Config):
     """Names of the answers, in the order of the scores."""
     span: dict[str, int | float | None] | None = None
     """How questions and contexts become sequences."""
-    certificate: dict[str, Any] = {}
+    certificate: dict[str, Any] = Field(default_factory=dict)
     """What was measured of it when it was exported."""
 
     @property

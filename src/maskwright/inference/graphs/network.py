@@ -30,7 +30,9 @@ OF_SEQUENCES = (SequenceScores, OptionScores)
 class Exported(nn.Module):
     """(N, S) ids, mask and segments -> `outputs`, in that order."""
 
-    def __init__(self, network: Network, pooling: Pooling, head: Head | None, *, normalize: bool, language: int) -> None:
+    def __init__(
+        self, network: Network, pooling: Pooling, head: Head | None, *, normalize: bool, language: int
+    ) -> None:
         super().__init__()
         self.network, self.head = network, head
         self.rectangle = Rectangle(network, language)
@@ -82,7 +84,9 @@ def _rectangle(n: int, s: int, device: torch.device) -> Batch:
     return Batch(token_ids=ids, cu_seqlens=ends, max_seqlen=s, position_ids=ids)
 
 
-def exported(encoder: Encoder, pooling: Pooling | None, normalize: bool | None, where: str) -> tuple[Exported, GraphFacts]:
+def exported(
+    encoder: Encoder, pooling: Pooling | None, normalize: bool | None, where: str
+) -> tuple[Exported, GraphFacts]:
     """What is exported of an encoder, and what is to be known of it. BadInput for a model that is no such graph.
 
     pooling, normalize   None: as a sentence-transformers folder says, else mean, and any length

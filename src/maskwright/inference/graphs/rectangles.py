@@ -7,10 +7,20 @@ import numpy.typing as npt
 
 from maskwright.batch import Batch
 from maskwright.tokenizers.pairs import EncodedPair
+from maskwright.tokenizers.tokenizer import Tokenizer
 
 Integers = npt.NDArray[np.int64]
 BUDGET = 4096
 """Tokens of a rectangle, padding included."""
+
+
+def filler(tokenizer: Tokenizer) -> int:
+    """The id of what fills up: that which ends texts. No network learned what it makes of [PAD], whose vectors are odd
+    ones; dynamic int8 finds its range over them too. At MiniLM, equalised, the worst cosine was 0.9830 with [PAD] and
+    0.9925 so. In float32 it makes no difference.
+    """
+    ids = (tokenizer.sep_id, tokenizer.pad_id)
+    return next((one for one in ids if one is not None), 0)
 
 
 def like_lengths(lengths: Integers, budget: int = BUDGET) -> Iterator[Integers]:
