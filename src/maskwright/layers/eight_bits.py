@@ -49,11 +49,13 @@ class Weight(NamedTuple):
     packed   (out, in) int8, as oneDNN lays it
     steps    (out,) float32
     zeros    (out,) int64, of zeros
+    sums     (out,) float32, of what it stands for, over its inputs
     """
 
     packed: Tensor
     steps: Tensor
     zeros: Tensor
+    sums: Tensor
 
     def times(self, x: Tensor, step: float, zero: int, bias: Tensor | None, dtype: torch.dtype, act: Any) -> Tensor:
         """x (T, in) of 8 bits -> (T, out) behind the activation, step (x - zero) being what it stands for."""
@@ -68,7 +70,8 @@ def weight_of(weight: Tensor) -> Weight:
     """(out, in) float32 -> 8 bits, symmetric."""
     steps = weight.abs().amax(1).clamp(min=1e-12) / 127
     whole = (weight / steps[:, None]).round_().to(torch.int8)
-    return Weight(torch.ops.onednn.qlinear_prepack(whole, None), steps, torch.zeros(len(steps), dtype=torch.int64))
+    packed, zeros = torch.ops.onednn.qlinear_prepack(whole, None), torch.zeros(len(steps), dtype=torch.int64)
+    return Weight(packed, steps, zeros, steps * whole.sum(1))
 
 
 class AfterNorm:
@@ -99,7 +102,7 @@ class ByRow:
 
     def __init__(self, of: nn.Linear, lowest: float | None) -> None:
         self.weight, self.lowest = weight_of(of.weight), lowest
-        self.bias = of.bias if not lowest else of.bias + lowest * of.weight.sum(1)
+        self.bias = of.bias if not lowest else of.bias + lowest * self.weight.sums
 
     def __call__(self, x: Tensor, beside: Tensor) -> Tensor:
         """(T, in) and (T, out) float32 -> (T, out) float32, their sum."""
