@@ -1,7 +1,7 @@
 """`maskwright export`: a finished model in the forms that others load."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -85,7 +85,8 @@ def _graph(model: Path, out: Path, to: "GraphForm", wanted: "Wanted", *, json: b
         raise BadInput("--calibrate and --bound are for 8-bit products: add --int8")
     written, facts = export_graph(model, out, to, wanted, progress=rich_progress())
     files = [written] if written.is_file() else [file for file in written.rglob("*") if file.is_file()]
-    result = {"out": str(written), "form": to, "bytes": sum(file.stat().st_size for file in files)}
+    size = sum(file.stat().st_size for file in files)
+    result: dict[str, Any] = {"out": str(written), "form": to, "bytes": size}
     result |= {"pooling": facts.pooling, "normalize": facts.normalize, "precision": facts.precision}
     result["certificate"] = facts.certificate
     show(result, json=json, text=lambda: aligned(result))

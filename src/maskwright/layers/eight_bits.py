@@ -134,12 +134,13 @@ def in_eight_bits(network: nn.Module) -> int:
     """
     if not can_eight_bits():
         raise BadInput("int8: this processor has no instructions for it (VNNI): take bfloat16 or float32")
-    before: Norm | None = getattr(getattr(network, "embeddings", None), "norm", None)
+    first: Norm | None = getattr(getattr(network, "embeddings", None), "norm", None)
     layers = list(getattr(network, "layers", []))
     projected = getattr(network, "projection", None) is not None
-    if before is None or projected or not layers or not all(type(layer) is Layer for layer in layers):
+    if first is None or projected or not layers or not all(type(layer) is Layer for layer in layers):
         name = getattr(network, "name", "this network")
         raise BadInput(f"int8: {name} has no layers that begin behind a norm: take bfloat16 or float32")
+    before = first
     with torch.no_grad():
         for layer in layers:
             maps = _Maps(

@@ -60,7 +60,12 @@ def _only_looked_at(layer: Layer, x: Tensor, stream: DropoutStream | None) -> bo
         return False
     # who watches a map, or has put something else in its place, wants it called
     maps = (layer.query_key_value, layer.attention_output, layer.intermediate, layer.output)
-    return can_fuse(x.dtype) and all(type(one) is nn.Linear and not one._forward_pre_hooks for one in maps)
+    return can_fuse(x.dtype) and not any(_watched(one) for one in maps)
+
+
+def _watched(one: nn.Module) -> bool:
+    hooks = one._forward_pre_hooks, one._forward_hooks  # pyright: ignore[reportPrivateUsage]
+    return type(one) is not nn.Linear or any(map(len, hooks))
 
 
 def linear(x: Tensor, of: nn.Linear, activation: Any = None) -> Tensor:

@@ -231,7 +231,7 @@ def test_tasks_are_answered_as_by_the_model(tmp_path: Path, kind: str, part: Tas
 
 @pytest.mark.slow
 def test_int8_keeps_the_nearest_of_its_ways_and_says_what_all_came_to(bert: tuple[Path, Path], tmp_path: Path) -> None:
-    folder, file = bert
+    folder, _ = bert
     texts = folder.parent / "texts.txt"
     wanted = Wanted("mean", as_int8=True, bound=-1.0, texts=texts, calibrate=texts)
     out, facts = export_graph(folder, tmp_path / "x.onnx", wanted=wanted)

@@ -8,7 +8,7 @@ Embeddings and what judges a whole sequence (poolers, heads) stay in float32: th
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +82,7 @@ def _read(path: Path) -> "onnx.ModelProto":
 
 
 @contextmanager
-def _written(model: "onnx.ModelProto") -> Iterator[tuple[Path, Path]]:
+def _written(model: "onnx.ModelProto") -> Generator[tuple[Path, Path]]:
     """The graph in a file, as the quantizer wants it, and where its own goes; its advice is not for our users."""
     import onnx
 

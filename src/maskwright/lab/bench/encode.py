@@ -1,6 +1,7 @@
 """`bench encode`: our vectors of texts beside those of sentence-transformers, in float32, bfloat16 and int8.
 
-All sides encode the same texts of mixed lengths by the mean of the last layer, tokenising included, batches their own.
+All sides encode the same texts of mixed lengths, tokenising included, pooled as the folder says (else by the mean, as
+the graph in its two forms always is), in batches of their own.
 sentence-transformers' way by onnxruntime needs optimum, which no transformers 5 goes with; so that side runs the same
 graph in the same batches without it (`encode_onnx`). What each side's vectors are worth is their cosine to those of
 sentence-transformers in float32.
