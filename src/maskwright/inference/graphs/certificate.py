@@ -90,7 +90,7 @@ def sample_texts(encoder: Encoder, *, odd: bool) -> tuple[list[Text], list[str]]
         if unknown is None or (ids == unknown).mean() <= UNKNOWN:
             texts += taken
             languages.append(language)
-    if not texts:
+    if not texts:  # not a word of them is known
         raise BadInput("the vocabulary knows neither sample text: give texts of its own by --texts and --calibrate")
     return texts, languages
 
