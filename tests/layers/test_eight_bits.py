@@ -44,7 +44,7 @@ def test_rows_are_multiplied_as_numpy_multiplies_their_integers(lowest: float | 
         x = torch.nn.functional.gelu(x)
     got = ByRow(of, lowest)(x, beside)
     low = 0.0 if lowest is None else lowest
-    steps = ((x.abs().amax(1) if lowest is None else x.amax(1) - low) / (127 if lowest is None else 254))[:, None]
+    steps = ((x.abs().amax(1) if lowest is None else x.amax(1) - low) / (126 if lowest is None else 252))[:, None]
     whole = ((x - low) / steps).round().double()
     exact = (whole * steps + low) @ rounded(of.weight).t() + of.bias + beside
     assert float((got - exact).abs().max()) < 2e-2  # a tie may be rounded the other way
@@ -101,6 +101,21 @@ def test_gradients_and_chosen_rows_are_exact(monkeypatch: pytest.MonkeyPatch) ->
     assert torch.equal(model(batch), wanted)
     model(batch).sum().backward()
     assert all(one.output.weight.grad is not None for one in model.layers)
+
+
+@needs_vnni
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("lowest", [None, -0.17], ids=str)
+def test_the_largest_number_of_a_row_is_never_taken_for_the_least(lowest: float | None, dtype: torch.dtype) -> None:
+    """Whatever rounding does: 256 would come out as 0."""
+    of = linear(8, 8)
+    of.weight.copy_(torch.eye(8))
+    of.bias.zero_()
+    x = (torch.rand(20_000, 8, generator=torch.Generator().manual_seed(0)) * 3).to(dtype)
+    if lowest is None:
+        x[::2] *= -1
+    got = ByRow(of, lowest)(x, torch.zeros(len(x), 8))
+    assert float((got - x.float()).abs().max()) < 0.06
 
 
 @needs_vnni

@@ -30,9 +30,8 @@ DEVIATIONS = 3.0
 """A norm gives a column its bias and so many times its gain, at most; nearly."""
 LOWEST = {"gelu": -0.17, "relu": 0.0}
 """What an activation gives at least, rounded away from zero; what is added to have none below it."""
-HALF = 128
-STEPS = 254
-"""Of 256: half a step is added before the rest is cut off, and bfloat16 rounds 255.5 up."""
+STEPS, HALF = 252, 128
+"""Of 256: bfloat16 may round up twice on the way, and what comes to 256 would be 0."""
 
 
 def can_eight_bits() -> bool:
@@ -107,14 +106,14 @@ class ByRow:
     def __call__(self, x: Tensor, beside: Tensor) -> Tensor:
         """(T, in) and (T, out) float32 -> (T, out) float32, their sum."""
         if self.lowest is None:
-            steps = x.abs().amax(1, keepdim=True).float().clamp_(min=1e-12) / 127
+            steps = x.abs().amax(1, keepdim=True).float().clamp_(min=1e-12) / (STEPS // 2)
             # unsigned, half of it below zero: of signed numbers oneDNN has a reference alone, a hundred times slower
-            whole = (x * (1 / steps).to(x.dtype)).round_().clamp_(-127, 127).add_(HALF).to(torch.uint8)
+            whole = (x * (1 / steps).to(x.dtype)).round_().add_(HALF).to(torch.uint8)
         else:
             steps = (x.amax(1, keepdim=True).float() - self.lowest) / STEPS
             inverse = 1 / steps.clamp_(min=1e-12)
             moved = (x * inverse.to(x.dtype)).add_((0.5 - self.lowest * inverse).to(x.dtype))
-            whole = moved.clamp_(0, 255).to(torch.uint8)
+            whole = moved.to(torch.uint8)
         zero = HALF if self.lowest is None else 0
         found = self.weight.times(whole, 1.0, zero, None, torch.float32, None)
         return torch.addcmul(beside, found, steps).add_(self.bias)
