@@ -62,8 +62,8 @@ def static(model: "onnx.ModelProto", batches: Sequence[Inputs]) -> "onnx.ModelPr
     with _written(model) as (source, out):
         quantize_static(
             source, out, Batches(), quant_format=QuantFormat.QDQ, op_types_to_quantize=PRODUCTS + TABLES,
-            per_channel=True, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, nodes_to_exclude=_others(model),
-            extra_options={"MatMulConstBOnly": True},
+            per_channel=True, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
+            nodes_to_exclude=_others(model), extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
         return _read(out)
 
