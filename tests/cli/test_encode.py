@@ -105,7 +105,7 @@ def test_a_failure_in_the_middle_leaves_what_was_there(
         (["--file", "x.txt"], "x.txt does not exist"),
         (["--file", "latin.txt"], "latin.txt is not UTF-8: byte 3 (0xe9, line 1)"),
         (["a", "--pooling", "max"], "--pooling"),
-        (["a", "--dtype", "int8"], "--dtype"),
+        (["a", "--dtype", "int4"], "--dtype"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(

@@ -238,8 +238,8 @@ def test_a_vocabulary_larger_or_smaller_than_the_table(tmp_path: Path) -> None:
 
 
 def test_wrong_options_of_load(folder: Path) -> None:
-    with pytest.raises(BadInput, match="dtype 'int8': there are float32, bfloat16"):
-        mw.load(folder, dtype="int8")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="dtype 'int4': there are float32, bfloat16"):
+        mw.load(folder, dtype="int4")  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="device 'nowhere' is not here"):
         mw.load(folder, device="nowhere")
     with pytest.raises(BadInput, match="is no model folder"):

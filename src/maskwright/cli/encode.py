@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ def encode(
     normalize: bool | None = None,
     language: str | None = None,
     truncate: bool = False,
-    dtype: Literal["float32", "bfloat16"] = "float32",
+    dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
     device: str = "cpu",
     json: AsJson = False,
 ) -> None:
@@ -48,7 +48,8 @@ def encode(
             where no pooling is named; else no.
         language: For an XLM, which language the texts are in.
         truncate: Cut texts that are longer than the model's positions.
-        dtype: What it computes with; bfloat16 is faster where the machine has it.
+        dtype: What it computes with. auto: float32; from 256 texts on bfloat16, where the
+            machine has it and sample texts show a cosine of 0.999 to float32.
         device: cpu or cuda.
 
     Examples:
@@ -57,13 +58,20 @@ def encode(
         maskwright encode runs/my-bert/model --pooling cls --normalize < texts.txt
     """
     from maskwright.inference.loading import load
+    from maskwright.inference.precision import AUTO, faster
     from maskwright.inference.vector_file import check_name, vectors_to
     from maskwright.progress import rich_progress, silent
+    from maskwright.training.run import keep_memory
 
     if texts and files:
         raise BadInput("texts and --file were given: give one of them")
     check_name(out)
-    encoder = load(model, dtype=dtype, device=device)
+    keep_memory()
+    encoder = load(model, dtype="float32" if dtype == AUTO else dtype, device=device)
+    parts = _parts(texts or _lines(files or (Path("-"),)))
+    first = next(parts, [])
+    if dtype == AUTO:
+        encoder = faster(encoder, model, len(first), device)
     if language is not None:
         encoder = encoder.in_language(numbered(language))
     bars = not texts and (out is not None or not sys.stdout.isatty())
@@ -74,7 +82,7 @@ def encode(
         write = stack.enter_context(vectors_to(out, encoder.config.hidden_size))
         progress = rich_progress() if bars else silent
         stage = stack.enter_context(progress.stage("encode", total=None, unit="texts"))
-        for part in _parts(texts or _lines(files or (Path("-"),))):
+        for part in chain([first] if first else [], parts):
             try:
                 vectors = encoder.encode(part, truncate=truncate, **said)
             except BadInput as error:

@@ -1,11 +1,15 @@
 """`maskwright export`: a finished model in the forms that others load."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from maskwright.cli.results import AsJson, show
+from maskwright.cli.results import AsJson, aligned, show
+from maskwright.errors import BadInput
+
+if TYPE_CHECKING:
+    from maskwright.inference.graphs.exporting import GraphForm, Wanted
 
 
 def export(
@@ -13,9 +17,14 @@ def export(
     /,
     *,
     out: Annotated[Path, Parameter(name="--out")],
-    to: Annotated[Literal["hf", "sentence-transformers", "tf1"], Parameter(name="--to")] = "hf",
-    pooling: Annotated[Literal["mean", "cls"] | None, Parameter(name="--pooling")] = None,
-    normalize: Annotated[bool, Parameter(name="--normalize")] = False,
+    to: Annotated[Literal["hf", "sentence-transformers", "tf1", "onnx", "openvino"], Parameter(name="--to")] = "hf",
+    pooling: Annotated[Literal["mean", "cls", "pooler"] | None, Parameter(name="--pooling")] = None,
+    normalize: Annotated[bool | None, Parameter(name="--normalize")] = None,
+    int8: Annotated[bool, Parameter(name="--int8")] = False,
+    bound: Annotated[float | None, Parameter(name="--bound")] = None,
+    texts: Annotated[Path | None, Parameter(name="--texts")] = None,
+    calibrate: Annotated[Path | None, Parameter(name="--calibrate")] = None,
+    test: Annotated[str | None, Parameter(name="--test")] = None,
     json: AsJson = False,
 ) -> None:
     """Write a model in a form that others load.
@@ -24,21 +33,60 @@ def export(
     leaves out what is ours alone. sentence-transformers adds how token vectors
     become one vector of a text. tf1 is a checkpoint of Google's BERT.
 
+    onnx is one file that onnxruntime computes, with tokenizer, pooling, labels and a
+    certificate inside: how near its vectors are to those of the model in float32.
+    openvino is a folder with the same for OpenVINO. maskwright loads both again.
+    --int8 tries 8-bit products in three ways, keeps the nearest, and writes nothing
+    where all lose more than --bound allows.
+
     Args:
         model: A model folder, ours or stock.
-        out: The new folder.
-        to: hf, sentence-transformers or tf1.
-        pooling: For sentence-transformers: mean of the token vectors, or cls.
-            Default: as the folder itself says, else mean.
-        normalize: For sentence-transformers: scale vectors to length 1.
+        out: The new folder; for onnx a file (x.onnx) or a folder.
+        to: hf, sentence-transformers, tf1, onnx or openvino.
+        pooling: For vectors of texts: mean of the token vectors, cls, or (in graphs)
+            pooler. Default: as the folder itself says, else mean.
+        normalize: Scale vectors of texts to length 1. Default: as the folder says.
+        int8: For onnx and openvino: matrix products of 8-bit integers.
+        bound: For --int8: the worst cosine to float32 that is still written. Default: 0.98.
+        texts: For the certificate: a file of texts, one a line. Default: sample texts.
+        calibrate: For --int8: a file of texts to find ranges by. Default: sample texts.
+        test: For a fine-tuned model: a labelled table, to score it before and after.
 
     Examples:
         maskwright export runs/my-bert/model --out exported/my-bert
         maskwright export runs/my-bert/model --to sentence-transformers --out st
         maskwright export models/bert --to tf1 --out exported/google-bert
+        maskwright export models/minilm --to onnx --int8 --out minilm.onnx
+        maskwright export runs/f/model --to openvino --test dev.csv --out ov
     """
+    if to in ("onnx", "openvino"):
+        from maskwright.inference.graphs.exporting import Wanted
+
+        wanted = Wanted(pooling, normalize, int8, texts=texts, calibrate=calibrate, test=test)
+        _graph(model, out, to, wanted if bound is None else wanted._replace(bound=bound), json=json)
+        return
+    of_graphs = {"--int8": int8, "--bound": bound, "--texts": texts, "--calibrate": calibrate, "--test": test}
+    if given := [name for name, value in of_graphs.items() if value]:
+        raise BadInput(f"{given[0]} goes with --to onnx and --to openvino: {to} is written as it is")
+    if pooling == "pooler":
+        raise BadInput("pooling pooler: sentence-transformers has mean and cls; --to onnx has pooler too")
     from maskwright.inference.exporting import export_model
 
-    written = export_model(model, out, to, pooling=pooling, normalize=normalize)
+    written = export_model(model, out, to, pooling=pooling, normalize=bool(normalize))
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     show({"out": str(written), "form": to, "bytes": size}, json=json)
+
+
+def _graph(model: Path, out: Path, to: "GraphForm", wanted: "Wanted", *, json: bool) -> None:
+    from maskwright.inference.graphs.exporting import export_graph
+    from maskwright.progress import rich_progress
+
+    if (wanted.calibrate or wanted.bound != type(wanted)().bound) and not wanted.as_int8:
+        raise BadInput("--calibrate and --bound are for 8-bit products: add --int8")
+    written, facts = export_graph(model, out, to, wanted, progress=rich_progress())
+    files = [written] if written.is_file() else [file for file in written.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    result: dict[str, Any] = {"out": str(written), "form": to, "bytes": size}
+    result |= {"pooling": facts.pooling, "normalize": facts.normalize, "precision": facts.precision}
+    result["certificate"] = facts.certificate
+    show(result, json=json, text=lambda: aligned(result))

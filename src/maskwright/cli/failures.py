@@ -30,6 +30,10 @@ USER_CAN_MEND = {
 # Module that may be missing -> the extra that brings it.
 EXTRAS = {
     "gensim": "classic",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "openvino": "openvino",
     "sklearn": "classic",
     "rjieba": "zh",
     "tensorboard": "track",

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -31,6 +31,7 @@ def predict(
     skip_bad: Annotated[bool, Parameter(name="--skip-bad")] = False,
     data: Annotated[str | None, Parameter(name="--data")] = None,
     submission: Path | None = None,
+    dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
 ) -> None:
     r"""Say what a fine-tuned model predicts for texts.
 
@@ -56,6 +57,8 @@ def predict(
         skip_bad: Leave bad rows out and name them; else the first ends it.
         data: The folder with the files of a data set.
         submission: A folder for the files to hand in.
+        dtype: What it computes with. auto: float32; for tables of 256 rows and more
+            bfloat16, where the machine has it and sample texts show a cosine of 0.999.
 
     Examples:
         maskwright predict runs/finetuned/model "A fine film."
@@ -65,6 +68,7 @@ def predict(
         maskwright predict m glue:mnli --data MNLI --submission to-hand-in
     """
     from maskwright.inference.fine_tuned import load_fine_tuned
+    from maskwright.inference.precision import AUTO
     from maskwright.tasks.predicting.tables import refuse_output
 
     if submission is not None:
@@ -78,11 +82,13 @@ def predict(
         raise BadInput("--text, --pair and --skip-bad are for the rows of a table: name one by --in FILE")
     if out is not None:
         refuse_output(out)
-    encoder, task = load_fine_tuned(model)
+    auto = dtype == AUTO
+    encoder, task = load_fine_tuned(model, "float32" if auto else dtype)
     if in_ is None and out is None:
         _tell(encoder, task, texts, truncate=truncate)
     else:
-        _write(encoder, task, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
+        of = model if auto else None
+        _write(encoder, task, of, texts, in_, out, text, pair, shares=shares, truncate=truncate, skip_bad=skip_bad)
 
 
 def _tell(encoder: "Loaded", task: "Task", texts: tuple[str, ...], *, truncate: bool) -> None:
@@ -105,6 +111,7 @@ def _tell(encoder: "Loaded", task: "Task", texts: tuple[str, ...], *, truncate: 
 def _write(
     encoder: "Loaded",
     task: "Task",
+    model: Path | None,
     texts: tuple[str, ...],
     in_: str | None,
     out: Path | None,
@@ -115,7 +122,11 @@ def _write(
     truncate: bool,
     skip_bad: bool,
 ) -> None:
-    """Rows with their predictions, to a file or as JSON to stdout."""
+    """Rows with their predictions, to a file or as JSON to stdout.
+
+    model   its folder, where for many rows it may be loaded anew in numbers of another kind
+    """
+    from maskwright.inference.precision import faster
     from maskwright.progress import rich_progress, silent
     from maskwright.tasks.predicting.rows import lines_of, rows_of
     from maskwright.tasks.predicting.stream import PREDICTION, predicted
@@ -128,6 +139,9 @@ def _write(
         _name(faults)
         if not total:
             raise BadInput(f"{in_} has no row to predict for")
+        if model is not None:
+            encoder = faster(encoder, model, total)
+            task = encoder.task or task
         asked: Iterator[Asked] = rows_of(in_, task.part, Faults(skip=True), text=text, pair=pair)
     else:
         asked = lines_of(_lines(texts), task.part, faults)

@@ -26,6 +26,8 @@ from maskwright.inference.adapters import task_of
 from maskwright.inference.answers import Answers
 from maskwright.inference.generation import Generated, Sampling, Scored, generate, rank, score
 from maskwright.inference.texts import Text, checked_texts
+from maskwright.layers.eight_bits import in_eight_bits
+from maskwright.layers.looking import quicken
 from maskwright.layers.network import first_vectors
 from maskwright.models import ModelConfig, segments_of
 from maskwright.models.xlm import XlmConfig
@@ -47,6 +49,8 @@ Pooling = Literal["mean", "cls", "pooler"]
 Vectors = npt.NDArray[np.float32]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+INT8 = "int8"
+"""What `load` takes beside these: products of 8-bit integers, all else in float32 and attention in bfloat16."""
 TOKEN_BUDGET = 4096  # of a batch; more gains nothing on a CPU, and a laptop's memory holds it
 
 
@@ -78,6 +82,7 @@ class Encoder:
         """sentences   what its folder says of vectors of texts, which `encode` then makes where nobody says more"""
         self.sentences = sentences
         self.model = model.eval().requires_grad_(False)
+        quicken(model)
         self.task = task
         if task is not None:
             task.model.eval().requires_grad_(False)
@@ -85,6 +90,7 @@ class Encoder:
         self.has_pooler = has_pooler
         self._where = where or "this model"
         self._language = 0
+        self._eight_bits = False
         table = model.encoder.token_table
         self._device = table.device
 
@@ -92,6 +98,11 @@ class Encoder:
     def config(self) -> ModelConfig:
         """The network's shape."""
         return cast("ModelConfig", self.model.encoder.config)
+
+    @property
+    def language(self) -> int:
+        """The number of the language that an XLM takes texts to be in; 0 in other networks."""
+        return self._language
 
     def in_language(self, language: str | int) -> "Encoder":
         """The same encoder for texts in another language: its name or its number. An XLM's is number 0 otherwise."""
@@ -111,15 +122,23 @@ class Encoder:
         Its task answers with the change; whatever is no task (`encode`, `token_vectors`) is the encoder's own.
         BadInput for an adapter of another encoder.
         """
+        if self._eight_bits:
+            raise BadInput(f"{self._where} is in {INT8}, which an adapter cannot change: load it in another dtype")
         other = copy(self)
         other.task = task_of(folder, self.model.encoder)
         other.task.model.eval().requires_grad_(False)
         other._where = str(folder)
         return other
 
+    def in_eight_bits(self) -> "Encoder":
+        """This encoder, its layers' products of 8-bit integers from now on. BadInput where that cannot be."""
+        in_eight_bits(self.model.encoder)
+        self._eight_bits = True
+        return self
+
     def tokenize(self, text: Text, *, truncate: bool = False) -> list[str]:
         """The tokens of a text or a pair, special tokens included."""
-        return list(self._encoded([text], truncate)[0].tokens)
+        return list(self.encoded([text], truncate)[0].tokens)
 
     def fill(self, text: Text, top: int = 5, *, truncate: bool = False) -> list[list[Candidate]]:
         """The `top` likeliest tokens for each [MASK] of a text, best first: one list a mask.
@@ -146,7 +165,7 @@ class Encoder:
             raise BadInput(
                 f"{self._where} has a tokenizer of {self.tokenizer.kind} without [MASK]: nothing can be filled"
             )
-        encoded = self._encoded(texts, truncate)
+        encoded = self.encoded(texts, truncate)
         masks = [np.flatnonzero(one.ids == mask_id) for one in encoded]
         if unmasked := [i for i, found in enumerate(masks) if not len(found)]:
             cut, mask = " in the part that is kept" if truncate else "", self.tokenizer.id_to_token(mask_id)
@@ -224,7 +243,7 @@ class Encoder:
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
         if pooling == "pooler" and not self.has_pooler:
             raise BadInput(f"{self._where} has no pooler: take mean or cls")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors = np.empty((len(encoded), self.config.hidden_size), dtype=np.float32)
         for which, batch in self._batches(encoded):
             with torch.inference_mode():
@@ -304,7 +323,7 @@ class Encoder:
         layers = len(self.model.encoder.layers)
         if not -layers - 1 <= layer <= layers:
             raise BadInput(f"layer {layer}: choose 0 (embeddings) to {layers}, or -1 (the last) to {-layers - 1}")
-        encoded = self._encoded([texts] if isinstance(texts, str) else texts, truncate)
+        encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors: list[Vectors] = [np.empty(0, np.float32)] * len(encoded)
         for which, batch in self._batches(encoded):
             with torch.inference_mode():
@@ -315,13 +334,14 @@ class Encoder:
 
     def attention(self, text: Text, *, truncate: bool = False) -> Vectors:
         """The attention weights of a text or a pair: float32 (L, A, S, S); row i is what token i looks at."""
-        ((_, batch),) = self._batches(self._encoded([text], truncate))
+        ((_, batch),) = self._batches(self.encoded([text], truncate))
         if not len(self.model.encoder.layers):
             return np.zeros((0, self.config.num_attention_heads, batch.num_tokens, batch.num_tokens), np.float32)
         with torch.inference_mode():
             return self.model.encoder.attention_weights(batch)[0].float().cpu().numpy()
 
-    def _encoded(self, texts: Sequence[Text], truncate: bool) -> list[EncodedPair]:
+    def encoded(self, texts: Sequence[Text], truncate: bool = False) -> list[EncodedPair]:
+        """Texts as the network reads them; BadInput for one that is too long, unless it may be truncated."""
         return self.tokenizer.encode_pairs(checked_texts(texts), max_length=self.config.longest, truncate=truncate)
 
     def _batches(self, encoded: Sequence[EncodedPair]) -> Iterator[tuple[list[int], Batch]]:
@@ -384,8 +404,12 @@ def load(
             raise BadInput(f"{adapter} belongs to the encoder {folder}, which is not there: load(encoder, adapter=...)")
     if adapter is not None:
         return load(folder, dtype=dtype, device=device).adapted(adapter)
+    if dtype == INT8:
+        if device != "cpu":
+            raise BadInput(f"dtype {INT8} is for processors: take bfloat16 on {device}")
+        return load(folder).in_eight_bits()
     if dtype not in DTYPES:
-        raise BadInput(f"dtype {dtype!r}: there are {', '.join(DTYPES)}")
+        raise BadInput(f"dtype {dtype!r}: there are {', '.join((*DTYPES, INT8))}")
     found = read_folder(folder)
     tokenizer = load_tokenizer(found.path)
     if tokenizer.vocab_size > found.config.vocab_size:

@@ -16,13 +16,13 @@ from maskwright.training.finetuning import Finetuning
 from maskwright.training.run_folder import RECIPE
 
 
-def load_fine_tuned(folder: str | Path, *, scored: bool = False) -> tuple[Loaded, Task]:
+def load_fine_tuned(folder: str | Path, dtype: str = "float32", *, scored: bool = False) -> tuple[Loaded, Task]:
     """An encoder and its task. BadInput for a model that has none.
 
     scored   of a folder of sentence-transformers, which says how its vectors are made and not what they are for: the
              pairs that it is judged by have scores
     """
-    encoder = load(folder)
+    encoder = load(folder, dtype=dtype)
     if isinstance(encoder, Encoder) and encoder.task is None and encoder.sentences is not None:
         encoder.task = _of_pairs(encoder, encoder.sentences, scored=scored)
     if encoder.task is None:

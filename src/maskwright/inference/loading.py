@@ -8,17 +8,23 @@ from maskwright.inference import encoder
 from maskwright.inference.bag_of_words import BagOfWords, load_bag_of_words
 from maskwright.inference.elmo import ElmoEncoder, load_elmo
 from maskwright.inference.encoder import Encoder
+from maskwright.inference.graphs.encoder import GraphEncoder
+from maskwright.inference.graphs.loading import graph_at, load_graph
 from maskwright.inference.static import StaticVectors, load_static
 
 STATIC = ("word2vec", "bag_of_words")
 """Names of models that are no network."""
-Loaded = Encoder | ElmoEncoder | StaticVectors | BagOfWords
+Loaded = Encoder | GraphEncoder | ElmoEncoder | StaticVectors | BagOfWords
 
 
 def load(
     folder: str | Path, *, adapter: str | Path | None = None, dtype: str = "float32", device: str = "cpu"
 ) -> Loaded:
     """See `maskwright.load`. Static vectors and bags of words stay on the CPU: `device` changes nothing for them."""
+    if (graph := graph_at(folder)) is not None:
+        if adapter is not None:
+            raise BadInput(f"{graph} is an exported graph, whose weights are fixed: load the model's folder")
+        return load_graph(graph, dtype=dtype, device=device)
     kind = model_type_of(folder)
     if kind not in (*STATIC, "elmo"):
         return encoder.load(folder, adapter=adapter, dtype=dtype, device=device)

@@ -171,6 +171,35 @@ def finetune_table(result: Result) -> str:
     return "\n".join([*aligned_columns(rows), "", notes])
 
 
+def encode_table(result: Result) -> str:
+    """A row a side: texts and tokens a second, ours over what it stands beside, cosines, memory."""
+    rows = [["", "texts/s", "tokens/s", "ours, times it", "in processors' time", "of the limit"]]
+    rows[0] += ["worst cosine", "mean", "largest difference", "peak MiB"]
+    for name, speed in result["texts_per_second"].items():
+        ratio, cpu_ratio, share = (result[key].get(name) for key in ("ratio", "cpu_ratio", "share_of_limit"))
+        near = result["cosines"][name]
+        rows.append(
+            [
+                name,
+                _spread(speed),
+                _spread(result["tokens_per_second"][name]),
+                f"{_cost(ratio)} of {result['beside'][name]}" if ratio else "-",
+                _cost(cpu_ratio) if cpu_ratio else "-",
+                f"{share['median']:.0%}" if share else "-",
+                f"{near['worst_cosine']:.5f}",
+                f"{near['mean_cosine']:.5f}",
+                f"{near['largest_difference']:.1e}",
+                f"{result['peak_mib'][name]:,.0f}",
+            ]
+        )
+    notes = (
+        f"median (least-most) of {result['rounds']} rounds; {result['threads']} threads, {result['texts']:,} texts of "
+        f"{result['tokens'] / result['texts']:.0f} tokens on average, {result['longest']} at most; limit "
+        f"{_spread(result['limit_gflops'])} GFLOP/s in bf16; cosines to {result['reference']}; {platform.machine()}"
+    )
+    return "\n".join([*aligned_columns(rows), "", notes])
+
+
 def start_table(results: Sequence[Result]) -> str:
     """Seconds by command."""
     rows = [["command", "seconds", "of a processor"]]

@@ -1,0 +1,114 @@
+"""Layers that are only looked at: without gradients, nothing dropped, on a processor.
+
+What training must do otherwise or keep is left away. Equal to `Layer.forward`, which is its oracle.
+
+    products    by oneDNN, the activation within; in float32 PyTorch's own take MKL, which computes at half the rate on
+                processors that are not Intel's
+    attention   2^x in place of softmax: the sum comes out of the product with the values, to which a column of ones is
+                joined, and both are zero where there is no token. So nothing has to be hidden, and nothing is
+                searched for a maximum; where scores are so large that sums show it, softmax is taken
+"""
+
+import math
+from functools import cache, partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from maskwright.layers.attention import Layout, attention, unpad
+from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.gelu_tanh import gelu_tanh
+from maskwright.layers.row_attention import Rows
+from maskwright.layers.transformer_layer import Layer
+
+FUSED: dict[Any, tuple[str, str]] = {F.gelu: ("gelu", "none"), gelu_tanh: ("gelu", "tanh"), F.relu: ("relu", "")}
+"""Activations as oneDNN calls them."""
+LEAST, MOST = 2.0**-100, 2.0**110
+"""Of a row's sum: below it weights would be lost that count in float32, above it sums of values could overflow."""
+
+
+@cache
+def can_fuse(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is here and multiplies numbers of that type by instructions of their own."""
+    ops = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_linear_pointwise"):
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(ops._is_mkldnn_bf16_supported()))
+
+
+def quicken(network: nn.Module) -> int:
+    """Let its layers take this way wherever they are only looked at; how many layers that are."""
+    found = [module for module in network.modules() if type(module) is Layer]
+    for layer in found:
+        layer.forward = partial(_forward, layer)
+    return len(found)
+
+
+def _forward(layer: Layer, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
+    if rows is not None or not _only_looked_at(layer, x, stream):
+        return Layer.forward(layer, x, where, stream, rows)
+    context = looked_attention(linear(x, layer.query_key_value), where, layer.heads)
+    x = layer.attention_norm(linear(context, layer.attention_output).add_(x))
+    inner = linear(x, layer.intermediate, layer.activation)
+    return layer.output_norm(linear(inner, layer.output).add_(x))
+
+
+def _only_looked_at(layer: Layer, x: Tensor, stream: DropoutStream | None) -> bool:
+    if torch.is_grad_enabled() or stream is not None or x.device.type != "cpu" or not len(x):
+        return False
+    # who watches a map, or has put something else in its place, wants it called
+    maps = (layer.query_key_value, layer.attention_output, layer.intermediate, layer.output)
+    return can_fuse(x.dtype) and not any(_watched(one) for one in maps)
+
+
+def _watched(one: nn.Module) -> bool:
+    hooks = one._forward_pre_hooks, one._forward_hooks  # pyright: ignore[reportPrivateUsage]
+    return type(one) is not nn.Linear or any(map(len, hooks))
+
+
+def linear(x: Tensor, of: nn.Linear, activation: Any = None) -> Tensor:
+    """(T, in) -> (T, out) behind the activation."""
+    name, algorithm = FUSED.get(activation, ("none", ""))
+    found = torch.ops.mkldnn._linear_pointwise(x, of.weight, of.bias, name, [], algorithm)
+    return found if activation is None or activation in FUSED else activation(found)
+
+
+def looked_attention(qkv: Tensor, where: Layout, heads: int) -> Tensor:
+    """qkv (T, 3H) -> (T, H); see `attention`."""
+    if where.causal:
+        return attention(qkv, where, heads)
+    n, s, width = where.num_sequences, where.max_seqlen, qkv.shape[1] // (3 * heads)
+    query, key, value = _parts(qkv, where, heads)
+    scores = torch.bmm(query.view(n * heads, s, width), key.view(n * heads, s, width).transpose(1, 2))
+    sums = torch.bmm(torch.exp2(scores, out=scores), value.view(n * heads, s, width + 1))
+    sums = sums.view(n, heads, s, width + 1)
+    least, most = torch.aminmax(sums[..., width])
+    if not (float(least) > LEAST and float(most) < MOST):  # nor where there is a NaN
+        return attention(qkv, where, heads)
+    context = qkv.new_empty(n, s, heads, width)
+    torch.div(sums[..., :width], sums[..., width:], out=context.transpose(1, 2))
+    return unpad(context.view(n, s, heads * width), where)
+
+
+def _parts(qkv: Tensor, where: Layout, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries and keys (N, A, S, D), scaled so that 2^score is wanted; values and a last column (N, A, S, D + 1)."""
+    n, s, width = where.num_sequences, where.max_seqlen, qkv.shape[1] // (3 * heads)
+    rows, here = qkv, None
+    if where.slots is not None and where.hidden is not None:
+        # where there is no token stands some row, whose query nobody reads and whose value is zero
+        source = torch.zeros(n * s, dtype=torch.int64).index_copy_(0, where.slots, torch.arange(len(qkv)))
+        rows, here = qkv.index_select(0, source), (where.hidden == 0).to(qkv.dtype).view(n, 1, s)
+    parts = rows.view(n, s, 3, heads, width).transpose(1, 3)  # (N, A, 3, S, D)
+    query, key = qkv.new_empty(n, heads, s, width), qkv.new_empty(n, heads, s, width)
+    value = qkv.new_empty(n, heads, s, width + 1)
+    torch.mul(parts[:, :, 0], math.log2(math.e) / math.sqrt(width), out=query)
+    key.copy_(parts[:, :, 1])
+    if here is None:
+        value[..., :width].copy_(parts[:, :, 2])
+        value[..., width] = 1
+    else:
+        torch.mul(parts[:, :, 2], here[..., None], out=value[..., :width])
+        value[..., width] = here
+    return query, key, value

@@ -1,0 +1,72 @@
+"""bfloat16 is taken for many texts, and only where it is exact enough."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import maskwright as mw
+from maskwright.cli import main
+from maskwright.errors import BadInput
+from maskwright.inference import precision
+from maskwright.inference.precision import MANY, faster
+from maskwright.layers.eight_bits import can_eight_bits
+from maskwright.layers.looking import can_fuse
+from tests.checkpoints import made_up
+
+pytestmark = pytest.mark.skipif(not can_fuse(torch.bfloat16), reason="this processor has no instructions for bfloat16")
+SHAPE = {"hidden_size": 64, "intermediate_size": 128}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made_up.folder(tmp_path / "model", (), **SHAPE)
+    return tmp_path / "model"
+
+
+def dtype_of(encoder: object) -> torch.dtype:
+    return encoder.model.encoder.token_table.dtype  # type: ignore[attr-defined]
+
+
+def test_many_texts_are_worth_a_second_look(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = mw.load(folder)
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    assert faster(exact, folder, MANY - 1) is exact
+    assert dtype_of(faster(exact, folder, MANY)) == torch.bfloat16
+    monkeypatch.setattr(precision, "EXACT", 1.1)
+    assert faster(exact, folder, MANY) is exact
+
+
+def test_the_command_line_asks_for_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"the cat sat on word {i} x" for i in range(MANY)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+
+    def encoded(name: str, *more: str) -> np.ndarray:
+        words = ["encode", str(folder), "--file", str(tmp_path / "texts.txt"), "--out", str(tmp_path / name), *more]
+        assert main(words) == 0
+        return np.load(tmp_path / name)
+
+    exact = mw.load(folder).encode(texts)
+    assert np.array_equal(encoded("a.npy", "--dtype", "float32"), exact)
+    rounded = encoded("b.npy")
+    assert not np.array_equal(rounded, exact)
+    assert np.array_equal(rounded, mw.load(folder, dtype="bfloat16").encode(texts))
+    (tmp_path / "texts.txt").write_text("\n".join(texts[:-1]) + "\n")
+    assert np.abs(encoded("c.npy") - exact[:-1]).max() < 1e-6
+
+
+@pytest.mark.skipif(not can_eight_bits(), reason="this processor has no instructions for int8")
+def test_eight_bits_are_a_dtype(folder: Path, tmp_path: Path) -> None:
+    texts = ["the cat sat on a mat", "paris is the capital of france .", ""]
+    exact, near = mw.load(folder).encode(texts), mw.load(folder, dtype="int8").encode(texts)
+    cosines = (exact * near).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    assert cosines.min() > 0.8 and np.abs(exact - near).max() > 1e-4  # weights as wild as these are not trained ones
+    assert np.array_equal(mw.load(folder, dtype="int8").encode(texts), near)
+    with pytest.raises(BadInput, match="which an adapter cannot change"):
+        mw.load(folder, dtype="int8").adapted(tmp_path / "adapter")
+    with pytest.raises(BadInput, match="int8 is for processors"):
+        mw.load(folder, dtype="int8", device="cuda")
+    with pytest.raises(BadInput, match="dtype 'int4': there are float32, bfloat16, int8"):
+        mw.load(folder, dtype="int4")
