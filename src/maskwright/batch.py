@@ -319,8 +319,8 @@ def side_by_side(parts: Sequence[Sequences]) -> Sequences:
         moved.append(replace(part, cu_seqlens=part.cu_seqlens[1:] + tokens, word_ids=word_ids))
         tokens += len(part.token_ids)
 
-    def joined(name: str) -> Integers | None:
-        rows: list[Integers] = [row for part in moved if (row := getattr(part, name)) is not None]
+    def joined(name: str) -> Any:
+        rows: list[Any] = [row for part in moved if (row := getattr(part, name)) is not None]
         return np.concatenate(rows) if rows else None
 
     of_parts: dict[str, Any] = {field.name: joined(field.name) for field in fields(Sequences)}

@@ -34,7 +34,7 @@ def table(rows: Sequence[Result]) -> str:
                         row["recipe"],
                         f"{to_batch(row['start']['marks']):.2f} s",
                         f"{to_batch(row['late']['marks']):.2f} s",
-                        f"{to_batch(row['resumed']['marks']):.2f} s",
+                        f"{to_batch(resumed(row)['marks']):.2f} s",
                         f"{row['start']['cpu_seconds_per_million_tokens']:.3f}",
                         f"{row['start']['marks']['stretch']['own_mib']:,.0f}",
                         f"{row['start']['marks']['stretch']['peak_mib']:,.0f}",
