@@ -43,6 +43,22 @@ class DropoutStream:
         else:
             self._generator = torch.Generator(device=self.device).manual_seed(key & (2**63 - 1))
 
+    def place(self) -> Any:
+        """Where it stands, for `go_back`."""
+        return self._bits.state if self._bits is not None else self._drawing.get_state()
+
+    def go_back(self, place: Any) -> None:
+        """Draw from there on what was drawn from there on."""
+        if self._bits is not None:
+            self._bits.state = place
+        else:
+            self._drawing.set_state(place)
+
+    @property
+    def _drawing(self) -> torch.Generator:
+        assert self._generator is not None
+        return self._generator
+
     def decide(self, shape: torch.Size | tuple[int, ...], rate: float, dtype: torch.dtype) -> tuple[Tensor, float]:
         """Decisions of `shape` as integers of `dtype`'s width, -1 where kept and 0 where dropped; and the scale."""
         dropped = round(rate * _STEPS)

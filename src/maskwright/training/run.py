@@ -14,6 +14,7 @@ from maskwright.config import Config, plain
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.attention import why_padded
 from maskwright.layers.compiled import can_compile, compile_layers
+from maskwright.layers.recompute import recompute
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.agreement import check_alike, terms
@@ -167,6 +168,7 @@ def run(
                 progress.say(f"sequences are padded inside attention, which is slower: {reason}")
             if compiles(training.compile, device):
                 compile_layers(work.module)
+            recompute(work.module, training.recompute)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module), sharers)
             if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
