@@ -11,6 +11,7 @@ generator. A stream begins by setting it to its address, so what was drawn befor
 on each kernel takes its numbers in the order in which the network asks.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,17 @@ class DropoutStream:
         return wide, _STEPS / (_STEPS - dropped)
 
 
+class Decided:
+    """A stream whose decisions are there already, in the order in which they are asked for."""
+
+    def __init__(self, kept: Sequence[Tensor]) -> None:
+        self._kept = list(kept)
+
+    def decide(self, shape: torch.Size | tuple[int, ...], rate: float, dtype: torch.dtype) -> tuple[Tensor, float]:
+        """The next of them, see `DropoutStream.decide`."""
+        return self._kept.pop(0), _STEPS / (_STEPS - round(rate * _STEPS))
+
+
 def keep(values: Tensor, kept: Tensor) -> Tensor:
     """A copy of `values`, 0 where `kept` is 0."""
     return torch.bitwise_and(values.view(kept.dtype), kept).view(values.dtype)
@@ -127,7 +139,7 @@ def dropout(values: Tensor, rate: float, stream: DropoutStream | None) -> Tensor
     return _Dropout.apply(values, *stream.decide(values.shape, rate, values.dtype))  # type: ignore[no-any-return]
 
 
-def dropout_add(residual: Tensor, values: Tensor, rate: float, stream: DropoutStream | None) -> Tensor:
+def dropout_add(residual: Tensor, values: Tensor, rate: float, stream: DropoutStream | Decided | None) -> Tensor:
     """residual + dropout(values), the scale folded into the addition."""
     if stream is None or rate == 0:
         return residual + values

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS
 from maskwright.layers.attention import Layout, attention
-from maskwright.layers.dropout import DropoutStream, dropout_add
+from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import LayerShape
@@ -45,7 +45,7 @@ class PreNormLayer(nn.Module):
         context = self.attend(self.queries_keys_values(x), where, self.heads, self.attention_dropout, stream)
         return self.after_attention(x, context, stream)
 
-    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (T, H) from what went into it and what attention gave, both (T, H)."""
         x = dropout_add(x, self.attention_output(context), self.hidden_dropout, stream)
         inner = self.activation(self.intermediate(self.output_norm(x)))

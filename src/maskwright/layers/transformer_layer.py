@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
 from maskwright.layers.attention import Layout, attention
-from maskwright.layers.dropout import DropoutStream, dropout_add
+from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
 from maskwright.layers.row_attention import Rows, row_attention
 
@@ -106,7 +106,7 @@ class Layer(nn.Module):
             context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
         return self.after_attention(x, context, stream)
 
-    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (R, H) from what went into it and what attention gave, both (R, H)."""
         x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
         inner = self.activation(self.intermediate(x))
