@@ -34,7 +34,7 @@ def missing(device: torch.device) -> str | None:
     x = torch.ones(8, device=device)
     try:
         torch.compile(torch.Tensor.neg)(x)
-    except Exception as error:  # whatever a compiler that is not there, or not whole, ends in
+    except (RuntimeError, OSError, ImportError) as error:  # a compiler that is not there, or not whole
         return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return None
 
