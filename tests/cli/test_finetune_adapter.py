@@ -61,6 +61,7 @@ def test_going_on_is_as_if_it_had_never_stopped(tmp_path: Path, base: Path) -> N
     ("more", "said"),
     [
         (("--features.layers", "mix"), "an adapter goes with the published heads"),
+        (("--training.recompute", "layers"), "weights of an adapter are gone"),
         (("--lora.rank", "0"), "lora.rank"),
         (("--lora.targets", '["pooler"]'), "lora.targets"),
     ],

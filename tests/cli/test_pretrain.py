@@ -194,6 +194,24 @@ def test_another_corpus_in_the_same_folder_is_refused(
     assert said.count("\n") == 1 and ("another corpus" in said or "vocab_size" in said)
 
 
+def test_what_is_computed_twice_may_change(corpus: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(again(corpus, finished, "--training.recompute", "layers")) == 0
+    assert "finished already" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_compiled_it_says_so_and_trains_as_written(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskwright.training.run.missing", lambda device: "no compiler is here")
+    line = ["pretrain", "bert", "--corpus", str(corpus), *SMALL, *QUICKLY, "--out"]
+    assert main([*line, str(tmp_path / "always"), "--training.compile", "always"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "no compiler is here" in line]
+    assert len(said) == 1 and said[0].endswith("computed as it is written")
+    assert main([*line, str(tmp_path / "never"), "--training.compile", "never"]) == 0
+    always, never = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("always", "never"))
+    assert always == never
+
+
 def test_a_finished_run_says_so_and_its_recipe_repeats_it(
     corpus: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

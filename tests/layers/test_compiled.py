@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from maskwright.draws import generator
-from maskwright.layers.compiled import compile_layers
+from maskwright.layers.compiled import compile_layers, missing
 from maskwright.layers.cross_entropy import at_once
+from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.recompute import Recompute, recompute
 from tests.models.networks import network, small
 from tests.parity import draw_batch
 
@@ -26,21 +28,49 @@ def test_softmax_and_its_gradient_at_once_are_those_of_torch() -> None:
     assert correct == (scores.argmax(-1) == target).sum()
 
 
+def test_what_cannot_be_compiled_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(written: Any) -> Any:
+        raise RuntimeError("\nno compiler: c++ not found\n\nSet TORCH_LOGS for more")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert missing(torch.device("cpu")) == "no compiler: c++ not found"
+
+
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.3])
 @pytest.mark.parametrize("model_type", ["bert", "gpt2"])
-def test_compiled_layers_are_the_written_ones_whatever_the_rows(model_type: str) -> None:
+def test_compiled_layers_are_the_written_ones_whatever_the_rows(model_type: str, rate: float) -> None:
+    assert missing(torch.device("cpu")) is None
+    torch._dynamo.reset()
     head = "mlm" if model_type == "bert" else "lm"
-    written, made = (network(small(model_type, num_hidden_layers=3), (head,)).train() for _ in range(2))
+    shape = small(model_type, num_hidden_layers=3, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
+    written, made = (network(shape, (head,)).train() for _ in range(2))
     assert compile_layers(made) == 3
     counters: Any = torch._dynamo.utils.counters  # pyright: ignore[reportPrivateUsage]
+    before = counters["stats"]["unique_graphs"]
     for lengths in ([5, 3], [9, 2, 4], [17], [30, 1]):
         batch = draw_batch(generator(0, "rows", sum(lengths)), lengths, 50, 2 if model_type == "bert" else 0)
+        losses = list[torch.Tensor]()
         for model in (written, made):
             model.zero_grad()
-            model.tallies(batch)[head].loss_sum.backward()
-        assert counters["frames"]["ok"] > 0
-        programs = counters["stats"]["unique_graphs"]
+            losses.append(model.tallies(batch, DropoutStream(0, "rows"))[head].loss_sum)
+            losses[-1].backward()
+        torch.testing.assert_close(*losses)
         for (name, ours), theirs in zip(made.named_parameters(), written.parameters(), strict=True):
             torch.testing.assert_close(ours.grad, theirs.grad, msg=lambda said, name=name: f"{name}: {said}")
-    assert programs == counters["stats"]["unique_graphs"] < 3
+    assert before < counters["stats"]["unique_graphs"] < before + 3
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["attention", "layers"])
+def test_compiled_layers_computed_twice_are_those_computed_once(what: Recompute) -> None:
+    once, twice = (network(small(num_hidden_layers=3, hidden_dropout_prob=0.3), ("mlm",)).train() for _ in range(2))
+    batch = draw_batch(generator(0, "rows"), [9, 2, 14], 50, 2)
+    assert compile_layers(once) == compile_layers(twice) == 3 and recompute(twice, what) == 2
+    for model in (once, twice):
+        model.tallies(batch, DropoutStream(0, "rows"))["mlm"].loss_sum.backward()
+    for ours, theirs in zip(twice.encoder.parameters(), once.encoder.parameters(), strict=True):
+        assert (ours.grad is None) == (theirs.grad is None)
+        assert ours.grad is None or theirs.grad is None or ours.grad.equal(theirs.grad)

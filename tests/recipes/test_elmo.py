@@ -42,6 +42,14 @@ def test_from_text_to_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "fills no blank" in capsys.readouterr().err
 
 
+def test_there_are_no_layers_of_a_transformer_to_recompute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = build_corpus([write_text(tmp_path / "text.txt", 6, 20)], tmp_path / "corpus", kind="words", held_out=0.2)
+    line = ["pretrain", "elmo", *QUICKLY, "--corpus", str(corpus.path), "--out", str(tmp_path / "run")]
+    assert main([*line, "--training.recompute", "layers"]) == 2
+    assert "training.recompute layers is for the layers of a Transformer" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_show_and_params_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = write_text(tmp_path / "text.txt", 4, 20)
     corpus = build_corpus([text], tmp_path / "corpus", kind="words", vocab_size=300, held_out=0.2).path

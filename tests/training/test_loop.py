@@ -16,6 +16,7 @@ from maskwright.batch import Batch
 from maskwright.checkpoints.tensor_file import read_tensors
 from maskwright.errors import MaskwrightError
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.recompute import Recompute, recompute
 from maskwright.objectives import masked_sequences
 from maskwright.objectives.tally import Tally
 from maskwright.training import checkpoint, signals
@@ -65,6 +66,15 @@ REGIMES = [
 @pytest.mark.parametrize("regime", REGIMES)
 def test_two_runs_are_one(tmp_path: Path, regime: dict[str, Any]) -> None:
     assert whole(tmp_path / "a", recipe(**regime)) == whole(tmp_path / "b", recipe(**regime))
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("what", ["attention", "layers"])
+def test_what_is_computed_twice_learns_the_same(tmp_path: Path, regime: dict[str, Any], what: Recompute) -> None:
+    work = build(recipe(**regime), corpus())
+    assert recompute(work.module, what) == 1
+    assert run_in(tmp_path / "twice", recipe(**regime), work)
+    assert (lines(tmp_path / "twice"), files(tmp_path / "twice", 12)) == whole(tmp_path / "once", recipe(**regime))
 
 
 @pytest.mark.parametrize("regime", REGIMES)

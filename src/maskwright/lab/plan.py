@@ -16,6 +16,7 @@ import torch
 from maskwright.config import checked, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
+from maskwright.layers.recompute import recompute
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
@@ -40,6 +41,7 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
     program = held()
     work: Work = module_of(recipe.recipe).build(recipe, corpus)
     work.module.to(device)
+    recompute(work.module, recipe.training.recompute)
     optimizer = Optimizer(work.module, recipe.optimizer, PRECISIONS[recipe.training.precision])
     return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
 

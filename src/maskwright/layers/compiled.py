@@ -4,6 +4,8 @@ Behind attention a layer is two maps and much arithmetic of single numbers: drop
 sums of biases' gradients. Each is a kernel that reads and writes all rows; compiled they are a few. Attention and the
 products stay the libraries'. Layers of one shape share one program, whatever the number of rows, and programs are kept
 on disk from process to process by torch itself.
+
+On a CPU it is possible, for tests and for whoever wants to measure, and does not pay: `docs/performance.md`.
 """
 
 import importlib.util
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.dropout import Decided, DropoutStream
 
 Rows = Callable[..., Tensor]
 PROGRAMS = 64
@@ -25,6 +27,16 @@ PROGRAMS = 64
 def can_compile() -> bool:
     """Whether kernels for GPUs can be made here: Triton is there."""
     return importlib.util.find_spec("triton") is not None
+
+
+def missing(device: torch.device) -> str | None:
+    """Why no kernel can be made for `device`, in a line, as one small one shows; None where it can. Takes seconds."""
+    x = torch.ones(8, device=device)
+    try:
+        torch.compile(torch.Tensor.neg)(x)
+    except (RuntimeError, OSError, ImportError) as error:  # a compiler that is not there, or not whole
+        return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return None
 
 
 def compile_layers(network: nn.Module) -> int:
@@ -38,13 +50,18 @@ def compile_layers(network: nn.Module) -> int:
     found: list[Any] = [module for module in network.modules() if hasattr(module, "after_attention")]
     for layer in found:
         written: Rows = type(layer).after_attention
-        layer.after_attention = partial(_behind, _program(written), written, layer)
+        layer.after_attention = partial(_behind, *_programs(written), written, layer)
     return len(found)
 
 
 @cache
-def _program(written: Rows) -> Rows:
-    return compiled(written)
+def _programs(written: Rows) -> tuple[Rows, Rows]:
+    """As it is, and given what is dropped: a CPU's decisions are numpy's, which cannot be compiled."""
+
+    def decided(layer: Any, x: Tensor, context: Tensor, *kept: Tensor) -> Tensor:
+        return written(layer, x, context, Decided(kept))
+
+    return compiled(written), compiled(decided)
 
 
 def compiled(written: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,6 +73,11 @@ def compiled(written: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _behind(
-    program: Rows, written: Rows, layer: Any, x: Tensor, context: Tensor, stream: DropoutStream | None
+    program: Rows, decided: Rows, written: Rows, layer: Any, x: Tensor, context: Tensor, stream: DropoutStream | None
 ) -> Tensor:
-    return (program if torch.is_grad_enabled() else written)(layer, x, context, stream)
+    if not torch.is_grad_enabled():
+        return written(layer, x, context, stream)
+    rate: float = layer.hidden_dropout
+    if stream is None or rate == 0 or x.is_cuda:
+        return program(layer, x, context, stream)
+    return decided(layer, x, context, *(stream.decide(x.shape, rate, x.dtype)[0] for _ in range(2)))  # of two halves

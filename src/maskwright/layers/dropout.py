@@ -11,6 +11,7 @@ generator. A stream begins by setting it to its address, so what was drawn befor
 on each kernel takes its numbers in the order in which the network asks.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,22 @@ class DropoutStream:
         else:
             self._generator = torch.Generator(device=self.device).manual_seed(key & (2**63 - 1))
 
+    def place(self) -> Any:
+        """Where it stands, for `go_back`."""
+        return self._bits.state if self._bits is not None else self._drawing.get_state()
+
+    def go_back(self, place: Any) -> None:
+        """Draw from there on what was drawn from there on."""
+        if self._bits is not None:
+            self._bits.state = place
+        else:
+            self._drawing.set_state(place)
+
+    @property
+    def _drawing(self) -> torch.Generator:
+        assert self._generator is not None
+        return self._generator
+
     def decide(self, shape: torch.Size | tuple[int, ...], rate: float, dtype: torch.dtype) -> tuple[Tensor, float]:
         """Decisions of `shape` as integers of `dtype`'s width, -1 where kept and 0 where dropped; and the scale."""
         dropped = round(rate * _STEPS)
@@ -57,6 +74,17 @@ class DropoutStream:
         kept = drawn.bitwise_right_shift_(1).sub_(dropped - _STEPS // 2).bitwise_right_shift_(15).bitwise_not_()
         wide = kept.view(shape).to(_INTEGER_OF_SIZE[torch.finfo(dtype).bits // 8])
         return wide, _STEPS / (_STEPS - dropped)
+
+
+class Decided:
+    """A stream whose decisions are there already, in the order in which they are asked for."""
+
+    def __init__(self, kept: Sequence[Tensor]) -> None:
+        self._kept = list(kept)
+
+    def decide(self, shape: torch.Size | tuple[int, ...], rate: float, dtype: torch.dtype) -> tuple[Tensor, float]:
+        """The next of them, see `DropoutStream.decide`."""
+        return self._kept.pop(0), _STEPS / (_STEPS - round(rate * _STEPS))
 
 
 def keep(values: Tensor, kept: Tensor) -> Tensor:
@@ -111,7 +139,7 @@ def dropout(values: Tensor, rate: float, stream: DropoutStream | None) -> Tensor
     return _Dropout.apply(values, *stream.decide(values.shape, rate, values.dtype))  # type: ignore[no-any-return]
 
 
-def dropout_add(residual: Tensor, values: Tensor, rate: float, stream: DropoutStream | None) -> Tensor:
+def dropout_add(residual: Tensor, values: Tensor, rate: float, stream: DropoutStream | Decided | None) -> Tensor:
     """residual + dropout(values), the scale folded into the addition."""
     if stream is None or rate == 0:
         return residual + values

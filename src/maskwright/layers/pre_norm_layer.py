@@ -4,11 +4,13 @@ Radford et al., *Language Models are Unsupervised Multitask Learners* (2019), se
 `block`. Each half takes the norm of what came before, and is added to it; nothing is normed behind.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS
 from maskwright.layers.attention import Layout, attention
-from maskwright.layers.dropout import DropoutStream, dropout_add
+from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import LayerShape
@@ -21,6 +23,7 @@ class PreNormLayer(nn.Module):
         super().__init__()
         hidden, inner, eps = shape.hidden_size, shape.intermediate_size, shape.layer_norm_eps
         self.heads = shape.num_attention_heads
+        self.attend: Callable[..., Tensor] = attention
         self.attention_norm = Norm(hidden, eps)
         self.query_key_value = nn.Linear(hidden, 3 * hidden)  # rows of query, then key, then value
         self.attention_output = nn.Linear(hidden, hidden)
@@ -39,10 +42,10 @@ class PreNormLayer(nn.Module):
         """(T, H) -> (T, H). Raises ValueError for `rows`: it computes all."""
         if rows is not None:
             raise ValueError("a pre-norm layer computes all rows: select them behind it")
-        context = attention(self.queries_keys_values(x), where, self.heads, self.attention_dropout, stream)
+        context = self.attend(self.queries_keys_values(x), where, self.heads, self.attention_dropout, stream)
         return self.after_attention(x, context, stream)
 
-    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (T, H) from what went into it and what attention gave, both (T, H)."""
         x = dropout_add(x, self.attention_output(context), self.hidden_dropout, stream)
         inner = self.activation(self.intermediate(self.output_norm(x)))

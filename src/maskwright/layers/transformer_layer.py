@@ -4,6 +4,7 @@
 Self-attention and a feed-forward network, each followed by dropout, residual and norm.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
 from maskwright.layers.attention import Layout, attention
-from maskwright.layers.dropout import DropoutStream, dropout_add
+from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
 from maskwright.layers.row_attention import Rows, row_attention
 
@@ -68,6 +69,7 @@ class Layer(nn.Module):
         super().__init__()
         hidden, inner, eps = shape.hidden_size, shape.intermediate_size, shape.layer_norm_eps
         self.heads = shape.num_attention_heads
+        self.attend: Callable[..., Tensor] = attention
         if attention_of is None:
             self.query_key_value = nn.Linear(hidden, 3 * hidden)  # rows of query, then key, then value
             self.attention_output = nn.Linear(hidden, hidden)
@@ -95,7 +97,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
         """(T, H) -> (T, H); of some rows alone (R, H), which look at all."""
         if rows is None:
-            context = attention(self.query_key_value(x), where, self.heads, self.attention_dropout, stream)
+            context = self.attend(self.query_key_value(x), where, self.heads, self.attention_dropout, stream)
         else:
             weight, bias, hidden = self.query_key_value.weight, self.query_key_value.bias, x.shape[1]
             key_value = F.linear(x, weight[hidden:], bias[hidden:])
@@ -104,7 +106,7 @@ class Layer(nn.Module):
             context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
         return self.after_attention(x, context, stream)
 
-    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | None) -> Tensor:
+    def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (R, H) from what went into it and what attention gave, both (R, H)."""
         x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
         inner = self.activation(self.intermediate(x))

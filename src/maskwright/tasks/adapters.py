@@ -10,6 +10,7 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
 from maskwright.layers.features import FeaturesConfig
 from maskwright.layers.low_rank import LoraConfig
+from maskwright.layers.recompute import Recompute
 from maskwright.models import ModelConfig
 from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.training.adapted import Adapted
@@ -37,7 +38,9 @@ class AdaptedWork:
         return self._batches(step)
 
 
-def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig, layers: LayersConfig) -> None:
+def refuse_adapter(
+    similarity: SimilarityConfig | None, features: FeaturesConfig, layers: LayersConfig, recompute: Recompute
+) -> None:
     """BadInput where what is asked for needs more than an adapter and a published head."""
     if similarity is not None:
         raise BadInput("similarity leaves a folder for sentence-transformers, an encoder of its own: leave lora off")
@@ -45,6 +48,8 @@ def refuse_adapter(similarity: SimilarityConfig | None, features: FeaturesConfig
         raise BadInput("an adapter goes with the published heads on the last layer: leave features off, or lora")
     if layers != LayersConfig():
         raise BadInput("an adapter leaves all layers of the encoder as they are: leave the keys of layers off, or lora")
+    if recompute != "none":
+        raise BadInput(f"weights of an adapter are gone when training.recompute {recompute} asks again: take none")
 
 
 def adapted(

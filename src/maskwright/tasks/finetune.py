@@ -197,7 +197,7 @@ def prepared(recipe: Recipe) -> Prepared:
     if isinstance(start, TransformerStart):
         similarity = bi_encoders.settled(recipe.similarity, part, start.config, [*split.train, *split.dev])
     if recipe.lora is not None:
-        adapters.refuse_adapter(recipe.similarity, recipe.features, recipe.layers)
+        adapters.refuse_adapter(recipe.similarity, recipe.features, recipe.layers, recipe.training.recompute)
     if not isinstance(start, TransformerStart):
         refuse_layers(recipe)
     refuse_features(recipe.features, data)

@@ -65,7 +65,11 @@ class TrainingConfig(Config):
     precision: Literal["bf16", "float32"] = "bf16"
     """Of the arithmetic; weights, optimizer and evaluation are float32 in both."""
     compile: Literal["auto", "always", "never"] = "auto"
-    """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once."""
+    """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
+    are no faster."""
+    recompute: Literal["none", "attention", "layers"] = "none"
+    """What is computed a second time on the way back, to hold less meanwhile: none, attention or layers, all but the
+    last. Loss and gradient are the same bit for bit."""
     seed: int = Field(default=0, ge=0)
     """Names every draw of the run."""
     log_every: int = Field(default=20, ge=1)

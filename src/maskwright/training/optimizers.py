@@ -4,7 +4,7 @@
     google   what BERT was trained with (google-research/bert `optimization.py`): Adam without bias
              correction, epsilon outside the root, decay inside the rate. Without the correction the
              first steps are longer: by 3.16 the very first
-    muon     `torch.optim.Muon` (Jordan et al. 2024) on the matrices of the layers, adamw on the rest
+    muon     Jordan et al. 2024 (`muon`) on the matrices of the layers, adamw on the rest
     lamb     Adam whose update of each matrix is made as long as the matrix itself (You et al., 1904.00962,
              algorithm 2), for batches of thousands; biases and norms are moved by Adam alone
     google_lamb   the same without bias correction, as ALBERT was trained (google-research/ALBERT `lamb_optimizer.py`)
@@ -15,7 +15,7 @@ and norms do not. Any of them may move at a share of the rate (`training.depth`)
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import ConfigDict, Field
@@ -25,6 +25,7 @@ from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.training.adagrad import Adagrad
 from maskwright.training.flat import FlatParameters, Part, check_same
+from maskwright.training.muon import Muon
 from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.shards import GRAIN, Saved, Shards, pieces, taken
 from maskwright.training.update_rules import AdamNumbers, Google, Lamb, Torch
@@ -139,7 +140,7 @@ class Optimizer:
         self._stretches: dict[str, slice | None] = {}
         """What of the state that is called so is this rank's."""
         self._shapes: dict[str, torch.Size] = {}
-        self.inner: dict[str, Google | Lamb | Adagrad | Torch] = {}
+        self.inner: dict[str, Google | Lamb | Adagrad | Torch | Muon] = {}
         first = "adamw" if config.name == "muon" else config.name
         adam = AdamNumbers(config.rate, config.beta1, config.beta2, config.epsilon)
         parts = list(self._parts(first, zip(flat.ranges[1:], moved, strict=True)))
@@ -207,22 +208,13 @@ class Optimizer:
             if own is not None:
                 yield Part(self._leaf(own, torch.Size([own.stop - own.start])), way.decay, way.factor, place)
 
-    def _muon(self, moved: Iterable[Way], config: OptimizerConfig) -> Torch | None:
-        groups: list[dict[str, Any]] = []
-        places: list[int] = []
+    def _muon(self, moved: Iterable[Way], config: OptimizerConfig) -> Muon | None:
+        parts: list[Part] = []
         maps = ((way, where, shape) for way in moved for where, shape in _maps_of(self.flat, way.names))
         for place, (way, where, shape) in enumerate(maps):
-            if (own := self._own(f"muon.{place}", where, shape)) is None:
-                continue
-            if not groups or groups[-1]["way"] is not way:
-                rate, decay = config.matrix_rate * way.factor, way.decay
-                groups.append({"way": way, "params": [], "lr": rate, "weight_decay": decay})
-            groups[-1]["params"].append(self._leaf(own, shape))
-            places.append(place)
-        if not groups:
-            return None
-        muon = torch.optim.Muon(groups, lr=config.matrix_rate, momentum=config.momentum)
-        return Torch(muon, ("momentum_buffer",), places)
+            if (own := self._own(f"muon.{place}", where, shape)) is not None:
+                parts.append(Part(self._leaf(own, shape), way.decay, way.factor, place))
+        return Muon(parts, rate=config.matrix_rate, momentum=config.momentum) if parts else None
 
     def _leaf(self, where: slice, shape: torch.Size) -> Tensor:
         """A view of the master that torch's optimizers take for a parameter, its gradient in place."""

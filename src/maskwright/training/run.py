@@ -15,7 +15,8 @@ from maskwright.config import Config, plain
 from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.layers.attention import why_padded
-from maskwright.layers.compiled import can_compile, compile_layers
+from maskwright.layers.compiled import can_compile, compile_layers, missing
+from maskwright.layers.recompute import recompute
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training.agreement import check_alike, terms
@@ -89,6 +90,17 @@ def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
             f"this GPU has no bf16 (compute capability {here}; Ampere, {since}, is the first that has): take "
             "--training.precision float32"
         )
+
+
+def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.device, progress: Progress = silent) -> None:
+    """Compile the layers of a run where `compiles` says so; where nothing can be compiled, say it and leave them."""
+    if not compiles(wanted, device):
+        return
+    why = missing(device) if wanted == "always" else None
+    if why is None:
+        compile_layers(network)
+    else:
+        progress.say(f"training.compile {wanted}: nothing can be compiled here ({why}); computed as it is written")
 
 
 @contextlib.contextmanager
@@ -175,8 +187,8 @@ def run(
             work.module.to(device)
             if device.type == "cuda" and training.precision == "bf16" and (reason := why_padded(device)):
                 progress.say(f"sequences are padded inside attention, which is slower: {reason}")
-            if compiles(training.compile, device):
-                compile_layers(work.module)
+            compile_as_wanted(work.module, training.compile, device, progress)
+            recompute(work.module, training.recompute)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module), sharers)
             if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):

@@ -40,6 +40,7 @@ MAY_CHANGE = frozenset(
         "training.log_every",
         "training.save_every",
         "training.evaluate_every",
+        "training.recompute",
     }
 )
 """Dotted keys that may differ when a run is resumed: none of them touches what is learned.

@@ -16,6 +16,7 @@ from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.layers.compiled import compile_layers
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.recompute import Recompute, recompute
 from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
@@ -105,6 +106,7 @@ def trainer(
     precision: Literal["bf16", "float32"] = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
+    recomputed: Recompute = "none",
 ) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
     """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
     keep_memory()
@@ -112,6 +114,7 @@ def trainer(
     work.module.to(device)
     if compiles(compile, device):
         compile_layers(work.module)
+    recompute(work.module, recomputed)
     optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), PRECISIONS[precision])
     training, stop = TrainingConfig(precision=precision), Stop()
     work.module.train()
@@ -131,10 +134,11 @@ def measure(
     precision: Literal["bf16", "float32"] = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
+    recomputed: Recompute = "none",
 ) -> dict[str, Any]:
     """Tokens a second by the median step; peak memory; the loss, as a sign that it trains."""
     sized = Shape(**shape)
-    work, train = trainer(sized, precision, dropout, compile)
+    work, train = trainer(sized, precision, dropout, compile, recomputed)
     losses: list[float] = []
     stream = ahead(work.batches, 0, 1 << 40)
     times = time_steps(lambda: losses.append(train(*next(stream))), seconds=seconds)
