@@ -324,4 +324,5 @@ def side_by_side(parts: Sequence[Sequences]) -> Sequences:
         return np.concatenate(rows) if rows else None
 
     of_parts: dict[str, Any] = {field.name: joined(field.name) for field in fields(Sequences)}
-    return Sequences(**of_parts | {"cu_seqlens": np.concatenate([np.zeros(1, np.int64), of_parts["cu_seqlens"]])})
+    of_parts["cu_seqlens"] = np.concatenate([np.zeros(1, np.int64), of_parts["cu_seqlens"]])
+    return Sequences(**of_parts)
