@@ -298,7 +298,7 @@ def test_packed_rows_go_on_bit_for_bit(tmp_path: Path, name: str) -> None:
 
     work.batches = ended
     assert not run_in(tmp_path / "cut", made, work)
-    assert max(checkpoint.steps(tmp_path / "cut")) in (3, 4)
+    assert max(checkpoint.steps(tmp_path / "cut")) in (3, 4, 5)  # batches are made ahead, by a thread of its own pace
     assert ran(tmp_path / "cut") == wanted
 
 
