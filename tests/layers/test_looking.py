@@ -114,6 +114,15 @@ def test_bfloat16_is_as_near_as_the_way_of_training() -> None:
         assert 0 < error(rounded) < 1.5 * before
 
 
+@pytest.mark.skipif(not can_fuse(torch.bfloat16), reason="this processor has no instructions for bfloat16")
+@pytest.mark.parametrize("lengths", [[8, 8], [5, 5], [3, 9, 0, 1], [16, 2]], ids=str)
+def test_rectangles_of_a_handy_width_change_nothing(lengths: list[int]) -> None:
+    qkv = torch.randn(sum(lengths), 3 * 2 * 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    where = layout(torch.tensor([0, *lengths]).cumsum(0).int(), len(qkv), max(lengths), qkv.dtype)
+    wanted = attention(qkv.double(), where, 2, way="plain")
+    assert distance(looked_attention(qkv, where, 2).double(), wanted) < 2e-2
+
+
 @needs_onednn
 def test_no_token_gives_no_vector() -> None:
     model = network_of(RobertaConfig(**small("roberta").model_dump()))
