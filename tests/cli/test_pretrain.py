@@ -212,6 +212,22 @@ def test_where_nothing_can_be_compiled_it_says_so_and_trains_as_written(
     assert always == never
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="kernels for CPUs are made by a compiler")
+def test_a_compiled_run_goes_on_bit_for_bit(corpus: Path, tmp_path: Path) -> None:
+    """Each process makes its programs anew, or finds those of another one."""
+    line = ("pretrain", "bert", "--corpus", corpus, *SMALL, "--training.compile", "always", "--training.steps", "8")
+    for name in ("whole", "cut"):
+        done = maskwright(*line, "--training.save_every", "4", "--out", tmp_path / name)
+        assert done.returncode == 0 and "nothing can be compiled" not in done.stderr, done.stderr
+        if name == "whole":
+            shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+            shutil.rmtree(tmp_path / "cut" / "model")
+            shutil.rmtree(checkpoint.folder_of(tmp_path / "cut", 8))
+    whole, cut = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+
+
 def test_a_finished_run_says_so_and_its_recipe_repeats_it(
     corpus: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
