@@ -46,7 +46,7 @@ def export(
         pooling: For vectors of texts: mean of the token vectors, cls, or (in graphs)
             pooler. Default: as the folder itself says, else mean.
         normalize: Scale vectors of texts to length 1. Default: as the folder says.
-        int8: For onnx and openvino: matrix products of 8-bit integers.
+        int8: For onnx: matrix products of 8-bit integers.
         bound: For --int8: the worst cosine to float32 that is still written. Default: 0.98.
         texts: For the certificate: a file of texts, one a line. Default: sample texts.
         calibrate: For --int8: a file of texts to find ranges by. Default: sample texts.

@@ -87,6 +87,8 @@ def export_graph(
         raise BadInput(f"bound {wanted.bound}: a cosine lies between -1 and 1")
     if not out.absolute().parent.is_dir():
         raise BadInput(f"{out.absolute().parent} is not there: make the folder first, or choose another")
+    if wanted.as_int8 and form == "openvino":
+        raise BadInput("int8 is for onnx: OpenVINO makes float32 of such graphs again; export to openvino without it")
     encoder = load(model)
     module, facts = exported(encoder, wanted.pooling, wanted.normalize, str(model))
     work = _Work(encoder, module, facts, form, wanted, progress)

@@ -51,10 +51,10 @@ def mixed_texts(encoder: Encoder, count: int = TEXTS) -> list[str]:
     lengths = np.clip(draws.gamma(SHAPE, WORDS / SHAPE, count), 3, MOST_WORDS).astype(int)
     starts = draws.integers(0, len(words) - MOST_WORDS, count)
     texts = [" ".join(words[start : start + length]) for start, length in zip(starts, lengths, strict=True)]
-    for place, one in enumerate(encoder.encoded(texts, truncate=True)):
-        if (size := len(one.ids)) > LONGEST:
-            kept = int(lengths[place] * LONGEST / size * 0.9)
-            texts[place] = " ".join(words[starts[place] : starts[place] + kept])
+    while long := [place for place, one in enumerate(encoder.encoded(texts, truncate=True)) if len(one.ids) > LONGEST]:
+        for place in long:
+            lengths[place] = max(1, int(0.8 * lengths[place]))
+            texts[place] = " ".join(words[starts[place] : starts[place] + lengths[place]])
     return texts
 
 
