@@ -67,7 +67,8 @@ def export(
         return
     of_graphs = {"--int8": int8, "--bound": bound, "--texts": texts, "--calibrate": calibrate, "--test": test}
     if given := [name for name, value in of_graphs.items() if value]:
-        raise BadInput(f"{given[0]} goes with --to onnx and --to openvino: {to} is written as it is")
+        forms = "--to onnx and --to openvino" if given[0] in ("--texts", "--test") else "--to onnx"
+        raise BadInput(f"{given[0]} goes with {forms}: {to} is written as it is")
     if pooling == "pooler":
         raise BadInput("pooling pooler: sentence-transformers has mean and cls; --to onnx has pooler too")
     from maskwright.inference.exporting import export_model

@@ -325,8 +325,8 @@ def test_closeness_by_hand() -> None:
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (["--to", "hf", "--int8"], "--int8 goes with --to onnx and --to openvino"),
-        (["--test", "x.csv"], "--test goes with --to onnx"),
+        (["--to", "hf", "--int8"], "--int8 goes with --to onnx: hf is written as it is"),
+        (["--test", "x.csv"], "--test goes with --to onnx and --to openvino"),
         (["--to", "onnx", "--bound", "0.9"], "add --int8"),
         (["--to", "onnx", "--int8", "--bound", "2"], "a cosine lies between -1 and 1"),
         (["--to", "onnx", "--texts", "none.txt"], "none.txt"),
