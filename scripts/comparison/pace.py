@@ -18,6 +18,7 @@ from maskwright.training.optimizers import Optimizer
 from maskwright.training.run import PRECISIONS, device_for
 from maskwright.training.signals import Stop
 from maskwright.training.word2vec import word_vectors
+from maskwright.training.work import whole
 
 STEPS, ROUNDS = 12, 3
 
@@ -62,7 +63,7 @@ def _steps(recipe: Any, corpus: Corpus) -> Callable[[], float]:
             for step in range(done, done + STEPS):
                 batches = work.batches(step)
                 tokens += sum(batch.num_tokens for batch in batches)
-                gradients(work, optimizer, batches, recipe.training, step, Stop())
+                gradients(work, optimizer, whole(batches), recipe.training, step, Stop())
                 optimizer.step(0.0)
 
         taken = _timed(steps)

