@@ -56,16 +56,16 @@ def _release(descriptor: int) -> None:
 
 def fsync_folder(folder: str | Path) -> None:
     """Makes the names in `folder` durable: those just created, renamed or removed."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _fsync(folder, os.O_DIRECTORY)
 
 
 def fsync_file(path: str | Path) -> None:
     """Makes what was written to a file durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    _fsync(path, os.O_NOFOLLOW)
+
+
+def _fsync(path: str | Path, way: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | way)
     try:
         os.fsync(descriptor)
     finally:

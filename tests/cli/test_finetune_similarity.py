@@ -130,7 +130,12 @@ def test_evaluate_finds_the_same_and_says_how_sure_that_is(
     assert found["chief"]["low"] <= found["chief"]["value"] <= found["chief"]["high"]
     places = [one["loss"] for one in found["worst"]]
     assert places == sorted(places, reverse=True) and found["worst"][0]["predicted"] == f"place {places[0]:.0f}"
-    assert run("evaluate", tmp_path / "run" / "model", "--test", dev, "--against", model) == 2  # says nothing of pairs
+    assert all(place > 1 for place in places)
+    capsys.readouterr()
+    assert run("evaluate", tmp_path / "run" / "model", "--test", dev, "--against", model) == 2
+    assert "does not say how it makes vectors of texts" in capsys.readouterr().err
+    assert run("predict", tmp_path / "run" / "model", "a text") == 2
+    assert "was not fine-tuned, so it predicts nothing" in capsys.readouterr().err
     assert run("evaluate", tmp_path / "run" / "model", "--test", dev) == 0
     assert "ndcg@10" in capsys.readouterr().out and (tmp_path / "page.html").is_file()
 

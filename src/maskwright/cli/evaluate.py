@@ -71,7 +71,7 @@ def evaluate(
         maskwright evaluate a/model --test test.csv --against b/model
         maskwright evaluate minilm --test asked.csv --text question --pair answer
     """
-    from maskwright.inference.fine_tuned import length_of, load_fine_tuned
+    from maskwright.inference.fine_tuned import length_of, load_judged
     from maskwright.progress import rich_progress
     from maskwright.tasks.answering import Watched
     from maskwright.tasks.evaluation.asked import tokens_of
@@ -80,7 +80,7 @@ def evaluate(
 
     _refuse(task, test, data, text, pair, label, worst, max_length)
     folders = [model, *([against] if against else [])]
-    models = [load_fine_tuned(folder, scored=label is not None) for folder in folders]
+    models = [load_judged(folder, scored=label is not None) for folder in folders]
     part = models[0][1].part
     if against and (models[1][1].part.asks, set(models[1][1].part.labels)) != (part.asks, set(part.labels)):
         raise BadInput(f"--against {against} answers {_told(models[1][1].part)}, and {model} {_told(part)}")

@@ -16,18 +16,29 @@ from maskwright.training.finetuning import Finetuning
 from maskwright.training.run_folder import RECIPE
 
 
-def load_fine_tuned(folder: str | Path, dtype: str = "float32", *, scored: bool = False) -> tuple[Loaded, Task]:
-    """An encoder and its task. BadInput for a model that has none.
-
-    scored   of a folder of sentence-transformers, which says how its vectors are made and not what they are for: the
-             pairs that it is judged by have scores
-    """
+def load_fine_tuned(folder: str | Path, dtype: str = "float32") -> tuple[Loaded, Task]:
+    """An encoder and its task. BadInput for a model that has none."""
     encoder = load(folder, dtype=dtype)
+    if encoder.task is None:
+        raise BadInput(
+            f"{folder} was not fine-tuned, so it predicts nothing: `maskwright finetune` makes a model that does"
+        )
+    return encoder, encoder.task
+
+
+def load_judged(folder: str | Path, *, scored: bool) -> tuple[Loaded, Task]:
+    """The same for a model that is to be judged, which one of vectors can be, too: by pairs.
+
+    scored   those pairs have scores. A folder of sentence-transformers says how its vectors are made, and not what for
+    """
+    encoder = load(folder)
     if isinstance(encoder, Encoder) and encoder.task is None and encoder.sentences is not None:
         encoder.task = _of_pairs(encoder, encoder.sentences, scored=scored)
     if encoder.task is None:
         raise BadInput(
-            f"{folder} was not fine-tuned, so it predicts nothing: `maskwright finetune` makes a model that does"
+            f"{folder} was not fine-tuned, and does not say how it makes vectors of texts, so nothing can be judged: "
+            "`maskwright finetune` makes a model that answers, `maskwright export --to sentence-transformers` one of "
+            "vectors"
         )
     return encoder, encoder.task
 

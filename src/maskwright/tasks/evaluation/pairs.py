@@ -45,9 +45,13 @@ class FoundAnswers:
         return {}
 
     def worst(self, most: int) -> list[Wrong]:
-        """Those that stand the farthest behind."""
+        """Those that stand the farthest behind, of those that are not found at once."""
         order = np.argsort(-np.array(self.places), kind="stable")[:most].tolist()
-        return [Wrong(i, float(self.places[i]), "place 1", f"place {self.places[i]:,}", None) for i in order]
+        return [
+            Wrong(i, float(self.places[i]), "place 1", f"place {self.places[i]:,}", None)
+            for i in order
+            if self.places[i] > 1
+        ]
 
 
 class NearnessAnswers:
