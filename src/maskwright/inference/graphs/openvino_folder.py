@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def converted(model: "onnx.ModelProto", path: Path) -> Path:
     """An ONNX graph as `path`, an .xml with its .bin beside it, by OpenVINO's converter; weights as they are."""
     import onnx
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports] - an extra
 
     library: Any = openvino
     with TemporaryDirectory(prefix="maskwright-openvino-") as folder:

@@ -59,7 +59,7 @@ class OpenVino:
 
     def __init__(self, model: Path, *, dtype: str = "float32") -> None:
         """dtype   what it computes with; where nothing is said OpenVINO itself takes bf16 on processors that have it"""
-        import openvino
+        import openvino  # pyright: ignore[reportMissingImports] - an extra
 
         self.name = f"openvino {openvino.__version__}"
         settings = {

@@ -11,7 +11,7 @@ from maskwright.lab.bench.encode_ours import measured, read_texts
 
 def measure(*, model: str, texts: str, precision: str, seconds: float, out: str) -> dict[str, Any]:
     """Texts and their tokens a second, by the median of whole calls; the vectors go to `out`."""
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports] - an extra
 
     for name in ("sentence_transformers", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
