@@ -13,17 +13,27 @@ import numpy as np
 import pytest
 import torch
 
+from maskwright.batch import flat_batch
 from maskwright.corpus.build import build_corpus
+from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import SampleText
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.lab.bench import batches, corpus, ours, parts, pretrain, recipes, start, tables, turns
 from maskwright.lab.bench.clock import Times, time_steps
+from maskwright.lab.bench.rectangle import rectangle
 from maskwright.lab.bench.shapes import Shape, flops_per_token, shape
 from maskwright.lab.bench.turns import Side, in_turn, measure_side
 
 SMALL = Shape(name="toy", layers=1, hidden=64, heads=1, sequences=2, length=16, vocabulary=600)
 HAS_RIVAL = importlib.util.find_spec("transformers") is not None
 needs_rival = pytest.mark.skipif(not HAS_RIVAL, reason="needs transformers")
+
+
+@pytest.fixture(scope="module")
+def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = str(tmp_path_factory.mktemp("bench") / "corpus")
+    build_corpus(SampleText("en"), made)
+    return made
 
 
 # BERT's work per token in MFLOP as it is published for its sizes: sparse head (15 % predicted), dense head.
@@ -71,15 +81,45 @@ def test_a_step_is_full_sequences_with_fifteen_percent_hidden_and_a_pair_in_each
 
 @needs_rival
 def test_both_sides_train_on_the_same_tokens_and_labels() -> None:
-    from maskwright.lab.bench.rival import batches as rectangles
+    from maskwright.lab.bench import rival
 
-    rectangle, flat = rectangles(SMALL)[2], ours.masked(SMALL, 2)
-    assert rectangle["input_ids"].shape == (2, 16)
-    assert torch.equal(rectangle["input_ids"].reshape(-1), flat.token_ids)
-    labels = rectangle["labels"].reshape(-1)
+    flat = ours.masked(SMALL, 2)
+    given = rectangle(rival.batches(SMALL)[2])
+    assert given["input_ids"].shape == (2, 16) and given["attention_mask"].all()
+    assert torch.equal(given["input_ids"].reshape(-1), flat.token_ids)
+    labels = given["labels"].reshape(-1)
     assert flat.predict_rows is not None and flat.predict_ids is not None
     assert torch.equal((labels != -100).nonzero()[:, 0], flat.predict_rows)
     assert torch.equal(labels[flat.predict_rows], flat.predict_ids)
+
+
+def test_sequences_of_text_are_padded_to_the_longest_of_their_batch() -> None:
+    flat = flat_batch(
+        np.arange(5) + 10, np.array([0, 3, 5]), predict_rows=np.array([1, 4]), predict_ids=np.array([7, 8])
+    )
+    given = rectangle(flat)
+    assert given["input_ids"].tolist() == [[10, 11, 12], [13, 14, 0]]
+    assert given["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert given["labels"].tolist() == [[-100, 7, -100], [-100, 8, -100]]
+    assert set(given) == {"input_ids", "attention_mask", "labels"}  # nothing of segments and pairs, which it has not
+
+
+@needs_rival
+def test_both_sides_train_on_the_same_sequences_of_a_corpus(sample_corpus: str) -> None:
+    from maskwright.lab.bench import rival
+    from maskwright.lab.bench.recipes import sized
+    from maskwright.recipes import bert
+
+    opened = Corpus.open(sample_corpus)
+    work = bert.build(sized("bert", sample_corpus, opened.tokenizer.vocab_size, SMALL), opened)
+    theirs = rival.batches(SMALL, sample_corpus)
+    assert len(theirs) == rival.OF_TEXT
+    for step in range(3):
+        (mine,) = work.batches(step)
+        assert torch.equal(mine.token_ids, theirs[step].token_ids)
+        assert torch.equal(mine.cu_seqlens, theirs[step].cu_seqlens)
+        assert mine.pair_labels is not None and theirs[step].pair_labels is not None
+        assert torch.equal(mine.pair_labels, theirs[step].pair_labels)
 
 
 def test_steps_are_timed_after_the_first_ones_are_dropped() -> None:
@@ -88,6 +128,8 @@ def test_steps_are_timed_after_the_first_ones_are_dropped() -> None:
     assert len(calls) == 7 and len(times.wall) == len(times.cpu) == 5
     told = Times([0.5, 2.0, 1.0], [1.0, 1.0, 1.0]).told(tokens=100)
     assert (told["tokens_per_second"], told["tokens_per_cpu_second"], told["steps"]) == (100.0, 100.0, 3)
+    told = Times([0.5, 2.0, 1.0], [1.0, 1.0, 1.0]).told(tokens=[100, 100, 300])
+    assert (told["tokens_per_second"], told["tokens_per_cpu_second"]) == (200.0, 100.0)
     assert 1 < told["peak_mib"] < 100_000
 
 
@@ -251,13 +293,6 @@ def test_batches_are_made_from_a_corpus_and_counted(tmp_path: Path) -> None:
     result = batches.measure(corpus=str(tmp_path / "corpus"), seconds=0.05, sequences=16)
     assert result["steps"] >= 1 and result["tokens"] > 16 * 5
     assert result["tokens_per_second"] > 0 and result["epochs"] > 0
-
-
-@pytest.fixture(scope="module")
-def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    made = str(tmp_path_factory.mktemp("bench") / "corpus")
-    build_corpus(SampleText("en"), made)
-    return made
 
 
 RECIPES = ["roberta", "albert", "spanbert", "xlm", "xlnet", "gpt", "gpt2", "elmo"]

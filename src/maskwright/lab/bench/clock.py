@@ -6,7 +6,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +17,19 @@ class Times(NamedTuple):
     wall: list[float]
     cpu: list[float]
 
-    def told(self, tokens: int) -> dict[str, Any]:
-        """Tokens a second by the median step, and for each second of a processor."""
+    def told(self, tokens: int | Sequence[int]) -> dict[str, Any]:
+        """Tokens a second by the median step, and for each second of a processor.
+
+        tokens   of each step
+        """
+        counts = [tokens] * len(self.wall) if isinstance(tokens, int) else tokens
+
+        def rate(seconds: list[float]) -> float:
+            return statistics.median(n / max(taken, 1e-9) for n, taken in zip(counts, seconds, strict=True))
+
         return {
-            "tokens_per_second": tokens / statistics.median(self.wall),
-            "tokens_per_cpu_second": tokens / max(statistics.median(self.cpu), 1e-9),
+            "tokens_per_second": rate(self.wall),
+            "tokens_per_cpu_second": rate(self.cpu),
             "steps": len(self.wall),
             "step_seconds": self.wall,
             "peak_mib": peak_mib() if (cards := gpus()) is None else cards.max_memory_allocated() / 2**20,

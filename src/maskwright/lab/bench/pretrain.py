@@ -1,11 +1,17 @@
-"""`bench pretrain`: our training step beside that of transformers, and the share of the machine's limit."""
+"""`bench pretrain`: our training step beside that of transformers, and the share of the machine's limit.
+
+On full sequences of drawn tokens, which nobody pads; or, where a corpus is given, on its text as recipe `bert` lays it
+out: both sides see the same sequences in the same steps, and theirs are padded to the longest of a step. Only tokens
+of text count.
+"""
 
 import importlib.util
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape, flops_per_token
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
@@ -37,21 +43,36 @@ def rival_there() -> bool:
     return importlib.util.find_spec("transformers") is not None
 
 
-def compare(shapes: Sequence[Shape], terms: Terms, *, alone: bool = False, progress: Progress = silent) -> list[Result]:
-    """One result for each shape, see `summary`. `alone` leaves transformers out."""
+def compare(
+    shapes: Sequence[Shape],
+    terms: Terms,
+    *,
+    corpus: str | None = None,
+    alone: bool = False,
+    progress: Progress = silent,
+) -> list[Result]:
+    """One result for each shape, see `summary`.
+
+    corpus   the folder of the text; None: full sequences of drawn tokens
+    alone    leaves transformers out
+    """
     if not alone and not rival_there():
         raise BadInput(
             "this compares with transformers, which is not installed: pip install 'maskwright[hf]', "
             "or measure ours --alone"
         )
-    return [_compare_at(shape, terms, alone, progress) for shape in shapes]
+    return [_compare_at(shape, terms, corpus, alone, progress) for shape in shapes]
 
 
-def _compare_at(shape: Shape, terms: Terms, alone: bool, progress: Progress) -> Result:
-    given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout}
+def _compare_at(shape: Shape, terms: Terms, corpus: str | None, alone: bool, progress: Progress) -> Result:
+    module, text, own = "ours", dict[str, Any](), dict[str, Any]()
+    if corpus is not None:
+        module, text, own = "recipes", {"corpus": corpus}, {"recipe": "bert"}
+        shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
+    given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout, **text}
     sides = [
         Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}),
-        Side(OURS, "ours", {**given, "seconds": terms.seconds}),
+        Side(OURS, module, {**given, **own, "seconds": terms.seconds}),
     ]
     settings: dict[str, Any] = {}
     if not alone:
@@ -63,7 +84,7 @@ def _compare_at(shape: Shape, terms: Terms, alone: bool, progress: Progress) -> 
         allocating = Side(SET, "rival", theirs, ALLOCATOR_SET)
         sides += [Side(INSTALLED, "rival", theirs), compiled if on_gpu else allocating]
     results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
-    return summary(shape, terms, settings, results)
+    return summary(shape, terms, settings, results, corpus)
 
 
 def better_settings(
@@ -87,12 +108,15 @@ def better_settings(
     return {"precision": precision, "fused": fused}
 
 
-def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[str, list[Result]]) -> Result:
+def summary(
+    shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[str, list[Result]], corpus: str | None = None
+) -> Result:
     """What the measurements say: for each side medians and spread over rounds, ratios and shares round by round.
 
     tokens_per_second        median over rounds, least, most
     ratio                    ours over each rival's, likewise
     share_of_limit           of ours: the time its products alone would take at the limit's rate / the time taken
+    real                     of the tokens a side computes the share that is text
     """
     predicted = round(shape.length * MASK_RATE) / shape.length
     flops = flops_per_token(
@@ -103,6 +127,8 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
         predicted=predicted,
         read=predicted + 1 / shape.length,  # and [CLS]
     )
+    if (counted := results[OURS][0].get("mflops")) is not None:  # of sequences that have lengths of their own
+        flops = counted * 1e6
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
         values = [value(i) for i in range(terms.rounds)]
@@ -118,6 +144,7 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
         "shape": f"{shape.layers}x{shape.hidden}",
         "sequences": shape.sequences,
         "length": shape.length,
+        "corpus": corpus,
         "threads": terms.threads,
         "dropout": terms.dropout,
         "rounds": terms.rounds,
@@ -138,5 +165,6 @@ def summary(shape: Shape, terms: Terms, settings: dict[str, Any], results: dict[
         "cpu_share_of_limit": over_rounds(
             lambda i: flops * results[OURS][i]["tokens_per_cpu_second"] / limit[i]["flops_per_cpu_second"]
         ),
+        "real": {name: results[name][0].get("real", 1.0) for name in (OURS, *rivals)},
         "peak_mib": {name: max(result["peak_mib"] for result in results[name]) for name in (OURS, *rivals)},
     }

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from maskwright.batch import Batch
-from maskwright.lab.bench.clock import peak_mib, time_steps, told
+from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.lab.bench.turns import Result, Side, in_turn
@@ -219,19 +219,15 @@ def measure(
 
     times = time_steps(step, seconds=seconds)
     timed = tokens[-len(times.wall) :]
+    rates = times.told(timed)
     predictions = sum(asked[-len(times.wall) :]) / sum(timed)
     with FlopCounterMode(display=False) as counter:
         step()
     return {
-        "tokens_per_second": statistics.median(n / taken for n, taken in zip(timed, times.wall, strict=True)),
-        "tokens_per_cpu_second": statistics.median(
-            n / max(busy, 1e-9) for n, busy in zip(timed, times.cpu, strict=True)
-        ),
+        **rates,
         "predictions": predictions,
         "mflops": counter.get_total_flops() / tokens[-1] / 1e6,
-        "steps": len(times.wall),
         "device": device_name(device),
-        "peak_mib": peak_mib(),
     }
 
 

@@ -2,8 +2,8 @@
 
 Autocast or float32, labels of the whole rectangle with -100 where nothing is predicted, AdamW,
 `clip_grad_norm_`; on a GPU also compiled, which with full sequences is a compiled baseline without padding. Its batches
-are made beforehand, outside the time. This module is the only one that imports transformers, and runs in a process of
-its own.
+are made beforehand, outside the time; of a corpus they are padded to the longest of each. It runs in a process of its
+own.
 """
 
 from itertools import cycle
@@ -11,33 +11,28 @@ from typing import Any
 
 import torch
 
+from maskwright.batch import Batch
+from maskwright.corpus.read import Corpus
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.ours import masked
+from maskwright.lab.bench.recipes import sized
+from maskwright.lab.bench.rectangle import rectangle
 from maskwright.lab.bench.shapes import DROPOUT, Shape
+from maskwright.recipes import bert
 from maskwright.training.run import device_for
 
-MADE = 8  # batches, shown in turn
+MADE = 8  # batches of full sequences, shown in turn
+OF_TEXT = 64
+"""The same of text, whose lengths differ from step to step."""
 
 
-def batches(shape: Shape, device: torch.device | str = "cpu") -> list[dict[str, torch.Tensor]]:
-    """What a collator hands to the model: rectangles, on the same tokens and masks as our side."""
-    made: list[dict[str, torch.Tensor]] = []
-    for step in range(MADE):
-        batch = masked(shape, step)
-        assert batch.predict_rows is not None and batch.predict_ids is not None
-        assert batch.token_type_ids is not None and batch.pair_labels is not None
-        labels = torch.full_like(batch.token_ids, -100)
-        labels[batch.predict_rows] = batch.predict_ids
-        rectangle = (shape.sequences, shape.length)
-        its = {
-            "input_ids": batch.token_ids.view(rectangle),
-            "token_type_ids": batch.token_type_ids.view(rectangle),
-            "attention_mask": torch.ones(rectangle, dtype=torch.int64),
-            "labels": labels.view(rectangle),
-            "next_sentence_label": batch.pair_labels,
-        }
-        made.append({name: tensor.to(device) for name, tensor in its.items()})
-    return made
+def batches(shape: Shape, corpus: str | None = None) -> list[Batch]:
+    """The same tokens and masks as our side has, step by step."""
+    if corpus is None:
+        return [masked(shape, step) for step in range(MADE)]
+    opened = Corpus.open(corpus)
+    data = bert.data(sized("bert", corpus, opened.tokenizer.vocab_size, shape), opened)
+    return [batch for step in range(OF_TEXT) for batch in data.batches(step)]
 
 
 def measure(
@@ -48,18 +43,19 @@ def measure(
     fused: bool,
     dropout: float = DROPOUT,
     compiled: bool = False,
+    corpus: str | None = None,
 ) -> dict[str, Any]:
-    """Tokens a second by the median step; peak memory; the loss of the last step."""
+    """Tokens a second by the median step; peak memory; the loss of the last step; the share of tokens that is text."""
     from transformers import BertConfig, BertForPreTraining
 
-    sized = Shape(**shape)
+    wanted = Shape(**shape)
     config = BertConfig(
-        vocab_size=sized.vocabulary,
-        hidden_size=sized.hidden,
-        num_hidden_layers=sized.layers,
-        num_attention_heads=sized.heads,
-        intermediate_size=4 * sized.hidden,
-        max_position_embeddings=max(512, sized.length),
+        vocab_size=wanted.vocabulary,
+        hidden_size=wanted.hidden,
+        num_hidden_layers=wanted.layers,
+        num_attention_heads=wanted.heads,
+        intermediate_size=4 * wanted.hidden,
+        max_position_embeddings=max(512, wanted.length),
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
@@ -67,21 +63,26 @@ def measure(
     model = BertForPreTraining(config).train().to(device)  # pyright: ignore[reportArgumentType]
     run: Any = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=fused or None)
-    given = cycle(batches(sized, device))
-    loss = torch.zeros(())
+    made = batches(wanted, corpus)
+    given = cycle([(batch.num_tokens, rectangle(batch, device)) for batch in made])
+    loss, tokens = torch.zeros(()), list[int]()
 
     def step() -> None:
         nonlocal loss
+        count, rows = next(given)
+        tokens.append(count)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            loss = run(**next(given)).loss
+            loss = run(**rows).loss
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
     times = time_steps(step, seconds=seconds)
+    computed = sum(batch.num_sequences * batch.max_seqlen for batch in made)
     return {
-        **times.told(sized.tokens),
+        **times.told(tokens[-len(times.wall) :]),
+        "real": sum(batch.num_tokens for batch in made) / computed,
         "loss": loss.item(),
     }
 

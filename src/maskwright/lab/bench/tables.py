@@ -24,7 +24,7 @@ def table(results: Sequence[Result]) -> str:
         speed, ratio = result["tokens_per_second"], result["ratio"]
         share, peaks = result["share_of_limit"], result["peak_mib"]
         cells = [
-            f"{result['shape']}, {result['sequences']} x {result['length']}",
+            f"{result['shape']}, {result['sequences']} x {_lengths(result)}",
             _spread(speed[OURS]),
             f"{share['median']:.0%}",
         ]
@@ -222,19 +222,26 @@ def _notes(results: Sequence[Result]) -> list[str]:
         for result in results
         if result["rival"]
     ]
+    if first["corpus"]:
+        real = ", ".join(f"{result['real'].get(INSTALLED, 1):.0%}" for result in results)
+        notes.append(f"text of {first['corpus']}; of the tokens that transformers computes {real} are text")
     return notes
+
+
+def _lengths(result: Result) -> str:
+    return f"at most {result['length']}" if result["corpus"] else str(result["length"])
 
 
 def page(results: Sequence[Result]) -> Page:
     """The same as a page with bars."""
     made = Page("Pretraining speed", "; ".join(_notes(results)[:1]))
-    made.heading("Tokens a second", "Masked LM and next sentence prediction, full sequences; longer is faster.")
+    made.heading("Tokens a second", "Masked LM and next sentence prediction; longer is faster.")
     for result in results:
         bars = [
             Bar(name, values["median"], (values["most"] - values["least"]) / 2, name == OURS)
             for name, values in result["tokens_per_second"].items()
         ]
-        made.add(bar_chart(bars, f"{result['shape']}, {result['sequences']} sequences of {result['length']}"))
+        made.add(bar_chart(bars, f"{result['shape']}, {result['sequences']} sequences of {_lengths(result)}"))
     made.heading("Ratios and limits", "The limit: the products alone, at the rate of large ones in the same run.")
     made.table(
         ["shape", "of the limit", "to transformers", "allocator set", "peak MiB, ours"],

@@ -20,6 +20,7 @@ from maskwright.lab.bench.clock import told
 from maskwright.lab.bench.race.curve import Curve, read_curve
 from maskwright.lab.bench.race.examples import tests, train_blocks
 from maskwright.lab.bench.race.racer import Racer, Scores, mean_scores
+from maskwright.lab.bench.rectangle import rectangle
 from maskwright.models.bert import SIZES
 from maskwright.training.run import device_for
 
@@ -158,19 +159,6 @@ def scores(model: Any, judged: Mapping[str, list[Batch]], device: torch.device) 
     found = {kind: [_scored(model, rectangle(batch, device)) for batch in batches] for kind, batches in judged.items()}
     model.train(training)
     return mean_scores(found)
-
-
-def rectangle(batch: Batch, device: torch.device) -> dict[str, torch.Tensor]:
-    """A flat batch as the stock network takes it: padded to its longest, with labels where something is hidden."""
-    assert batch.predict_rows is not None and batch.predict_ids is not None
-    lengths = batch.cu_seqlens.diff().long()
-    there = torch.arange(batch.max_seqlen)[None, :] < lengths[:, None]
-    labels = torch.full_like(batch.token_ids, -100)
-    labels[batch.predict_rows] = batch.predict_ids
-    input_ids, padded = torch.zeros(there.shape, dtype=torch.int64), torch.full(there.shape, -100)
-    input_ids[there], padded[there] = batch.token_ids, labels
-    made = {"input_ids": input_ids, "attention_mask": there.long(), "labels": padded}
-    return {name: tensor.to(device) for name, tensor in made.items()}
 
 
 def _scored(model: Any, given: dict[str, torch.Tensor]) -> tuple[float, float, float]:
