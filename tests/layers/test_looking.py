@@ -59,6 +59,30 @@ def test_a_network_gives_the_same(model_type: str, changes: dict[str, Any], leng
 
 
 @needs_onednn
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_weights_in_blocks_are_those_of_the_map_whenever_they_change(dtype: torch.dtype) -> None:
+    if not can_fuse(dtype):
+        pytest.skip("this processor has no instructions for it")
+    draws = torch.Generator().manual_seed(0)
+    linear = nn.Linear(40, 24).to(dtype).requires_grad_(False)
+    x = torch.randn(9, 40, generator=draws).to(dtype)
+    for change in (
+        lambda: None,
+        lambda: linear.weight.mul_(-2),  # in place
+        lambda: setattr(linear, "weight", nn.Parameter(linear.weight + 1, requires_grad=False)),  # another tensor
+        lambda: setattr(linear.weight, "data", linear.weight.data.flip(0).clone()),  # other memory
+    ):
+        change()
+        with torch.inference_mode():
+            wanted = nn.functional.linear(x.double(), linear.weight.double(), linear.bias.double())
+            assert distance(looking.linear(x, linear).double(), wanted) < (1e-6 if dtype == torch.float32 else 1e-2)
+    assert looking.laid_out(linear) is looking.laid_out(linear)
+    with torch.inference_mode():  # who changes these is not counted
+        linear.weight = nn.Parameter(torch.ones(24, 40, dtype=dtype), requires_grad=False)
+        assert looking.laid_out(linear) is linear.weight
+
+
+@needs_onednn
 def test_it_is_taken_where_nothing_else_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = both("bert", LENGTHS)
     quicken(model)

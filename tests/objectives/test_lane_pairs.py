@@ -38,7 +38,7 @@ def test_every_sequence_is_as_it_should_be(backwards: bool) -> None:
     lanes = Lanes(split, lanes=4, length=20, seed=1, separator=EOD, backwards=backwards)
     follows, sentence_begins, total = 0, 0, 0
     for step in range(40):
-        laid = lay_out(lanes, step, 50, np.random.default_rng(step), cls_id=CLS, sep_id=SEP)
+        laid = lay_out(lanes, [step], 50, [np.random.default_rng(step)], cls_id=CLS, sep_id=SEP)
         assert laid.token_ids.shape == (4, 50)
         text = lanes.ids(lanes.places(step * 20, 75))[0]
         for lane, (t, a, b) in enumerate(parts(laid, 20)):
@@ -65,7 +65,7 @@ def test_word_starts_are_those_of_the_text() -> None:
     _, wanted = split.gather(np.array([0]), np.array([split.num_tokens]))
     for backwards in (False, True):
         lanes = Lanes(split, lanes=2, length=20, seed=1, backwards=backwards)
-        laid = lay_out(lanes, 0, 50, np.random.default_rng(0), cls_id=CLS, sep_id=SEP)
+        laid = lay_out(lanes, [0], 50, [np.random.default_rng(0)], cls_id=CLS, sep_id=SEP)
         real = ~laid.special
         assert (laid.starts[real] == wanted[laid.token_ids[real] - FIRST].astype(np.bool_)).all()
         assert laid.starts[laid.special].all()
@@ -80,5 +80,5 @@ def test_room_for_two_segments(length: int, reuse: int, fits: bool) -> None:
         return
     check(lanes, length)
     for step in range(20):
-        laid = lay_out(lanes, step, length, np.random.default_rng(step), cls_id=CLS, sep_id=SEP)
+        laid = lay_out(lanes, [step], length, [np.random.default_rng(step)], cls_id=CLS, sep_id=SEP)
         assert all(len(a) >= 1 and len(b) >= 1 for _, a, b in parts(laid, reuse))

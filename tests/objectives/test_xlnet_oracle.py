@@ -78,7 +78,7 @@ def test_segments(script: Any) -> None:
         for draw in range(3000):
             found = script._split_a_and_b(ids, sentences, (step + 1) * 20, 30, extend_target=True)
             theirs[len(found[0])] += found is not None
-            laid = lay_out(lanes, step, 53, np.random.default_rng(draw), cls_id=3, sep_id=4)
+            laid = lay_out(lanes, [step], 53, [np.random.default_rng(draw)], cls_id=3, sep_id=4)
             ours[np.flatnonzero(laid.token_ids[0] == 4)[0] - 20] += 1
         table = np.stack([ours, theirs])
         table = table[:, table.sum(0) > 20]

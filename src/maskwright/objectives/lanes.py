@@ -24,7 +24,7 @@ SEPARATOR = -1
 
 
 class Places(NamedTuple):
-    """What stands where in the lanes: (lanes, n) each.
+    """What stands where in the lanes: (rows, n) each, of all lanes once or several times over.
 
     tokens     int64, numbers of tokens of the split; `SEPARATOR` where the separator stands
     documents  int64, the document each belongs to; a separator to the one that it ends
@@ -100,20 +100,21 @@ class Lanes:
     def places(self, first: int | Integers, count: int) -> Places:
         """What stands at [first, first + count) of each lane, counted from its beginning through all epochs.
 
-        first   one number for all lanes, or (lanes,) int64
+        first   one number for all lanes, or (rows,) int64 as in `at`
         """
-        at = np.broadcast_to(np.asarray(first, np.int64), (self.lanes,))[:, None] + np.arange(count)
-        return self.at(at)
+        rows = np.broadcast_to(np.asarray(first, np.int64), max(self.lanes, np.size(first)))
+        return self.at(rows[:, None] + np.arange(count))
 
     def at(self, positions: Integers) -> Places:
-        """What stands at these positions (lanes, n) of the lanes, each row of its own lane."""
+        """What stands at these positions (rows, n) of the lanes: row r of lane r, and so on from the first lane again."""
         if positions.size and int(positions.min()) < 0:
             raise ValueError(f"no position {int(positions.min())}: lanes begin at 0")
-        sizes = self.sizes[:, None]
+        again = len(positions) // self.lanes
+        sizes, bounds = np.tile(self.sizes, again)[:, None], np.tile(self._bounds[:-1], again)[:, None]
         epochs, offsets = np.divmod(positions, sizes)
         if self.backwards:
             offsets = sizes - 1 - offsets
-        offsets = offsets + self._bounds[:-1, None]
+        offsets = offsets + bounds
         tokens, documents = np.empty_like(offsets), np.empty_like(offsets)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch

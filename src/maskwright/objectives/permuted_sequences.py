@@ -6,7 +6,8 @@ has targets and an order of its own; the second half sees all of the first, and 
 its beginning, over the same documents in another order: n-grams are still those of the text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from maskwright.tokenizers.tokenizer import Tokenizer
 HELD_OUT_LANES = 32
 """Held-out sequences to a batch, whatever the recipe's."""
 END_OF_DOCUMENT = "<eod>"
+TOGETHER, STEPS = 1 << 18, 16
+"""Tokens of the steps that are laid out together, and how many steps at most."""
 
 
 class Ordered(NamedTuple):
@@ -34,6 +37,17 @@ class Ordered(NamedTuple):
     targets: Booleans
     ranks: Integers
     backward: Booleans
+
+
+class Stretch(NamedTuple):
+    """Steps that are laid out together, one behind the other; their orders are not drawn yet.
+
+    draws   of each step, as they stand behind its layout
+    """
+
+    lanes: Lanes
+    laid: Laid
+    draws: lane_pairs.Draws
 
 
 class PermutedSequences:
@@ -88,6 +102,8 @@ class PermutedSequences:
         if number := min(wanted, held_out.num_tokens // config.max_length):
             self._held_out = self._lanes(held_out, number, backwards=False)
         self.held_out_sequences = held_out_sequences
+        self._together = min(STEPS, max(1, TOGETHER // (batch_sequences * config.max_length)))
+        self._known = -1, list[Stretch]()
 
     def batches(self, step: int) -> list[Batch]:
         """The step's micro-batches. Lane l is always sequence l of a step; lanes that run backwards come last."""
@@ -95,7 +111,11 @@ class PermutedSequences:
 
     def ordered(self, step: int) -> Ordered:
         """The sequences of a step with their targets and orders."""
-        return self._ordered(self.lanes, step, self.seed)
+        block, place = divmod(step, self._together)
+        if self._known[0] != block:
+            first = block * self._together
+            self._known = block, self._laid_out(self.lanes, range(first, first + self._together), self.seed)
+        return self._ordered(self._known[1], place)
 
     def held_out(self) -> Iterator[Batch]:
         """Held-out sequences, the same every time, one lane's step after the other; they run forwards."""
@@ -106,7 +126,7 @@ class PermutedSequences:
         if self.held_out_sequences is not None:
             steps = min(steps, max(1, self.held_out_sequences // lanes.lanes))
         for step in range(steps):
-            yield self._batch(self._ordered(self._held_out, step, 0))
+            yield self._batch(self._ordered(self._laid_out(self._held_out, [step], 0), 0))
 
     def epoch_sequences(self, epoch: int) -> int:
         """How many sequences an epoch has; of text that is read both ways, of both."""
@@ -152,27 +172,30 @@ class PermutedSequences:
                 )
         return made
 
-    def _ordered(self, lanes: list[Lanes], step: int, seed: int) -> Ordered:
-        parts: list[Ordered] = []
+    def _laid_out(self, lanes: list[Lanes], steps: Sequence[int], seed: int) -> list[Stretch]:
+        """Those steps laid out together, of each way."""
+        found: list[Stretch] = []
         for way, some in enumerate(lanes):
-            draws = generator(seed, "permutations", some.lanes, way, step)
-            laid = lane_pairs.lay_out(some, step, self.config.max_length, draws, cls_id=self.cls_id, sep_id=self.sep_id)
-            targets, places = self._orders(laid, draws, backwards=some.backwards)
-            parts.append(Ordered(laid, targets, places, np.full(some.lanes, some.backwards)))
+            draws = [generator(seed, "permutations", some.lanes, way, step) for step in steps]
+            laid = lane_pairs.lay_out(
+                some, steps, self.config.max_length, draws, cls_id=self.cls_id, sep_id=self.sep_id
+            )
+            found.append(Stretch(some, laid, draws))
+        return found
+
+    def _ordered(self, ways: list[Stretch], place: int) -> Ordered:
+        """One of the steps that are laid out, with targets and orders."""
+        parts: list[Ordered] = []
+        for lanes, laid, draws in ways:
+            here = slice(place * lanes.lanes, (place + 1) * lanes.lanes)
+            its = Laid(*(rows[here] for rows in laid))
+            targets, places = self._orders(its, deepcopy(draws[place]), backwards=lanes.backwards)
+            parts.append(Ordered(its, targets, places, np.full(lanes.lanes, lanes.backwards)))
         if len(parts) == 1:
             return parts[0]
-        join = np.concatenate
-        return Ordered(
-            Laid(
-                token_ids=join([part.laid.token_ids for part in parts]),
-                types=join([part.laid.types for part in parts]),
-                special=join([part.laid.special for part in parts]),
-                starts=join([part.laid.starts for part in parts]),
-            ),
-            targets=join([part.targets for part in parts]),
-            ranks=join([part.ranks for part in parts]),
-            backward=join([part.backward for part in parts]),
-        )
+        laid = Laid(*map(np.concatenate, zip(*(part.laid for part in parts), strict=True)))
+        rest = (np.concatenate(rows) for rows in list(zip(*parts, strict=True))[1:])
+        return Ordered(laid, *rest)
 
     def _orders(self, laid: Laid, draws: np.random.Generator, *, backwards: bool) -> tuple[Booleans, Integers]:
         """Targets and ranks of both halves. The second's ranks all come after the first's."""
