@@ -43,6 +43,10 @@ class Laid(NamedTuple):
     special: Booleans
     starts: Booleans
 
+    def rows(self, some: slice) -> "Laid":
+        """Some of the sequences."""
+        return Laid(self.token_ids[some], self.types[some], self.special[some], self.starts[some])
+
 
 def lay_out(lanes: Lanes, steps: Sequence[int], max_length: int, draws: Draws, *, cls_id: int, sep_id: int) -> Laid:
     """The sequences of those steps; `lanes.length` is the length of T.

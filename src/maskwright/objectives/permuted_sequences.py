@@ -187,15 +187,23 @@ class PermutedSequences:
         """One of the steps that are laid out, with targets and orders."""
         parts: list[Ordered] = []
         for lanes, laid, draws in ways:
-            here = slice(place * lanes.lanes, (place + 1) * lanes.lanes)
-            its = Laid(*(rows[here] for rows in laid))
+            its = laid.rows(slice(place * lanes.lanes, (place + 1) * lanes.lanes))
             targets, places = self._orders(its, deepcopy(draws[place]), backwards=lanes.backwards)
             parts.append(Ordered(its, targets, places, np.full(lanes.lanes, lanes.backwards)))
         if len(parts) == 1:
             return parts[0]
-        laid = Laid(*map(np.concatenate, zip(*(part.laid for part in parts), strict=True)))
-        rest = (np.concatenate(rows) for rows in list(zip(*parts, strict=True))[1:])
-        return Ordered(laid, *rest)
+        laids, join = [part.laid for part in parts], np.concatenate
+        return Ordered(
+            Laid(
+                token_ids=join([laid.token_ids for laid in laids]),
+                types=join([laid.types for laid in laids]),
+                special=join([laid.special for laid in laids]),
+                starts=join([laid.starts for laid in laids]),
+            ),
+            targets=join([part.targets for part in parts]),
+            ranks=join([part.ranks for part in parts]),
+            backward=join([part.backward for part in parts]),
+        )
 
     def _orders(self, laid: Laid, draws: np.random.Generator, *, backwards: bool) -> tuple[Booleans, Integers]:
         """Targets and ranks of both halves. The second's ranks all come after the first's."""
