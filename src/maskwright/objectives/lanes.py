@@ -115,10 +115,14 @@ class Lanes:
         if self.backwards:
             offsets = sizes - 1 - offsets
         offsets = offsets + bounds
+        first, last = (int(epochs.min()), int(epochs.max())) if epochs.size else (0, 0)
+        if first == last:
+            return Places(*self._of_epoch(first, offsets))
         tokens, documents = np.empty_like(offsets), np.empty_like(offsets)
-        for epoch in np.unique(epochs).tolist():
+        for epoch in range(first, last + 1):
             here = epochs == epoch
-            tokens[here], documents[here] = self._of_epoch(epoch, offsets[here])
+            if here.any():
+                tokens[here], documents[here] = self._of_epoch(epoch, offsets[here])
         return Places(tokens, documents)
 
     def ids(self, places: Places) -> tuple[Integers, Booleans]:
