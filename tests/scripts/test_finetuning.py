@@ -20,7 +20,7 @@ from finetuning_comparison.tasks import TASKS
 from finetuning_comparison.terms import Job, Terms
 from maskwright.config import checked
 from maskwright.progress import silent
-from maskwright.tasks.finetune import Recipe
+from maskwright.tasks.recipe import Recipe
 from tests.checkpoints import made_up
 from tests.scripts.test_bake_off import InTurn
 from tests.scripts.tiny_packages import a_tar, a_zip

@@ -110,8 +110,9 @@ def finetune(
     from maskwright.config import checked, literal, override, plain
     from maskwright.errors import BadInput
     from maskwright.progress import rich_progress, silent
-    from maskwright.tasks.finetune import FROZEN_RATE, Recipe, evaluation, kept
+    from maskwright.tasks.finetune import evaluation, kept
     from maskwright.tasks.learning import learn, recipe_of, usual_of
+    from maskwright.tasks.recipe import FROZEN_RATE, Recipe
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
     from maskwright.training.ranks import rank_said, size_said

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from maskwright.cli.results import aligned, show
 from maskwright.errors import BadInput
 from maskwright.progress import Progress
-from maskwright.tasks.finetune import Recipe, opening, prepared
+from maskwright.tasks.preparing import opening, prepared
+from maskwright.tasks.recipe import Recipe
 from maskwright.tasks.report import REPORT
 from maskwright.tasks.search import SEARCH, search
 from maskwright.tasks.several import SUMMARY, Outcome, run_each, seeds, summary, write_summary

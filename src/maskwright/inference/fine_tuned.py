@@ -11,7 +11,7 @@ from maskwright.inference.encoder import Encoder
 from maskwright.inference.loading import Loaded, load
 from maskwright.objectives.text_vectors import PoolingName, TextVectors
 from maskwright.tasks.answering import Task
-from maskwright.tasks.finetune import LONGEST
+from maskwright.tasks.recipe import LONGEST
 from maskwright.training.finetuning import Finetuning
 from maskwright.training.run_folder import RECIPE
 

@@ -106,7 +106,7 @@ class Lanes:
         return self.at(rows[:, None] + np.arange(count))
 
     def at(self, positions: Integers) -> Places:
-        """What stands at these positions (rows, n) of the lanes: row r of lane r, and so on from the first lane again."""
+        """What stands at these positions (rows, n) of the lanes: row r of lane r, then from the first lane again."""
         if positions.size and int(positions.min()) < 0:
             raise ValueError(f"no position {int(positions.min())}: lanes begin at 0")
         again = len(positions) // self.lanes

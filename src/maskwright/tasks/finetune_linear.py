@@ -23,9 +23,10 @@ from maskwright.objectives.sequence_scores import judged
 from maskwright.progress import Progress, silent
 from maskwright.tasks.data import DataConfig
 from maskwright.tasks.examples import Labelled
-from maskwright.tasks.finetune import EVALUATION, chief_first, part_of
+from maskwright.tasks.finetune import EVALUATION
 from maskwright.tasks.linear import LinearConfig, LinearTask, Matrix, features, fit, no_place
 from maskwright.tasks.predictions import read as answers_of
+from maskwright.tasks.preparing import chief_first, part_of
 from maskwright.tasks.reading.faults import Faults
 from maskwright.tasks.splits import read
 from maskwright.tasks.texts import labels, measures, texts_of

@@ -21,8 +21,8 @@ from maskwright.inference.fine_tuned import load_fine_tuned
 from maskwright.inference.loading import Loaded
 from maskwright.tasks.answering import Task
 from maskwright.tasks.data import ShapeName
-from maskwright.tasks.finetune import LONGEST, Recipe
 from maskwright.tasks.learning import learn, recipe_of, usual_of
+from maskwright.tasks.recipe import LONGEST, Recipe
 
 AT_ONCE = 1024
 """Examples that are answered at a time."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.progress import Progress, silent
-from maskwright.tasks.finetune import Recipe, finetune
+from maskwright.tasks.finetune import finetune
 from maskwright.tasks.finetune_linear import LinearRecipe, finetune_linear
+from maskwright.tasks.recipe import Recipe
 
 USUAL: dict[str, dict[str, Any]] = {
     "elmo": {"features.frozen": True, "features.layers": "mix", "dropout": 0.5, "optimizer.rate": 1e-3},

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 from maskwright.durable import locked
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.tasks.finetune import Prepared
+from maskwright.tasks.preparing import Prepared
 from maskwright.tasks.several import Outcome, Variant, refuse_run, run_each, run_one
 
 Way = Literal["grid", "optuna"]

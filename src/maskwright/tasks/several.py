@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from maskwright.durable import write_file
 from maskwright.errors import BadInput
 from maskwright.progress import Progress, silent
-from maskwright.tasks.finetune import Prepared, evaluation, kept, learn, varied
+from maskwright.tasks.finetune import evaluation, kept, learn
+from maskwright.tasks.preparing import Prepared, varied
 from maskwright.training.run_folder import is_run
 
 SUMMARY = "summary.json"

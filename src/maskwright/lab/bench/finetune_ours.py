@@ -14,7 +14,8 @@ from typing import Any
 from maskwright.config import checked
 from maskwright.lab.bench.clock import Times, peak_mib, told
 from maskwright.progress import Stage, silent
-from maskwright.tasks.finetune import Recipe, finetune
+from maskwright.tasks.finetune import finetune
+from maskwright.tasks.recipe import Recipe
 from maskwright.training.metrics import read_metrics
 from maskwright.training.run import keep_memory
 
