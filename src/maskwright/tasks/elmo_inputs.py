@@ -89,6 +89,8 @@ class ElmoInputs:
 class FlatWords:
     """The words of all sequences behind each other, T in all, and the characters of the different ones."""
 
+    token_ids = None
+
     def __init__(self, encoded: Sequence[EncodedPair], config: ElmoConfig) -> None:
         nothing = np.zeros(0, np.int64)
         self._ids = np.concatenate([nothing, *(one.ids for one in encoded)])

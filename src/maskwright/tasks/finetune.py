@@ -33,6 +33,7 @@ from maskwright.training.metrics import last_metrics, read_metrics
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.run import Fingerprints, run
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder
+from maskwright.training.used_rows import UsedRows, with_used_rows
 from maskwright.training.work import Work
 
 EVALUATION, KEPT = "evaluation.json", "kept.json"
@@ -43,10 +44,15 @@ WHEN_JUDGED = frozenset({"training.evaluate_every", "training.log_every"})
 
 
 class FinetuneWork:
-    """Network and data, as the loop takes them (`training.work.Work`, `Judged`)."""
+    """Network and data, as the loop takes them (`training.work.Work`, `Judged`).
 
-    def __init__(self, network: Finetuning, train: Epochs, dev: SplitData, judge: DevJudge) -> None:
-        self.module, self.judge = network, judge
+    rows   of its token table, where others wait
+    """
+
+    def __init__(
+        self, network: Finetuning, train: Epochs, dev: SplitData, judge: DevJudge, rows: UsedRows | None = None
+    ) -> None:
+        self.module, self.judge, self.rows = network, judge, rows
         self.batches = KeptFeatures(network, train.sequences).before(train.batches)
         kept = KeptFeatures(network, dev.sequences)
         self.held_out, judge.ready = kept.before(dev.batches), kept.ready
@@ -109,8 +115,7 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
         weigh(network, made.recipe.loss, made.above.part, made.train.sequences.labels)
         changed = adapters.adapted(network, lora, deviation, seed, pooler=found.has_pooler, cut=cut)
         return adapters.AdaptedWork(changed, made.epochs.batches, made.dev.batches, judge_of(made, changed))
-    if fresh:
-        made.start.fill(network, seed, cut=cut)
+    made.start.fill(network, seed, cut=cut)  # a checkpoint takes the place of what it has
     if isinstance(made.start, TransformerStart):
         layers = made.recipe.layers
         if fresh:
@@ -119,7 +124,9 @@ def work_of(made: Prepared, *, fresh: bool) -> Work:
     weigh(network, made.recipe.loss, made.above.part, made.train.sequences.labels)
     if made.similarity is not None:
         return JoinedWork(network, made.epochs.batches, made.dev.batches, judge_of(made, network))
-    return FinetuneWork(network, made.epochs, made.dev, judge_of(made, network))
+    used = made.used_tokens()
+    rows = None if used is None else with_used_rows(network, used, made.recipe.optimizer.name)
+    return FinetuneWork(network, made.epochs, made.dev, judge_of(made, network), rows)
 
 
 def judge_of(made: Prepared, network: Finetuning | Adapted) -> DevJudge:
@@ -163,10 +170,12 @@ def finish(made: Prepared, work: Any, optimizer: Optimizer, folder: RunFolder, p
         said=[*made.said, *outcome],
         sizes=(len(made.split.train), len(made.split.dev)),
     ).write(folder.path / REPORT)
-    path, tensors = folder.path / "model", optimizer.flat.tensors()
+    path, tensors, rows = folder.path / "model", optimizer.flat.tensors(), getattr(work, "rows", None)
     if isinstance(work.module, Adapted):
         adapters.write(path, work.module, part, made.recipe.model)
         return
+    if rows is not None:
+        tensors = rows.whole(tensors)
     facts = {**measures, "steps": step, "Recipe": plain(made.recipe)}
     if made.similarity is not None:
         assert isinstance(made.start, TransformerStart)

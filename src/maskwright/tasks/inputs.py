@@ -79,14 +79,14 @@ class FlatPieces:
 
     def __init__(self, encoded: Sequence[EncodedPair], *, segments: int, language: int | None) -> None:
         nothing = np.zeros(0, np.int64)
-        self._ids = np.concatenate([nothing, *(one.ids for one in encoded)])
+        self.token_ids = np.concatenate([nothing, *(one.ids for one in encoded)])
         self._types = np.concatenate([nothing, *(one.type_ids for one in encoded)]) if segments else None
         self._language = language
 
     def batch(self, rows: Integers, cu_seqlens: Integers) -> Batch:
         """See `Flat.batch`."""
         return flat_batch(
-            self._ids[rows],
+            self.token_ids[rows],
             cu_seqlens,
             None if self._types is None else self._types[rows],
             language_ids=None if self._language is None else np.full(len(rows), self._language, np.int64),

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
+from maskwright.batch import Integers
 from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import checked, override, plain
 from maskwright.errors import BadInput
@@ -55,6 +57,11 @@ class Prepared(NamedTuple):
     def chief_first(self, measures: Mapping[str, float]) -> dict[str, float]:
         """Measures, the one that decides first."""
         return chief_first(measures, self.above.part, self.recipe.data)
+
+    def used_tokens(self) -> Integers | None:
+        """(U,) rows of the encoder's table of tokens that the examples have, ascending; None: it reads from none."""
+        of_train, of_dev = self.train.sequences.token_ids, self.dev.sequences.token_ids
+        return None if of_train is None or of_dev is None else np.union1d(of_train, of_dev)
 
 
 def prepared(recipe: Recipe) -> Prepared:

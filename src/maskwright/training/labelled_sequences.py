@@ -25,6 +25,11 @@ and ends; with rows (M,) int64 tags of them; with sizes (E,) int64 right sequenc
 class Flat(Protocol):
     """The tokens of all sequences behind each other, T in all, as one kind of model reads them."""
 
+    @property
+    def token_ids(self) -> Integers | None:
+        """(T,) rows of a table of tokens; None: it reads from none."""
+        ...
+
     def batch(self, rows: Integers, cu_seqlens: Integers) -> Batch:
         """These tokens, in sequences that begin and end there."""
         ...
@@ -70,6 +75,11 @@ class LabelledSequences:
 
     def __len__(self) -> int:
         return len(self._groups) - 1
+
+    @property
+    def token_ids(self) -> Integers | None:
+        """(T,) rows of a table of tokens, of all sequences; None: they read from none."""
+        return self._flat.token_ids
 
     @property
     def sizes(self) -> Integers:
