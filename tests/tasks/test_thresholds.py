@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from maskwright.draws import generator
@@ -31,3 +32,6 @@ def test_no_other_threshold_reaches_more(seed: int) -> None:
     chosen = best(examples, replies)
     every = [-100.0, *(one.null for one in replies)]
     assert f1(chosen) == pytest.approx(max(f1(threshold) for threshold in every))
+    # no last bit decides: it is as far from the scores on either side as they allow
+    scores = sorted({one.null for one in replies})
+    assert min(abs(chosen - score) for score in scores) > 0.4 * min(np.diff(scores))

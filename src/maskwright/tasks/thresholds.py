@@ -4,6 +4,7 @@ As evaluate-v2.0.py of SQuAD finds the threshold with the best F1. Nothing else 
 measures with it are the best that any threshold reaches on them, as the script's `best_f1` is.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -26,7 +27,11 @@ def settled(dev: SplitData, answers: Sequence[Any]) -> tuple[TaskPart, Sequence[
 
 
 def best(examples: Sequence[Question], replies: Sequence[Reply]) -> float:
-    """The threshold of the best mean F1; one below all scores where never to answer is best."""
+    """The threshold of the best mean F1; one below all scores where never to answer is best.
+
+    It lies in the middle between the last score that is answered and the next: on one of them, the last bit of another
+    way to compute the same would decide.
+    """
     said = [one.best for one in replies]
     given = [[answer.text for answer in one.answers] for one in examples]
     f1 = [one.f1 for one in values(examples, said)]
@@ -34,4 +39,8 @@ def best(examples: Sequence[Question], replies: Sequence[Reply]) -> float:
     # the script begins with no answer given and a threshold of 0, which all scores have to be above
     above = [one.null - lowest + 1 for one in replies]
     _, chosen = best_threshold(f1, above, given, said)
-    return replies[above.index(chosen)].null if chosen in above else lowest - 1
+    if chosen not in above:
+        return lowest - 1
+    last = replies[above.index(chosen)].null
+    following = min((one.null for one in replies if one.null > last), default=math.inf)
+    return (last + following) / 2 if math.isfinite(following) else last + 1
