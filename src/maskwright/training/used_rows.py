@@ -1,6 +1,6 @@
 """Fine-tuning a token table by the rows that the examples have: the others wait outside of training.
 
-A vocabulary has 30,000 to 250,000 rows, and a few thousand examples have a fifth of them or fewer. The gradient of the
+A vocabulary has 30,000 to 250,000 rows, and a few thousand examples have a third of them or fewer. The gradient of the
 others is zero in every step, so that Adam only pulls them towards zero, all by one factor. A single number that has no
 gradient either takes their place in training and tells that factor, whatever the rates and steps were. What comes out
 is what moving all rows gives, but for roundings of that factor; what is left out is the time and memory of their
