@@ -60,6 +60,18 @@ def test_every_sequence_is_as_it_should_be(backwards: bool) -> None:
     assert sentence_begins > 0.9 * (total - follows)  # but for those that meet the beginning of a lane
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_several_steps_together_are_what_each_is_by_itself(backwards: bool) -> None:
+    lanes = Lanes(numbered(60), lanes=4, length=20, seed=1, separator=EOD, backwards=backwards)
+    steps = [3, 4, 5, 200]  # the last is of another epoch
+    draws = [np.random.default_rng(step) for step in steps]
+    together = lay_out(lanes, steps, 50, draws, cls_id=CLS, sep_id=SEP)
+    for place, step in enumerate(steps):
+        alone = lay_out(lanes, [step], 50, [np.random.default_rng(step)], cls_id=CLS, sep_id=SEP)
+        for got, wanted in zip(together.rows(slice(4 * place, 4 * place + 4)), alone, strict=True):
+            assert np.array_equal(got, wanted)
+
+
 def test_word_starts_are_those_of_the_text() -> None:
     split = numbered(30)
     _, wanted = split.gather(np.array([0]), np.array([split.num_tokens]))

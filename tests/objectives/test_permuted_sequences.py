@@ -33,6 +33,8 @@ def test_a_step_is_a_function_of_the_seed_and_the_step() -> None:
         for a, b in zip(one.batches(step), two.batches(step), strict=True):
             assert torch.equal(a.token_ids, b.token_ids) and torch.equal(a.ranks, b.ranks)
             assert torch.equal(a.predict_rows, b.predict_rows)
+    again = one.ordered(3)  # of a block that is known already
+    assert np.array_equal(again.ranks, one.ordered(3).ranks) and np.array_equal(again.ranks, made().ordered(3).ranks)
     assert not torch.equal(one.batches(0)[0].ranks, one.batches(1)[0].ranks)
     assert not torch.equal(one.batches(0)[0].token_ids, made(seed=1).batches(0)[0].token_ids)
 
