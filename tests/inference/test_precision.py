@@ -12,7 +12,7 @@ from maskwright.errors import BadInput
 from maskwright.inference import precision
 from maskwright.inference.precision import MANY, faster
 from maskwright.layers.eight_bits import can_eight_bits
-from maskwright.layers.looking import can_fuse
+from maskwright.layers.onednn import can_fuse
 from tests.checkpoints import made_up
 
 pytestmark = pytest.mark.skipif(not can_fuse(torch.bfloat16), reason="this processor has no instructions for bfloat16")

@@ -12,7 +12,8 @@ from maskwright.batch import Batch, flat_batch
 from maskwright.draws import generator
 from maskwright.layers import looking
 from maskwright.layers.attention import attention, layout
-from maskwright.layers.looking import can_fuse, looked_attention, quicken
+from maskwright.layers.looking import looked_attention, quicken
+from maskwright.layers.onednn import can_fuse
 from maskwright.models import network_of
 from maskwright.models.roberta import RobertaConfig
 from tests.models.networks import draw_weights, small

@@ -8,7 +8,7 @@ from maskwright.inference import encoder
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.graphs.certificate import closeness, sample_texts
 from maskwright.inference.loading import Loaded
-from maskwright.layers.looking import can_fuse
+from maskwright.layers.onednn import can_fuse
 
 AUTO = "auto"
 MANY = 256

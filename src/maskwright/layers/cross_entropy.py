@@ -1,28 +1,54 @@
 """Cross-entropy of a projection onto a vocabulary, without ever holding the (M, V) scores.
 
-`projected_cross_entropy` goes through the predicted rows in chunks: scores, softmax in float32, loss,
-and at once the gradients in the scores' place, so the backward pass only scales them. Its oracle is `plain`.
+`projected_cross_entropy` goes through the predicted rows in chunks: scores, softmax, loss, and at once the gradients
+in the scores' place, so the backward pass only scales them. Its oracle is `plain`.
+
+On CPUs e^score takes a score's place as it is: neither is the largest of its row taken off, nor is it divided by the
+row's total. The total T divides what is (M, H) instead of what is (M, V), for with P = e^scores, less T at each target,
+
+    d loss / d rows = (P @ table) / T,   d loss / d table = P.T @ (rows / T),   d loss / d bias = P.T @ (1 / T)
+
+A chunk with scores so large that this would not be exact (`SAFE`), or with a row that has none above zero, goes
+through softmax in float32.
 """
 
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.layers.compiled import can_compile, compiled
+from maskwright.layers.onednn import affine
 
 CHUNK = 1024
 """Rows at a time, at most: 62 MB of scores over 30,000 tokens. Products of 150 to 256 rows are a tenth slower."""
 FEW = 32
-"""Of these so many at a time become float32 shares, on CPUs: a chunk's would be twice the size of its scores."""
+"""Of these so many at a time are looked at on CPUs: they stay in the cache from the first look to the last."""
+SAFE = 60.0
+"""The largest score: 30,000 times e^60 is far below what bfloat16 holds, and what it divides far above zero."""
 CHUNK_ON_GPU = 8192
 """The same on GPUs, where rows are many and memory is too: half a gigabyte."""
 EXACT_AFTER = 4
 """Chunks that are summed in half precision (0.3 % off); for more the sum is kept in float32."""
+
+
+class Scored(NamedTuple):
+    """Of a chunk of m rows.
+
+    loss      sum of its rows, (): float32
+    correct   hits, (): int64
+    gradient  of the scores (m, V), in their place; where there are totals, times the total of its row
+    totals    (m, 1) float32, or None
+    """
+
+    loss: Tensor
+    correct: Tensor
+    gradient: Tensor
+    totals: Tensor | None
 
 
 class _Projected(torch.autograd.Function):
@@ -44,13 +70,18 @@ class _Projected(torch.autograd.Function):
             rows.tensor_split(chunks), targets.tensor_split(chunks), grad_rows.tensor_split(chunks), strict=True
         )
         for place, (part, target, grad_part) in enumerate(pieces):
-            scores = F.linear(part, table, bias)
-            its_loss, its_correct, grad = (_in_place if on_cpu else _fused())(scores, target)
-            loss += its_loss
-            correct += its_correct
+            scored = (_on_cpu if on_cpu else _on_gpu)(affine(part, table, bias), target)
+            loss += scored.loss
+            correct += scored.correct
             if need:
-                grad_bias += grad.new_ones(1, grad.shape[0]).mm(grad)[0]  # twice as fast as a sum, in float32 as it is
+                grad = scored.gradient
+                ones = grad.new_ones(grad.shape[0], 1)
                 torch.mm(grad, table, out=grad_part)
+                if scored.totals is not None:
+                    ones = scored.totals.reciprocal()
+                    grad_part.mul_(ones)
+                    part = (part * ones).to(part.dtype)
+                grad_bias += ones.t().to(grad.dtype).mm(grad)[0]  # a product: a sum in float32 takes twice as long
                 if many:
                     grad_table.add_(grad.t() @ part)
                 elif place == 0:
@@ -69,18 +100,49 @@ class _Projected(torch.autograd.Function):
         return grad_rows.mul_(scale), grad_table.mul_(scale), grad_bias.mul_(scale), None
 
 
-def _in_place(scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, hits, and the gradient of the scores in their place: on CPUs, a few rows at a time."""
+def _on_cpu(scores: Tensor, target: Tensor) -> Scored:
+    """As powers where these are exact, else as shares: a few rows at a time, in the scores' place."""
+    wanted = target[:, None]
+    if scores.dtype == torch.bfloat16:
+        # positive numbers have the order of their bits, and whole numbers are compared four times as fast
+        best = torch.cat([some.amax(-1, keepdim=True) for some in scores.view(torch.int16).split(FEW)])
+        best = best.view(torch.bfloat16)
+        if bool(((best >= 0) & (best <= SAFE)).all()):  # not so where one is no number
+            return _powers(scores, wanted, best)
+    return _shares(scores, wanted)
+
+
+def _powers(scores: Tensor, wanted: Tensor, best: Tensor) -> Scored:
+    of_target = scores.gather(1, wanted)
+    totals = torch.cat([some.exp_().sum(-1, keepdim=True, dtype=torch.float32) for some in scores.split(FEW)])
+    hit = scores.gather(1, wanted).float()
+    exact = totals - hit + of_target.float().exp()  # the target's own power, not rounded: no loss is below zero
+    loss = (exact.log() - of_target).sum()
+    _set(scores, wanted, hit - totals)
+    return Scored(loss, (of_target == best).sum(), scores, totals)
+
+
+def _shares(scores: Tensor, wanted: Tensor) -> Scored:
     loss = torch.zeros((), dtype=torch.float32)
     correct = torch.zeros((), dtype=torch.int64)
-    for some, wanted in zip(scores.split(FEW), target[:, None].split(FEW), strict=True):
+    for some, of_them in zip(scores.split(FEW), wanted.split(FEW), strict=True):
         shares = torch.softmax(some, -1, dtype=torch.float32)
         best = shares.amax(-1, keepdim=True)
-        hit = shares.gather(1, wanted)
-        loss -= _logarithms(hit, best, some, wanted).sum()
+        hit = shares.gather(1, of_them)
+        loss -= _logarithms(hit, best, some, of_them).sum()
         correct += (hit == best).sum()
-        some.copy_(shares.scatter_(1, wanted, hit - 1))
-    return loss, correct, scores
+        _set(shares, of_them, hit - 1)
+        some.copy_(shares)
+    return Scored(loss, correct, scores, None)
+
+
+def _set(scores: Tensor, wanted: Tensor, numbers: Tensor) -> None:
+    """In place, one number of each row (`scatter_` copies all of them first)."""
+    scores[torch.arange(len(scores)), wanted[:, 0]] = numbers[:, 0].to(scores.dtype)
+
+
+def _on_gpu(scores: Tensor, target: Tensor) -> Scored:
+    return Scored(*_fused()(scores, target), None)
 
 
 def at_once(scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:

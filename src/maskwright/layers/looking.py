@@ -10,7 +10,7 @@ What training must do otherwise or keep is left away. Equal to `Layer.forward`, 
 """
 
 import math
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.gelu_tanh import gelu_tanh
+from maskwright.layers.onednn import can_fuse
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import Layer
 
@@ -32,15 +33,6 @@ ROWS = 4096
 """For how many rows weights are laid out: of one alone it would be another layout, of 64 or more it is the same."""
 LEAST, MOST = 2.0**-100, 2.0**110
 """Of a row's sum: below it weights would be lost that count in float32, above it sums of values could overflow."""
-
-
-@cache
-def can_fuse(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is here and multiplies numbers of that type by instructions of their own."""
-    ops = torch.ops.mkldnn
-    if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_linear_pointwise"):
-        return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(ops._is_mkldnn_bf16_supported()))
 
 
 def quicken(network: nn.Module) -> int:

@@ -34,7 +34,7 @@ WITHIN = {
     "Optimizer.step": "optimizer",
 }
 BY_NAME = {
-    "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear", "aten::baddbmm"),
+    "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear", "aten::baddbmm", "mkldnn::_linear"),
     "softmax": ("aten::_softmax", "aten::softmax"),
     "gelu": ("aten::gelu",),
     "norm": ("aten::native_layer_norm", "aten::layer_norm"),
