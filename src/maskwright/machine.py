@@ -9,6 +9,7 @@ from pathlib import Path
 ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 THRESHOLDS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 TUNABLES = "GLIBC_TUNABLES"  # of all of glibc: "glibc.malloc.trim_threshold=...:glibc.cpu...."
+AMONG_TUNABLES = tuple(f"glibc.malloc.{name}=" for name in ("mmap_threshold", "mmap_max", "trim_threshold", "top_pad"))
 
 
 def processors() -> int:
@@ -47,4 +48,4 @@ def allocator_settings() -> dict[str, str]:
     """What the user has set of when the system's allocator gives memory back."""
     settings = {name: os.environ[name] for name in THRESHOLDS if name in os.environ}
     tunables = os.environ.get(TUNABLES, "")
-    return settings | ({TUNABLES: tunables} if "glibc.malloc." in tunables else {})
+    return settings | ({TUNABLES: tunables} if any(name in tunables for name in AMONG_TUNABLES) else {})

@@ -69,7 +69,14 @@ def test_what_the_user_chose_stays(
     assert told == {}
 
 
-@pytest.mark.parametrize(("name", "value"), [("MALLOC_ARENA_MAX", "2"), ("GLIBC_TUNABLES", "glibc.cpu.x=1")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MALLOC_ARENA_MAX", "2"),
+        ("GLIBC_TUNABLES", "glibc.cpu.x=1"),
+        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
+    ],
+)
 def test_other_settings_say_nothing_about_it(
     told: dict[int, int], monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:

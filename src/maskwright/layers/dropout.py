@@ -1,7 +1,9 @@
 """Dropout whose masks are arithmetic: a stream of random bits named by an address, never global state.
 
-A decision takes 15 bits of a Philox stream, so a rate is met to within 1/65536. Kept values are
-scaled by the inverse of the rate that the bits really have, so the expectation is exact.
+A decision takes 15 bits of a stream of SFC64 (Doty-Humphrey's PractRand), which is keyed with a hash of the address: a
+rate is met to within 1/65536. Kept values are scaled by the inverse of the rate that the bits really have, so the
+expectation is exact. Nothing here asks for a place far on in a stream, which is what a counter like Philox's is for
+and takes 1.6 times as long.
 
 On a CPU the mask is an integer of all ones or all zeros that is and-ed onto the bits of the values:
 several times cheaper than multiplying by a boolean (0.16 ms against 1.1 ms for a million bf16 values).
@@ -34,10 +36,10 @@ class DropoutStream:
     def __init__(self, seed: int, *address: int | str, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
         key = draws.key(seed, *address)
-        self._bits: np.random.Philox | None = None
+        self._bits: np.random.SFC64 | None = None
         self._generator: torch.Generator | None = None
         if self.device.type == "cpu":
-            self._bits = np.random.Philox(key=key)
+            self._bits = np.random.SFC64(key)
         elif self.device.type == "cuda":
             place = torch.empty(0, device=self.device).get_device()  # "cuda" alone is the current one
             self._generator = torch.cuda.default_generators[place].manual_seed(key & (2**63 - 1))
@@ -63,6 +65,7 @@ class DropoutStream:
     def decide(self, shape: torch.Size | tuple[int, ...], rate: float, dtype: torch.dtype) -> tuple[Tensor, float]:
         """Decisions of `shape` as integers of `dtype`'s width, -1 where kept and 0 where dropped; and the scale."""
         dropped = round(rate * _STEPS)
+        least = 2 * dropped - _STEPS  # of 16 bits, signed, the smallest that is kept
         size = int(np.prod(shape))
         if self._bits is not None:
             raw: Any = self._bits.random_raw((size + 3) // 4)
@@ -70,8 +73,8 @@ class DropoutStream:
         else:
             drawn = torch.empty(size, dtype=torch.int16, device=self.device).random_(generator=self._generator)
             drawn.bitwise_left_shift_(1)  # random_ fills 15 bits; bring them to the top
-        # arithmetic: (15 bits, signed) - threshold is negative exactly for the dropped ones
-        kept = drawn.bitwise_right_shift_(1).sub_(dropped - _STEPS // 2).bitwise_right_shift_(15).bitwise_not_()
+        # what is below is brought to least - 1 and the rest to least, and these to 0 and -1
+        kept = torch.rsub(drawn.clamp_(least - 1, least), least - 1) if dropped else torch.full_like(drawn, -1)
         wide = kept.view(shape).to(_INTEGER_OF_SIZE[torch.finfo(dtype).bits // 8])
         return wide, _STEPS / (_STEPS - dropped)
 

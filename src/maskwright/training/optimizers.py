@@ -28,7 +28,7 @@ from maskwright.training.flat import FlatParameters, Part, check_same
 from maskwright.training.muon import Muon
 from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.shards import GRAIN, Saved, Shards, pieces, taken
-from maskwright.training.update_rules import AdamNumbers, Google, Lamb, Torch
+from maskwright.training.update_rules import AdamNumbers, AdamW, Google, Lamb
 
 OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
@@ -140,7 +140,7 @@ class Optimizer:
         self._stretches: dict[str, slice | None] = {}
         """What of the state that is called so is this rank's."""
         self._shapes: dict[str, torch.Size] = {}
-        self.inner: dict[str, Google | Lamb | Adagrad | Torch | Muon] = {}
+        self.inner: dict[str, AdamW | Google | Lamb | Adagrad | Muon] = {}
         first = "adamw" if config.name == "muon" else config.name
         adam = AdamNumbers(config.rate, config.beta1, config.beta2, config.epsilon)
         parts = list(self._parts(first, zip(flat.ranges[1:], moved, strict=True)))
@@ -152,14 +152,19 @@ class Optimizer:
             blocks = [_own_blocks(flat, moved[part.place].names) if moved[part.place].shaped else [] for part in parts]
             self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb")
         elif parts:
-            self.inner[first] = _adamw(parts, config)
+            self.inner[first] = AdamW(parts, [flat.ranges[1 + part.place] for part in parts], adam)
         if config.name == "muon":
             if muon := self._muon(ways(matrices, [], config.matrix_decay, factors), config):
                 self.inner["muon"] = muon
 
     def step(self, factor: float) -> None:
         """Move the master by one update at `factor` times the peak rates, and publish it."""
-        for inner in self.inner.values():
+        found = [*self.inner.values()]
+        if len(found) == 1 and isinstance(found[0], AdamW) and self.flat.shards.whole:
+            found[0].step_in(self.flat, factor)
+            return
+        self.flat.settle()
+        for inner in found:
             inner.step(factor)
         self.flat.publish()
 
@@ -227,13 +232,6 @@ class Optimizer:
 def _maps(name: str) -> int:
     """How many maps a matrix holds: query, key and value lie together, but each is one by itself."""
     return 3 if name.endswith("query_key_value.weight") else 1
-
-
-def _adamw(parts: list[Part], config: OptimizerConfig) -> Torch:
-    groups = [{"params": [part.weights], "weight_decay": part.decay, "lr": config.rate * part.factor} for part in parts]
-    betas = (config.beta1, config.beta2)
-    adamw = torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.epsilon, fused=True)
-    return Torch(adamw, ("step", "exp_avg", "exp_avg_sq"), [part.place for part in parts])
 
 
 def _maps_of(flat: FlatParameters, names: Sequence[str]) -> Iterator[tuple[slice, torch.Size]]:

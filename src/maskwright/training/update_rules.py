@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maskwright.training.flat import Part, check_same, long_norm
+from maskwright.training.flat import FlatParameters, Part, check_same, long_norm
 
 
 class AdamNumbers(NamedTuple):
@@ -92,46 +92,70 @@ class Lamb:
         _take_up(self.tensors(), tensors)
 
 
-class Torch:
-    """One of torch's own optimizers; the state is kept by position.
+class AdamW:
+    """Torch's own AdamW (`torch.optim.AdamW(fused=True)`), of whole parts or of a stretch at a time.
 
-    state    what it keeps of each parameter: "step" is one number, all else has the parameter's shape
-    places   the position of each among those of all ranks
+    places   where each part lies in the row
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, state: Sequence[str], places: Sequence[int]) -> None:
-        self.optimizer, self.state, self.places = optimizer, state, places
-        self.peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
+    def __init__(self, parts: list[Part], places: Sequence[slice], numbers: AdamNumbers) -> None:
+        self.parts, self.places, self.numbers = parts, places, numbers
+        self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
+        self.steps = [torch.zeros((), device=part.weights.device) for part in parts]
 
+    @torch.no_grad()
     def step(self, factor: float) -> None:
-        """One update at `factor` times each group's peak rate."""
-        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = factor * peak
-        self.optimizer.step()
+        """One update at `factor` times the peak rate."""
+        for number, part in enumerate(self.parts):
+            self.steps[number] += 1
+            assert part.weights.grad is not None
+            self._move(factor, number, slice(None), part.weights.grad)
+
+    @torch.no_grad()
+    def step_in(self, flat: FlatParameters, factor: float) -> None:
+        """The same of a row that is whole, which it publishes: a stretch at a time, that stays in the cache."""
+        for number, place in enumerate(self.places):
+            self.steps[number] += 1
+
+            def move(stretch: slice, gradient: Tensor, number: int = number, start: int = place.start) -> None:
+                self._move(factor, number, slice(stretch.start - start, stretch.stop - start), gradient)
+
+            flat.update(place, move)
+        flat.spend()
+
+    def _move(self, factor: float, number: int, stretch: slice, gradient: Tensor) -> None:
+        peak, beta1, beta2, epsilon = self.numbers
+        weights, decay, own, _ = self.parts[number]
+        mean, square = self.state[number]
+        torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage]
+            [weights[stretch]],
+            [gradient],
+            [mean[stretch]],
+            [square[stretch]],
+            [],
+            [self.steps[number]],
+            lr=factor * peak * own,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=decay,
+            eps=epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by name."""
-        state: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
+        """The state by name, as torch's optimizer has it."""
+        found = zip(self.parts, self.steps, self.state, strict=True)
+        names = ("step", "exp_avg", "exp_avg_sq")
         return {
-            f"{self.places[i]}.{name}": torch.as_tensor(value)
-            for i, entry in state.items()
-            for name, value in entry.items()
+            f"{part.place}.{name}": tensor
+            for part, steps, pair in found
+            for name, tensor in zip(names, (steps, *pair), strict=True)
         }
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up what `tensors()` gave; nothing at all before the first step."""
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        shapes = {
-            f"{i}.{name}": torch.empty(() if name == "step" else parameter.shape, device="meta")
-            for i, parameter in zip(self.places, parameters, strict=True)
-            for name in self.state
-        }
-        check_same(shapes if tensors else {}, tensors)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            place, _, key = name.partition(".")
-            state.setdefault(self.places.index(int(place)), {})[key] = tensor.clone()
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        """Take up what `tensors()` gave."""
+        _take_up(self.tensors(), tensors)
 
 
 def _moments(parts: list[Part], state: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
