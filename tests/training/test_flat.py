@@ -9,8 +9,9 @@ from torch import nn
 from maskwright.errors import MaskwrightError
 from maskwright.layers.positions import SinusoidalPositions
 from maskwright.models.bert import BertConfig, bert
+from maskwright.training import flat as flat_module
 from maskwright.training.flat import FlatParameters, long_norm
-from maskwright.training.optimizers import decay_lists
+from maskwright.training.optimizers import Optimizer, OptimizerConfig, decay_lists
 from tests.models.networks import network, small
 
 
@@ -191,3 +192,60 @@ def test_a_checkpoint_of_another_network_is_refused_and_changes_nothing(fault: s
     with pytest.raises(MaskwrightError, match=name):
         flat.load(given)
     assert flat.master.equal(before)
+
+
+def trained(
+    held: int, dtype: torch.dtype, micro_batches: int, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Optimizer, list[float], torch.Tensor]:
+    """Three steps of AdamW on drawn gradients; the optimizer, the norms, and the last gradient before it moved."""
+    monkeypatch.setattr(flat_module, "HELD", held)
+    module = network(small())
+    optimizer, norms, last = Optimizer(module, OptimizerConfig(name="adamw", rate=1e-2), dtype), list[float](), None
+    names = [name for name, _ in module.named_parameters()]
+    for step in range(3):
+        for place in range(micro_batches):
+            for number, (name, parameter) in enumerate(module.named_parameters()):
+                if name != names[3 * step + place]:  # one parameter has no gradient
+                    parameter.grad = drawn(parameter.numel(), 100 * step + number).view(parameter.shape).to(dtype)
+            optimizer.flat.collect(first=place == 0)
+        norms.append(float(optimizer.flat.clip(limit)))
+        if step == 2:
+            held_now = dict(optimizer.flat._held)  # pyright: ignore[reportPrivateUsage]
+            assert bool(held_now) == (held == 1 and micro_batches == 1)
+            last = torch.cat([gradient.clone() for _, gradient in optimizer.flat.stretches(slice(0, len(optimizer.flat.working)))])
+        optimizer.step(0.5)
+    assert last is not None
+    return optimizer, norms, last
+
+
+@pytest.mark.parametrize("limit", [None, 1.0, 1e9])
+@pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stretch", [64, 1000, 1 << 20])
+def test_gradients_that_stay_where_they_are_move_the_same(
+    stretch: int, dtype: torch.dtype, micro_batches: int, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flat_module, "STRETCH", stretch)
+    (ours, norms, gradient), (row, wanted, of_row) = (
+        trained(held, dtype, micro_batches, limit, monkeypatch) for held in (1, 1 << 60)
+    )
+    assert norms == pytest.approx(wanted, rel=1e-6)
+    torch.testing.assert_close(gradient, of_row, rtol=1e-6 if limit == 1.0 else 0, atol=0)
+    for name, tensor in {**row.tensors(), **row.flat.tensors()}.items():
+        found = {**ours.tensors(), **ours.flat.tensors()}[name]
+        torch.testing.assert_close(found, tensor, rtol=1e-6, atol=1e-9)  # the ends of stretches are rounded otherwise
+    assert ours.flat.working.equal(ours.flat.master.to(dtype))
+
+
+def test_whoever_asks_for_the_gradient_sees_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flat_module, "HELD", 1)
+    module = network(small())
+    flat = flat_of(module, torch.bfloat16)
+    for name, parameter in module.named_parameters():
+        parameter.grad = drawn(parameter.numel(), len(name)).view(parameter.shape).bfloat16()
+    wanted = {name: p.grad.float() for name, p in module.named_parameters() if p.grad is not None}
+    flat.collect(first=True)
+    norm = float(flat.clip(0.5))
+    for name, grad in wanted.items():
+        torch.testing.assert_close(flat.gradient_of[name], grad * (0.5 / norm), rtol=1e-6, atol=0)
+    assert float(long_norm(flat.gradient)) == pytest.approx(0.5, rel=1e-6)

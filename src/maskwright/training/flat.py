@@ -134,11 +134,9 @@ class FlatParameters:
                 self._row_of[name].zero_()
         else:
             self.settle()
-        targets, found = [self._row_of[name] for name in there], list(there.values())
-        if first:
-            torch.ops.aten._foreach_copy_(targets, found)  # on a GPU all of them in a few kernels
-        else:
-            torch.ops.aten._foreach_add_.List(targets, found)
+        if there:  # on a GPU all of them in a few kernels
+            together = torch.ops.aten._foreach_copy_ if first else torch.ops.aten._foreach_add_.List
+            together([self._row_of[name] for name in there], list(there.values()))
         for parameter in self._parameters.values():
             parameter.grad = None
 
