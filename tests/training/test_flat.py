@@ -233,7 +233,7 @@ def test_gradients_that_stay_where_they_are_move_the_same(
     torch.testing.assert_close(gradient, of_row, rtol=1e-6 if limit == 1.0 else 0, atol=0)
     for name, tensor in {**row.tensors(), **row.flat.tensors()}.items():
         found = {**ours.tensors(), **ours.flat.tensors()}[name]
-        torch.testing.assert_close(found, tensor, rtol=1e-6, atol=1e-9)  # the ends of stretches are rounded otherwise
+        torch.testing.assert_close(found, tensor, rtol=1e-6, atol=1e-8)  # the ends of stretches are rounded otherwise
     assert ours.flat.working.equal(ours.flat.master.to(dtype))
 
 
