@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.gelu_tanh import gelu_tanh
-from maskwright.layers.onednn import can_fuse
+from maskwright.layers.onednn import can_fuse, watched
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import Layer
 
@@ -60,12 +60,7 @@ def _only_looked_at(layer: Layer, x: Tensor, stream: DropoutStream | None) -> bo
         return False
     # who watches a map, or has put something else in its place, wants it called
     maps = (layer.query_key_value, layer.attention_output, layer.intermediate, layer.output)
-    return can_fuse(x.dtype) and not any(_watched(one) for one in maps)
-
-
-def _watched(one: nn.Module) -> bool:
-    hooks = one._forward_pre_hooks, one._forward_hooks  # pyright: ignore[reportPrivateUsage]
-    return type(one) is not nn.Linear or any(map(len, hooks))
+    return can_fuse(x.dtype) and not any(watched(one) for one in maps)
 
 
 def linear(x: Tensor, of: nn.Linear, activation: Any = None) -> Tensor:

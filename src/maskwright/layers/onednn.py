@@ -5,10 +5,11 @@ it takes MKL, which computes at half the rate on processors that are not Intel's
 """
 
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @cache
@@ -22,6 +23,42 @@ def can_fuse(dtype: torch.dtype) -> bool:
 
 def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """rows @ weight.T + bias, (T, in) -> (T, out), without a gradient; in half precision by oneDNN where it can."""
-    if rows.dtype == torch.bfloat16 and rows.device.type == "cpu" and can_fuse(rows.dtype) and rows.numel():
+    if _fused(rows):
         return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")  # type: ignore[no-any-return]
     return F.linear(rows, weight, bias)
+
+
+def through(one: nn.Module, rows: Tensor) -> Tensor:
+    """`one(rows)`, (T, in) -> (T, out); where it is a linear map as torch has it, in half precision by `affine`."""
+    if _fused(rows) and isinstance(one, nn.Linear) and one.bias is not None and not watched(one):
+        return _Affine.apply(rows, one.weight, one.bias)  # type: ignore[no-any-return]
+    return one(rows)  # type: ignore[no-any-return]
+
+
+def watched(one: nn.Module) -> bool:
+    """Whether somebody looks at what goes through a linear map, or has put something else in its place."""
+    hooks = one._forward_pre_hooks, one._forward_hooks  # pyright: ignore[reportPrivateUsage]
+    return type(one) is not nn.Linear or any(map(len, hooks))
+
+
+def _fused(rows: Tensor) -> bool:
+    if rows.dtype != torch.bfloat16 or rows.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return rows.numel() > 0 and can_fuse(rows.dtype)
+
+
+class _Affine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        return affine(rows, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        rows, weight = ctx.saved_tensors
+        needs_rows, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            grads[0] @ weight if needs_rows else None,
+            grads[0].t() @ rows if needs_weight else None,
+            grads[0].sum(0) if needs_bias else None,
+        )

@@ -14,6 +14,7 @@ from maskwright.layers.activations import ACTIVATIONS, ActivationName
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
+from maskwright.layers.onednn import through
 from maskwright.layers.row_attention import Rows, row_attention
 
 
@@ -92,12 +93,12 @@ class Layer(nn.Module):
 
     def queries_keys_values(self, x: Tensor) -> Tensor:
         """(T, H) -> (T, 3H), what attention is given."""
-        return self.query_key_value(x)
+        return through(self.query_key_value, x)
 
     def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
         """(T, H) -> (T, H); of some rows alone (R, H), which look at all."""
         if rows is None:
-            context = self.attend(self.query_key_value(x), where, self.heads, self.attention_dropout, stream)
+            context = self.attend(through(self.query_key_value, x), where, self.heads, self.attention_dropout, stream)
         else:
             weight, bias, hidden = self.query_key_value.weight, self.query_key_value.bias, x.shape[1]
             key_value = F.linear(x, weight[hidden:], bias[hidden:])
@@ -108,6 +109,6 @@ class Layer(nn.Module):
 
     def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (R, H) from what went into it and what attention gave, both (R, H)."""
-        x = self.attention_norm(dropout_add(x, self.attention_output(context), self.hidden_dropout, stream))
-        inner = self.activation(self.intermediate(x))
-        return self.output_norm(dropout_add(x, self.output(inner), self.hidden_dropout, stream))
+        x = self.attention_norm(dropout_add(x, through(self.attention_output, context), self.hidden_dropout, stream))
+        inner = self.activation(through(self.intermediate, x))
+        return self.output_norm(dropout_add(x, through(self.output, inner), self.hidden_dropout, stream))
