@@ -75,13 +75,13 @@ class _Projected(torch.autograd.Function):
             correct += scored.correct
             if need:
                 grad = scored.gradient
-                ones = grad.new_ones(grad.shape[0], 1)
                 torch.mm(grad, table, out=grad_part)
+                of_rows = grad.new_ones(grad.shape[0], 1)  # what each row's gradient is still to be multiplied with
                 if scored.totals is not None:
-                    ones = scored.totals.reciprocal()
-                    grad_part.mul_(ones)
-                    part = (part * ones).to(part.dtype)
-                grad_bias += ones.t().to(grad.dtype).mm(grad)[0]  # a product: a sum in float32 takes twice as long
+                    inverse = scored.totals.reciprocal()
+                    grad_part.mul_(inverse)
+                    part, of_rows = (part * inverse).to(part.dtype), inverse.to(grad.dtype)
+                grad_bias += of_rows.t().mm(grad)[0]  # a product: a sum in float32 takes twice as long
                 if many:
                     grad_table.add_(grad.t() @ part)
                 elif place == 0:

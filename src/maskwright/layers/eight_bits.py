@@ -18,8 +18,8 @@ from maskwright.errors import BadInput
 from maskwright.layers.attention import Layout
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.looking import FUSED, looked_attention
-from maskwright.layers.onednn import can_fuse
 from maskwright.layers.norm import Norm
+from maskwright.layers.onednn import can_fuse
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import Layer
 

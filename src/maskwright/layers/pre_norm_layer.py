@@ -12,6 +12,7 @@ from maskwright.layers.activations import ACTIVATIONS
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
+from maskwright.layers.onednn import through
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import LayerShape
 
@@ -36,7 +37,7 @@ class PreNormLayer(nn.Module):
 
     def queries_keys_values(self, x: Tensor) -> Tensor:
         """(T, H) -> (T, 3H), what attention is given."""
-        return self.query_key_value(self.attention_norm(x))
+        return through(self.query_key_value, self.attention_norm(x))
 
     def forward(self, x: Tensor, where: Layout, stream: DropoutStream | None, rows: Rows | None = None) -> Tensor:
         """(T, H) -> (T, H). Raises ValueError for `rows`: it computes all."""
@@ -47,6 +48,6 @@ class PreNormLayer(nn.Module):
 
     def after_attention(self, x: Tensor, context: Tensor, stream: DropoutStream | Decided | None) -> Tensor:
         """The layer's output (T, H) from what went into it and what attention gave, both (T, H)."""
-        x = dropout_add(x, self.attention_output(context), self.hidden_dropout, stream)
-        inner = self.activation(self.intermediate(self.output_norm(x)))
-        return dropout_add(x, self.output(inner), self.hidden_dropout, stream)
+        x = dropout_add(x, through(self.attention_output, context), self.hidden_dropout, stream)
+        inner = self.activation(through(self.intermediate, self.output_norm(x)))
+        return dropout_add(x, through(self.output, inner), self.hidden_dropout, stream)

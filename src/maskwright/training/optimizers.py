@@ -160,7 +160,8 @@ class Optimizer:
     def step(self, factor: float) -> None:
         """Move the master by one update at `factor` times the peak rates, and publish it."""
         found = [*self.inner.values()]
-        if len(found) == 1 and isinstance(found[0], AdamW) and self.flat.shards.whole:
+        on_cpu = self.flat.master.device.type == "cpu"
+        if on_cpu and self.flat.shards.whole and len(found) == 1 and isinstance(found[0], AdamW):
             found[0].step_in(self.flat, factor)
             return
         self.flat.settle()
