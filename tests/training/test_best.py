@@ -72,7 +72,7 @@ class Weighed(Around):
 
 
 def regime(**more: Any) -> Recipe:
-    return recipe(**{"log_every": 1, "evaluate_every": 1, "save_every": 3, "keep": 1, "steps": 8, **more})
+    return recipe(**{"log_every": 1, "evaluate_every": 1, "save_every": 3, "keep": 1, "seed": 1, "steps": 8, **more})
 
 
 def ending(folder: Path, asked: Recipe, work: Any) -> tuple[list[str], dict[str, bytes], int, dict[str, Tensor]]:

@@ -212,7 +212,8 @@ def trained(
         if step == 2:
             held_now = dict(optimizer.flat._held)  # pyright: ignore[reportPrivateUsage]
             assert bool(held_now) == (held == 1 and micro_batches == 1)
-            last = torch.cat([gradient.clone() for _, gradient in optimizer.flat.stretches(slice(0, len(optimizer.flat.working)))])
+            whole = slice(0, len(optimizer.flat.working))
+            last = torch.cat([gradient.clone() for _, gradient in optimizer.flat.stretches(whole)])
         optimizer.step(0.5)
     assert last is not None
     return optimizer, norms, last
