@@ -30,7 +30,7 @@ def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def through(one: nn.Module, rows: Tensor) -> Tensor:
     """`one(rows)`, (T, in) -> (T, out); where it is a linear map as torch has it, in half precision by `affine`."""
-    if _fused(rows) and isinstance(one, nn.Linear) and one.bias is not None and not watched(one):
+    if _fused(rows) and isinstance(one, nn.Linear) and not watched(one):
         return _Affine.apply(rows, one.weight, one.bias)  # type: ignore[no-any-return]
     return one(rows)  # type: ignore[no-any-return]
 

@@ -127,7 +127,7 @@ class AdamW:
         peak, beta1, beta2, epsilon = self.numbers
         weights, decay, own, _ = self.parts[number]
         mean, square = self.state[number]
-        torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage]
+        torch.ops.aten._fused_adamw_(
             [weights[stretch]],
             [gradient],
             [mean[stretch]],
