@@ -21,15 +21,15 @@ def can_fuse(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(ops._is_mkldnn_bf16_supported()))
 
 
-def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """rows @ weight.T + bias, (T, in) -> (T, out), without a gradient; in half precision by oneDNN where it can."""
+def affine(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """rows @ weight.T + bias, (T, in) -> (T, out), without a gradient; in bfloat16 on a CPU by oneDNN where it can."""
     if _fused(rows):
         return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")  # type: ignore[no-any-return]
     return F.linear(rows, weight, bias)
 
 
 def through(one: nn.Module, rows: Tensor) -> Tensor:
-    """`one(rows)`, (T, in) -> (T, out); where it is a linear map as torch has it, in half precision by `affine`."""
+    """`one(rows)`, (T, in) -> (T, out); where it is a linear map as torch has it, in bfloat16 by `affine`."""
     if _fused(rows) and isinstance(one, nn.Linear) and not watched(one):
         return _Affine.apply(rows, one.weight, one.bias)  # type: ignore[no-any-return]
     return one(rows)  # type: ignore[no-any-return]
@@ -49,7 +49,7 @@ def _fused(rows: Tensor) -> bool:
 
 class _Affine(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(rows, weight)
         return affine(rows, weight, bias)
 

@@ -10,7 +10,7 @@ the row: the update reads it where it is, a stretch at a time that stays in the 
 working copy.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -123,6 +123,11 @@ class FlatParameters:
         if not self.shards.whole:
             self.shards.ranks.tell_pieces(self.working, self.shards.pieces)
 
+    def publish_stretch(self, stretch: slice) -> None:
+        """The same of a stretch, of a row that is whole."""
+        if self.working.dtype != self.master.dtype:
+            self.working[stretch].copy_(self.master[stretch])
+
     def collect(self, *, first: bool) -> None:
         """Take up the gradients of one backward pass: in place of what is there, or onto it."""
         there = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
@@ -175,16 +180,6 @@ class FlatParameters:
                 start = place.stop
         if start < where.stop:
             yield slice(start, where.stop), None
-
-    def update(self, where: slice, move: Callable[[slice, Tensor], None]) -> None:
-        """Have `move` change each stretch of `where` in the master, given its gradient, and publish it at once.
-
-        The row must be whole, and `where` cuts no parameter.
-        """
-        for stretch, gradient in self.stretches(where):
-            move(stretch, gradient)
-            if self.working.dtype != self.master.dtype:
-                self.working[stretch].copy_(self.master[stretch])
 
     def spend(self) -> None:
         """Let go of the gradient, which has moved the weights."""

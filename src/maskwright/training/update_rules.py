@@ -116,11 +116,10 @@ class AdamW:
         """The same of a row that is whole, which it publishes: a stretch at a time, that stays in the cache."""
         for number, place in enumerate(self.places):
             self.steps[number] += 1
-
-            def move(stretch: slice, gradient: Tensor, number: int = number, start: int = place.start) -> None:
-                self._move(factor, number, slice(stretch.start - start, stretch.stop - start), gradient)
-
-            flat.update(place, move)
+            for stretch, gradient in flat.stretches(place):
+                inside = slice(stretch.start - place.start, stretch.stop - place.start)
+                self._move(factor, number, inside, gradient)
+                flat.publish_stretch(stretch)
         flat.spend()
 
     def _move(self, factor: float, number: int, stretch: slice, gradient: Tensor) -> None:

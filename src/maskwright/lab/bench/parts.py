@@ -31,7 +31,6 @@ WITHIN = {
     "_Products": "attention",
     "_Dropout": "dropout",
     "_Lookup": "embeddings",
-    "Optimizer.step": "optimizer",
 }
 BY_NAME = {
     "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear", "aten::baddbmm", "mkldnn::_linear"),
