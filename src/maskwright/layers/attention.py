@@ -13,7 +13,7 @@ Sequences come in any order; when neighbours have like lengths, little is padded
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.layers.dropout import DropoutStream, keep, keep_
+from maskwright.layers.filler import fill
 
 Way = Literal["plain", "products", "sdpa", "varlen"]
 
@@ -35,6 +36,7 @@ class Layout:
     slots        (T,) int64, row of each token in the padded (N * S) rectangle; None when nothing is padded
     hidden       (N, 1, 1, S) added to the scores: 0 for tokens, the lowest number for padding; None likewise
     causal       a token sees itself and those before it; `hidden` is then (1, 1, S, S): padding is behind all tokens
+    filler       rows behind the last token that are none, see `layers.filler`
     """
 
     cu_seqlens: Tensor
@@ -42,6 +44,7 @@ class Layout:
     slots: Tensor | None
     hidden: Tensor | None
     causal: bool = False
+    filler: int = 0
 
     @property
     def num_sequences(self) -> int:
@@ -51,6 +54,10 @@ class Layout:
     def lengths(self) -> list[int]:
         """Tokens of each sequence. Asks the device."""
         return self.cu_seqlens.diff().tolist()
+
+    def with_filler(self, rows: int) -> "Layout":
+        """The same with so many rows behind the last token; none where nothing is padded: shapes are few then."""
+        return self if self.slots is None else replace(self, filler=rows)
 
 
 def layout(cu_seqlens: Tensor, num_tokens: int, max_seqlen: int, dtype: torch.dtype, *, causal: bool = False) -> Layout:
@@ -77,18 +84,24 @@ def layout(cu_seqlens: Tensor, num_tokens: int, max_seqlen: int, dtype: torch.dt
 
 
 def pad(rows: Tensor, where: Layout) -> Tensor:
-    """(T, ...) -> (N, S, ...), zeros where there is no token."""
+    """(T, ...), and filler -> (N, S, ...), zeros where there is no token."""
     shape = (where.num_sequences, where.max_seqlen, *rows.shape[1:])
     if where.slots is None:
         return rows.view(shape)
     padded = rows.new_zeros((where.num_sequences * where.max_seqlen, *rows.shape[1:]))
-    return padded.index_copy_(0, where.slots, rows).view(shape)
+    return padded.index_copy_(0, where.slots, rows[: len(where.slots)]).view(shape)
 
 
 def unpad(padded: Tensor, where: Layout) -> Tensor:
-    """(N, S, ...) -> (T, ...)."""
+    """(N, S, ...) -> (T, ...), and zeros as filler."""
     rows = padded.reshape(-1, *padded.shape[2:])
-    return rows if where.slots is None else rows.index_select(0, where.slots)
+    if where.slots is None:
+        return rows
+    if not where.filler:
+        return rows.index_select(0, where.slots)
+    taken = rows.index_select(0, F.pad(where.slots, (0, where.filler)))
+    taken[-where.filler :] = 0
+    return taken
 
 
 def _heads(qkv: Tensor, where: Layout, heads: int) -> Tensor:
@@ -145,7 +158,9 @@ def _sdpa(qkv: Tensor, where: Layout, heads: int, rate: float, stream: DropoutSt
     if where.slots is None:
         padded = qkv.view(where.num_sequences, where.max_seqlen, width)
     else:  # index_put's backward is slow, index_copy's is an index_select
-        flat = qkv.new_zeros(where.num_sequences * where.max_seqlen, width).index_copy(0, where.slots, qkv)
+        flat = qkv.new_zeros(where.num_sequences * where.max_seqlen, width).index_copy(
+            0, where.slots, qkv[: len(where.slots)]
+        )
         padded = flat.view(where.num_sequences, where.max_seqlen, width)
     query, key, value = padded.view(*padded.shape[:2], 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)
     mask = None if where.causal else where.hidden
@@ -191,7 +206,7 @@ def plain(
     if stream is not None and rate > 0:  # drawn in the padded shape, so that every way drops the same weights
         shape = (where.num_sequences, heads, where.max_seqlen, where.max_seqlen)
         kept, scale = stream.decide(shape, rate, qkv.dtype)
-    for i, rows in enumerate(qkv.split(where.lengths())):
+    for i, rows in enumerate(qkv[: len(qkv) - where.filler].split(where.lengths())):
         s = rows.shape[0]
         query, key, value = rows.view(s, 3, heads, width).permute(1, 2, 0, 3)  # (A, S_i, D) each
         scores = query @ key.transpose(1, 2) / math.sqrt(width)
@@ -202,7 +217,7 @@ def plain(
         if kept is not None:
             weights = weights * scale * (kept[i, :, :s, :s] != 0)
         outs.append((weights @ value).transpose(0, 1).reshape(s, heads * width))
-    return torch.cat(outs), all_weights
+    return fill(torch.cat(outs), where.filler), all_weights
 
 
 def best_way(qkv: Tensor, heads: int) -> Way:

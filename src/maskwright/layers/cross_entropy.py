@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.layers.compiled import can_compile, compiled
+from maskwright.layers.filler import fill, lacking
 from maskwright.layers.onednn import affine
 
 CHUNK = 1024
@@ -41,14 +42,14 @@ class Scored(NamedTuple):
 
     loss      sum of its rows, (): float32
     correct   hits, (): int64
-    gradient  of the scores (m, V), in their place; where there are totals, times the total of its row
-    totals    (m, 1) float32, or None
+    gradient  of the scores (m, V), in their place, times the total of its row
+    totals    (m, 1) float32
     """
 
     loss: Tensor
     correct: Tensor
     gradient: Tensor
-    totals: Tensor | None
+    totals: Tensor
 
 
 class _Projected(torch.autograd.Function):
@@ -70,18 +71,15 @@ class _Projected(torch.autograd.Function):
             rows.tensor_split(chunks), targets.tensor_split(chunks), grad_rows.tensor_split(chunks), strict=True
         )
         for place, (part, target, grad_part) in enumerate(pieces):
+            part = fill(part, lacking(len(part), part))
             scored = (_on_cpu if on_cpu else _on_gpu)(affine(part, table, bias), target)
             loss += scored.loss
             correct += scored.correct
             if need:
-                grad = scored.gradient
-                torch.mm(grad, table, out=grad_part)
-                of_rows = grad.new_ones(grad.shape[0], 1)  # what each row's gradient is still to be multiplied with
-                if scored.totals is not None:
-                    inverse = scored.totals.reciprocal()
-                    grad_part.mul_(inverse)
-                    part, of_rows = (part * inverse).to(part.dtype), inverse.to(grad.dtype)
-                grad_bias += of_rows.t().mm(grad)[0]  # a product: a sum in float32 takes twice as long
+                grad, inverse = scored.gradient, scored.totals.reciprocal()
+                torch.mul((grad @ table)[: len(target)], inverse[: len(target)], out=grad_part)
+                grad_bias += inverse.to(grad.dtype).t().mm(grad)[0]  # a product: a sum in float32 takes twice as long
+                part = (part * inverse).to(part.dtype)
                 if many:
                     grad_table.add_(grad.t() @ part)
                 elif place == 0:
@@ -100,9 +98,20 @@ class _Projected(torch.autograd.Function):
         return grad_rows.mul_(scale), grad_table.mul_(scale), grad_bias.mul_(scale), None
 
 
-def _on_cpu(scores: Tensor, target: Tensor) -> Scored:
-    """As powers where these are exact, else as shares: a few rows at a time, in the scores' place."""
-    wanted = target[:, None]
+def _on_cpu(all_scores: Tensor, target: Tensor) -> Scored:
+    """As powers where these are exact, else as shares: a few rows at a time, in the scores' place.
+
+    Of scores (m + filler, V) those of the filler become a gradient of zeros.
+    """
+    scores, wanted = all_scores[: len(target)], target[:, None]
+    loss, correct, totals = _scored(scores, wanted)
+    all_scores[len(target) :] = 0
+    totals = F.pad(totals, (0, 0, 0, len(all_scores) - len(scores)), value=1.0)
+    return Scored(loss, correct, all_scores, totals)
+
+
+def _scored(scores: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, hits and totals; the gradient is in the scores' place."""
     if scores.dtype == torch.bfloat16:
         # positive numbers have the order of their bits, and whole numbers are compared four times as fast
         best = torch.cat([some.amax(-1, keepdim=True) for some in scores.view(torch.int16).split(FEW)])
@@ -112,17 +121,17 @@ def _on_cpu(scores: Tensor, target: Tensor) -> Scored:
     return _shares(scores, wanted)
 
 
-def _powers(scores: Tensor, wanted: Tensor, best: Tensor) -> Scored:
+def _powers(scores: Tensor, wanted: Tensor, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     of_target = scores.gather(1, wanted)
     totals = torch.cat([some.exp_().sum(-1, keepdim=True, dtype=torch.float32) for some in scores.split(FEW)])
     hit = scores.gather(1, wanted).float()
     exact = totals - hit + of_target.float().exp()  # the target's own power, not rounded: no loss is below zero
     loss = (exact.log() - of_target).sum()
     _set(scores, wanted, hit - totals)
-    return Scored(loss, (of_target == best).sum(), scores, totals)
+    return loss, (of_target == best).sum(), totals
 
 
-def _shares(scores: Tensor, wanted: Tensor) -> Scored:
+def _shares(scores: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     loss = torch.zeros((), dtype=torch.float32)
     correct = torch.zeros((), dtype=torch.int64)
     for some, of_them in zip(scores.split(FEW), wanted.split(FEW), strict=True):
@@ -133,7 +142,7 @@ def _shares(scores: Tensor, wanted: Tensor) -> Scored:
         correct += (hit == best).sum()
         _set(shares, of_them, hit - 1)
         some.copy_(shares)
-    return Scored(loss, correct, scores, None)
+    return loss, correct, torch.ones(len(scores), 1)
 
 
 def _set(scores: Tensor, wanted: Tensor, numbers: Tensor) -> None:
@@ -142,7 +151,7 @@ def _set(scores: Tensor, wanted: Tensor, numbers: Tensor) -> None:
 
 
 def _on_gpu(scores: Tensor, target: Tensor) -> Scored:
-    return Scored(*_fused()(scores, target), None)
+    return Scored(*_fused()(scores, target), torch.ones(len(scores), 1, device=scores.device))
 
 
 def at_once(scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.filler import fill
 from maskwright.layers.gelu_tanh import gelu_tanh
 from maskwright.layers.onednn import can_fuse, watched
 from maskwright.layers.row_attention import Rows
@@ -116,7 +117,7 @@ def looked_attention(qkv: Tensor, where: Layout, heads: int) -> Tensor:
     context = qkv.new_empty(n, s, heads, width)
     torch.div(sums[..., :width], sums[..., width:], out=context.transpose(1, 2))
     rows = context.view(n * s, heads * width)
-    return rows if slots is None else rows.index_select(0, slots)
+    return rows if slots is None else fill(rows.index_select(0, slots), where.filler)
 
 
 def _parts(qkv: Tensor, where: Layout, heads: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
@@ -126,13 +127,14 @@ def _parts(qkv: Tensor, where: Layout, heads: int) -> tuple[Tensor, Tensor, Tens
     n, width = where.num_sequences, qkv.shape[1] // (3 * heads)
     even = STRIDE if qkv.dtype == torch.bfloat16 else 1
     s = -(-where.max_seqlen // even) * even
+    tokens = len(qkv) - where.filler
     rows, here, slots = qkv, None, where.slots
     if s != where.max_seqlen:
-        slots = torch.arange(len(qkv)) if slots is None else slots
+        slots = torch.arange(tokens) if slots is None else slots
         slots = slots + torch.div(slots, where.max_seqlen, rounding_mode="floor") * (s - where.max_seqlen)
     if slots is not None:
         # where there is no token stands some row, whose query nobody reads and whose value is zero
-        source = torch.zeros(n * s, dtype=torch.int64).index_copy_(0, slots, torch.arange(len(qkv)))
+        source = torch.zeros(n * s, dtype=torch.int64).index_copy_(0, slots, torch.arange(tokens))
         rows, here = qkv.index_select(0, source), qkv.new_zeros(n * s).index_fill_(0, slots, 1).view(n, 1, s)
     parts = rows.view(n, s, 3, heads, width).transpose(1, 3)  # (N, A, 3, S, D)
     query, key = qkv.new_empty(n, heads, s, width), qkv.new_empty(n, heads, s, width)

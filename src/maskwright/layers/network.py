@@ -14,6 +14,7 @@ from maskwright.batch import Batch
 from maskwright.errors import BadInput
 from maskwright.layers.attention import Layout, layout, plain
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.filler import fill, lacking, tokens_of
 from maskwright.layers.initial import start
 from maskwright.layers.pre_norm_layer import PreNormLayer
 from maskwright.layers.row_attention import some_rows
@@ -111,9 +112,14 @@ class Network(nn.Module):
         rows   (R,) int64, ascending: then (R, H), the same at these rows; what nobody reads is not computed
         """
         x, where = self._embedded(batch, stream)
-        few = some_rows(rows, where) if rows is not None and len(self.layers) and not self.causal else None
+        where = where.with_filler(lacking(len(x), x))
+        x, read = fill(x, where.filler), len(x)
+        few = None
+        if rows is not None and len(self.layers) and not self.causal:
+            few, read = some_rows(rows, where).with_filler(lacking(len(rows), x)), len(rows)
         for place, layer in enumerate(self.layers, 1):
             x = layer(x, where, stream, few if place == len(self.layers) else None)
+        x = tokens_of(x, read)
         if rows is not None and few is None:
             x = x.index_select(0, rows)
         return x if self.final is None else self.final(x)

@@ -30,9 +30,16 @@ def affine(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def through(one: nn.Module, rows: Tensor) -> Tensor:
     """`one(rows)`, (T, in) -> (T, out); where it is a linear map as torch has it, in bfloat16 by `affine`."""
-    if _fused(rows) and isinstance(one, nn.Linear) and not watched(one):
-        return _Affine.apply(rows, one.weight, one.bias)  # type: ignore[no-any-return]
+    if isinstance(one, nn.Linear) and not watched(one):
+        return mapped(rows, one.weight, one.bias)
     return one(rows)  # type: ignore[no-any-return]
+
+
+def mapped(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`affine` with a gradient."""
+    if _fused(rows):
+        return _Affine.apply(rows, weight, bias)  # type: ignore[no-any-return]
+    return F.linear(rows, weight, bias)
 
 
 def watched(one: nn.Module) -> bool:

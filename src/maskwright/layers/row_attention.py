@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.layers.attention import Layout, has_varlen, layout, pad, unpad, varlen
@@ -19,12 +20,17 @@ from maskwright.layers.dropout import DropoutStream, dropout
 class Rows:
     """Some rows of a flat batch.
 
-    index    (R,) int64, ascending
+    index    (R,) int64, ascending; behind them any rows, as filler
     where    how they lie in their sequences, as a batch of their own
     """
 
     index: Tensor
     where: Layout
+
+    def with_filler(self, rows: int) -> "Rows":
+        """The same with so many rows behind them, see `Layout.with_filler`."""
+        where = self.where.with_filler(rows)
+        return Rows(F.pad(self.index, (0, where.filler)), where)
 
 
 def some_rows(index: Tensor, where: Layout) -> Rows:

@@ -7,14 +7,13 @@ Self-attention and a feed-forward network, each followed by dropout, residual an
 from collections.abc import Callable
 from typing import Protocol
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
 from maskwright.layers.attention import Layout, attention
 from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
 from maskwright.layers.norm import Norm
-from maskwright.layers.onednn import through
+from maskwright.layers.onednn import mapped, through
 from maskwright.layers.row_attention import Rows, row_attention
 
 
@@ -101,9 +100,9 @@ class Layer(nn.Module):
             context = self.attend(through(self.query_key_value, x), where, self.heads, self.attention_dropout, stream)
         else:
             weight, bias, hidden = self.query_key_value.weight, self.query_key_value.bias, x.shape[1]
-            key_value = F.linear(x, weight[hidden:], bias[hidden:])
+            key_value = mapped(x, weight[hidden:], bias[hidden:])
             x = x.index_select(0, rows.index)
-            query = F.linear(x, weight[:hidden], bias[:hidden])
+            query = mapped(x, weight[:hidden], bias[:hidden])
             context = row_attention(query, key_value, rows, where, self.heads, self.attention_dropout, stream)
         return self.after_attention(x, context, stream)
 

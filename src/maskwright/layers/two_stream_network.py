@@ -16,6 +16,7 @@ from maskwright.errors import BadInput
 from maskwright.layers.activations import ActivationName
 from maskwright.layers.attention import Layout, layout
 from maskwright.layers.dropout import DropoutStream, dropout
+from maskwright.layers.filler import fill, lacking, tokens_of
 from maskwright.layers.initial import start
 from maskwright.layers.lookup import lookup
 from maskwright.layers.relative_attention import Biases, plain
@@ -228,14 +229,22 @@ class TwoStreamNetwork(nn.Module):
     ) -> Iterator[Streams]:
         """L + 1 times both streams. Of the last layer contents are computed only with `all_contents`."""
         batch.check_read_by(self.name, self.reads)
-        where = layout(batch.cu_seqlens, batch.num_tokens, batch.max_seqlen, self.token.dtype)
+        like = self.token
+        where = layout(batch.cu_seqlens, batch.num_tokens, batch.max_seqlen, like.dtype)
+        where = where.with_filler(lacking(batch.num_tokens, like))
         length = self._length(memory, where)
         some = None if rows is None else some_rows(rows, where)
-        content = dropout(lookup(self.token, batch.token_ids), self.config.dropout, stream)
+        sights = self._sights(batch, where, some, length)
+        content = fill(dropout(lookup(self.token, batch.token_ids), self.config.dropout, stream), where.filler)
         predicted = None
         if some is not None:
+            some = some.with_filler(lacking(len(some.index), like))
             predicted = dropout(self.mask[0].expand(len(some.index), -1), self.config.dropout, stream)
-        sights = self._sights(batch, where, some, length)
+
+        def streams() -> Streams:
+            asked = None if predicted is None or rows is None else tokens_of(predicted, len(rows))
+            return Streams(tokens_of(content, batch.num_tokens), asked)
+
         table = distance_table(
             batch.max_seqlen,
             length,
@@ -249,7 +258,7 @@ class TwoStreamNetwork(nn.Module):
         ways = None
         if batch.backward is not None:
             ways = torch.stack([~batch.backward, batch.backward], 1).to(table.dtype)
-        yield Streams(content, predicted)
+        yield streams()
         for place, layer in enumerate(cast("list[TwoStreamLayer]", self.layers)):
             if batch.num_tokens:
                 keys = layer.attention.keys(content, where, None if memory is None else memory[place], table, ways)
@@ -257,7 +266,7 @@ class TwoStreamNetwork(nn.Module):
                     predicted = layer(predicted, some.where, keys, sights[1], stream)
                 if all_contents or place + 1 < len(self.layers):
                     content = layer(content, where, keys, sights[0], stream)
-            yield Streams(content, predicted)
+            yield streams()
 
     def _sights(self, batch: Batch, where: Layout, some: Rows | None, memory: int) -> list[Sight]:
         """What contents see, and what predictions see where there are some."""

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from maskwright.batch import Batch
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
 from maskwright.layers.cross_entropy import plain, projected_cross_entropy
+from maskwright.layers.filler import fill, lacking, tokens_of
 from maskwright.layers.norm import Norm
+from maskwright.layers.onednn import through
 from maskwright.layers.weight_names import WeightName, weight_and_bias
 from maskwright.objectives.head import Encoder
 from maskwright.objectives.tally import Tally
@@ -48,7 +50,8 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(M, H) -> (M, E), what is multiplied with the token table."""
-        return self.norm(self.activation(self.dense(rows)))
+        filled = fill(rows, lacking(len(rows), rows))
+        return tokens_of(self.norm(self.activation(through(self.dense, filled))), len(rows))
 
     def scores(self, rows: Tensor, table: Tensor) -> Tensor:
         """(M, H) -> (M, V) logits."""
