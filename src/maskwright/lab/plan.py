@@ -24,7 +24,7 @@ from maskwright.training.causal_recipe import Recipe as CausalRecipe
 from maskwright.training.masked_recipe import Recipe, later_phase
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
-from maskwright.training.run import PRECISIONS, device_for, keep_memory
+from maskwright.training.run import device_for, in_precision, keep_memory
 from maskwright.training.work import Work
 
 AnyRecipe = Recipe | CausalRecipe
@@ -42,7 +42,7 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
     work: Work = module_of(recipe.recipe).build(recipe, corpus)
     work.module.to(device)
     recompute(work.module, recipe.training.recompute)
-    optimizer = Optimizer(work.module, recipe.optimizer, PRECISIONS[recipe.training.precision])
+    optimizer = Optimizer(work.module, recipe.optimizer, in_precision(work.module, recipe.training.precision))
     return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
 
 

@@ -35,6 +35,7 @@ from maskwright.training.signals import Abandoned, Stop, hurried, stop_signals
 from maskwright.training.work import Carries, Joined, Share, Work, number_of, share_of
 
 Made = TypeVar("Made")
+Precision = Literal["bf16", "float32", "fp8"]
 
 
 class TrainingConfig(Config):
@@ -62,8 +63,9 @@ class TrainingConfig(Config):
     """optimizer: each process keeps and saves a piece of master and optimizer, 12 of a weight's 18 bytes in bf16."""
     clip: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Longest gradient; longer ones are scaled down to it. none: never."""
-    precision: Literal["bf16", "float32"] = "bf16"
-    """Of the arithmetic; weights, optimizer and evaluation are float32 in both."""
+    precision: Precision = "bf16"
+    """Of the arithmetic: bf16, float32 or, as an experiment, fp8, in which linear maps of layers multiply 8-bit floats
+    and all else is bf16. Weights, optimizer and evaluation are float32 in all."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
     are no faster."""

@@ -14,6 +14,7 @@ import torch
 from maskwright.config import Config, plain
 from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput, MaskwrightError
+from maskwright.layers import fp8
 from maskwright.layers.attention import why_padded
 from maskwright.layers.compiled import can_compile, compile_layers, missing
 from maskwright.layers.recompute import recompute
@@ -27,7 +28,8 @@ from maskwright.training.ranks import ALONE, Ranks, all_ranks
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
 from maskwright.training.work import Work, judge_of
 
-PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32}
+PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32, "fp8": torch.bfloat16}
+"""What the network reads its weights in."""
 BF16_SINCE = (8, 0)
 
 
@@ -73,6 +75,13 @@ def compiles(wanted: str, device: torch.device) -> bool:
     return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
 
 
+def in_precision(network: torch.nn.Module, precision: str) -> torch.dtype:
+    """Let the network multiply so; what it reads its weights in. Before its parameters are laid out."""
+    if precision == "fp8":
+        fp8.in_fp8(network)
+    return PRECISIONS[precision]
+
+
 def capability_of(device: torch.device) -> tuple[int, int] | None:
     """What an NVIDIA GPU can do, as NVIDIA counts it; None for all else."""
     nvidia = device.type == "cuda" and torch.version.hip is None
@@ -80,16 +89,24 @@ def capability_of(device: torch.device) -> tuple[int, int] | None:
 
 
 def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
-    """BadInput for bf16 on a GPU that has no such arithmetic: torch would make it of float32, slower than that.
+    """BadInput for bf16 or fp8 on a GPU that has no such arithmetic.
+
+    torch would make bf16 of float32, slower than that.
 
     capability   see `capability_of`
     """
-    if precision == "bf16" and capability is not None and capability < BF16_SINCE:
-        here, since = (".".join(map(str, version)) for version in (capability, BF16_SINCE))
-        raise BadInput(
-            f"this GPU has no bf16 (compute capability {here}; Ampere, {since}, is the first that has): take "
-            "--training.precision float32"
-        )
+    if capability is None:
+        return
+    for name, first, since, instead in (
+        ("bf16", "Ampere", BF16_SINCE, "float32"),
+        ("fp8", "Ada", fp8.SINCE, "bf16"),
+    ):
+        if precision == name and capability < since:
+            here, there = (".".join(map(str, version)) for version in (capability, since))
+            raise BadInput(
+                f"this GPU has no {name} (compute capability {here}; {first}, {there}, is the first that has): take "
+                f"--training.precision {instead}"
+            )
 
 
 def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.device, progress: Progress = silent) -> None:
@@ -185,12 +202,15 @@ def run(
                 return None
             work = build(folder.resumed is None)
             work.module.to(device)
-            if device.type == "cuda" and training.precision == "bf16" and (reason := why_padded(device)):
+            if device.type == "cuda" and training.precision != "float32" and (reason := why_padded(device)):
                 progress.say(f"sequences are padded inside attention, which is slower: {reason}")
+            if training.precision == "fp8" and device.type == "cpu":
+                progress.say("training.precision fp8 on a CPU: the same numbers, multiplied as bf16, and slower")
+            dtype = in_precision(work.module, training.precision)
             compile_as_wanted(work.module, training.compile, device, progress)
             recompute(work.module, training.recompute)
             sharers = ALONE if training.shard == "none" else ranks
-            moved = Optimizer(work.module, optimizer, PRECISIONS[training.precision], factors(work.module), sharers)
+            moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)
             if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
                 return stopped
             if (judge := judge_of(work)) is not None:

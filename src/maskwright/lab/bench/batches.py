@@ -66,7 +66,7 @@ def resolved_for(corpus: str, recipe: str, *, sequences: int, length: int) -> tu
     from maskwright.recipes import stepwise
 
     opened = Corpus.open(corpus)
-    sizes = {
+    sizes: dict[str, Any] = {
         "training.batch_sequences": sequences,
         "training.micro_sequences": 32,
         "layout.max_length": length,
@@ -74,6 +74,8 @@ def resolved_for(corpus: str, recipe: str, *, sequences: int, length: int) -> tu
     }
     module = stepwise(recipe)
     start = plain(module.recipe("tiny", corpus, opened.tokenizer.vocab_size))
+    if start.get("layout", {}).get("kind") == "languages" and not opened.manifest.languages:
+        sizes |= {"layout.kind": "full_sentences", "model.n_langs": 1}  # XLM's, on text of one language
     known = {key: size for key, size in sizes.items() if key.split(".")[1] in start.get(key.split(".")[0], {})}
     return module, checked(module.Recipe, override(start, known), "bench"), opened
 

@@ -22,10 +22,10 @@ from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.tally import Tally
-from maskwright.training.loop import TrainingConfig, ahead, gradients
+from maskwright.training.loop import Precision, TrainingConfig, ahead, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.run import PRECISIONS, compiles, device_for, keep_memory
+from maskwright.training.run import compiles, device_for, in_precision, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
 
@@ -103,7 +103,7 @@ def masked(shape: Shape, step: int) -> Batch:
 
 def trainer(
     shape: Shape,
-    precision: Literal["bf16", "float32"] = "bf16",
+    precision: Precision = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
     recomputed: Recompute = "none",
@@ -115,7 +115,7 @@ def trainer(
     if compiles(compile, device):
         compile_layers(work.module)
     recompute(work.module, recomputed)
-    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), PRECISIONS[precision])
+    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), in_precision(work.module, precision))
     training, stop = TrainingConfig(precision=precision), Stop()
     work.module.train()
 
@@ -131,7 +131,7 @@ def measure(
     *,
     shape: dict[str, Any],
     seconds: float,
-    precision: Literal["bf16", "float32"] = "bf16",
+    precision: Precision = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
     recomputed: Recompute = "none",

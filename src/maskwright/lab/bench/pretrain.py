@@ -36,6 +36,8 @@ class Terms:
     rounds: int
     threads: int
     dropout: float = DROPOUT
+    precision: str = "bf16"
+    """Ours, in `pretrain`; transformers has the faster of its own."""
 
 
 def rival_there() -> bool:
@@ -65,9 +67,10 @@ def compare(
 
 
 def _compare_at(shape: Shape, terms: Terms, corpus: str | None, alone: bool, progress: Progress) -> Result:
-    module, text, own = "ours", dict[str, Any](), dict[str, Any]()
+    module, text, own = "ours", dict[str, Any](), dict[str, Any](precision=terms.precision)
     if corpus is not None:
-        module, text, own = "recipes", {"corpus": corpus}, {"recipe": "bert"}
+        module, text = "recipes", {"corpus": corpus}
+        own = {"recipe": "bert", "changes": {"training.precision": terms.precision}}
         shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
     given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout, **text}
     sides = [

@@ -20,7 +20,7 @@ from maskwright.training.evaluation import totals
 from maskwright.training.loop import ahead, gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.run import PRECISIONS, compiles, device_for, keep_memory
+from maskwright.training.run import compiles, device_for, in_precision, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
 
@@ -50,7 +50,7 @@ def measure(
     work.module.to(device)
     if compiles(recipe.training.compile, device):
         compile_layers(work.module)
-    optimizer = Optimizer(work.module, recipe.optimizer, PRECISIONS[recipe.training.precision])
+    optimizer = Optimizer(work.module, recipe.optimizer, in_precision(work.module, recipe.training.precision))
     work.module.train()
     if not racer.begin_steps():
         return {"looks": 0}
