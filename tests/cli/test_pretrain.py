@@ -228,6 +228,33 @@ def test_a_compiled_run_goes_on_bit_for_bit(corpus: Path, tmp_path: Path) -> Non
     assert whole == cut
 
 
+def test_a_run_in_fp8_learns_and_goes_on_bit_for_bit(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its evaluation and its model are float32 like those of all runs."""
+    line = [
+        "pretrain",
+        "bert",
+        "--corpus",
+        str(corpus),
+        *SMALL,
+        "--training.precision",
+        "fp8",
+        "--training.steps",
+        "14",
+    ]
+    assert main([*line, "--out", str(tmp_path / "whole")]) == 0
+    assert "multiplied as bf16" in capsys.readouterr().err
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "model")
+    shutil.rmtree(checkpoint.folder_of(tmp_path / "cut", 14))
+    assert main([*line, "--out", str(tmp_path / "cut")]) == 0
+    whole, cut = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+    entries = read_metrics(tmp_path / "whole")
+    assert len(entries) == 14 and entries[-1]["loss"] < entries[0]["loss"]
+
+
 def test_a_finished_run_says_so_and_its_recipe_repeats_it(
     corpus: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
