@@ -32,9 +32,10 @@ TIMES = ("timing",)
 
 
 @pytest.fixture(autouse=True)
-def _several_held_out_batches() -> Iterator[None]:
+def _several_held_out_batches_and_no_hurry() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masked_sequences, "HELD_OUT_BATCH", 4)
+        patch.setattr(signals, "PATIENCE", 300.0)  # on a busy machine a step may take longer than a user would wait
         yield
 
 

@@ -5,7 +5,7 @@ mantissa), gradients in E5M2. Each tensor is scaled by a power of two of its own
 the upper half of the format's range; sums are float32, results bfloat16. Biases, attention's own products, norms and
 prediction heads stay as they are.
 
-On GPUs with such arithmetic (compute capability 8.9) a product takes half the time of one in bfloat16. Elsewhere the
+GPUs with such arithmetic (compute capability 8.9) multiply twice as many of them a second as of bfloat16. Elsewhere the
 numbers are the same and it takes longer, since they are multiplied as bfloat16: that shows what a loss makes of it.
 """
 
