@@ -226,7 +226,7 @@ def test_reading_takes_little_more_memory_than_the_model(tmp_path: Path) -> None
     script = """
 import sys, resource, torch
 from pathlib import Path
-from maskwright.inference.encoder import load
+from maskwright.inference.encoder_loading import load
 def peak():
     return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) * 1024
 load(sys.argv[2])

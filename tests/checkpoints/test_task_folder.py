@@ -13,7 +13,7 @@ from maskwright.checkpoints.task_folder import TASK, TASK_WEIGHTS, TaskFile, rea
 from maskwright.checkpoints.task_part import Asks
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
-from maskwright.inference.encoder import load as load_encoder
+from maskwright.inference.encoder_loading import load as load_encoder
 from maskwright.inference.exporting import export_model
 from maskwright.layers.features import FeaturesConfig
 from maskwright.training.finetuning import Finetuning, finetuning

@@ -88,7 +88,7 @@ WORDS = ["mat", "mat", "of", "of", "paris", "of", "cat", "of"]
 @pytest.mark.parametrize("words", [WORDS, 20 * WORDS], ids=["one window", "several windows"])
 def test_a_crf_answers_what_may_be_alone(words: list[str], tmp_path: Path, model: Path, tagged: Path) -> None:
     """Where I-PLACE has by far the highest score of all tags, none begins with it, in no window."""
-    from maskwright.inference.encoder import load
+    from maskwright.inference.encoder_loading import load
 
     illegal: dict[str, bool] = {}
     for top in ("linear", "crf"):

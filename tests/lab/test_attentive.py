@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright.inference.encoder import Encoder, network
+from maskwright.inference.encoder import Encoder
 from maskwright.lab.attentive import TOGETHER, AttentiveProbe, TokenStates, learn, moments, shares, token_states
 from maskwright.models.bert import BertConfig
 from maskwright.text.samples import sample
 from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.pretraining import network
 
 
 def test_token_states_are_the_token_vectors_of_each_layer():

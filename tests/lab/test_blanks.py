@@ -5,11 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from maskwright.inference.encoder import Encoder, network
+from maskwright.inference.encoder import Encoder
 from maskwright.lab.blanks import draw_blanks, fill_blanks
 from maskwright.models.bert import BertConfig
 from maskwright.text.samples import sample
 from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.pretraining import network
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,13 @@ from collections import Counter
 
 import numpy as np
 
-from maskwright.inference.encoder import Encoder, network
+from maskwright.inference.encoder import Encoder
 from maskwright.lab.neighbours import Occurrences, choose_words, find_company, nearest, words_in_context
 from maskwright.models.bert import BertConfig
 from maskwright.text.samples import sample
 from maskwright.text.words import find_segmenter
 from maskwright.tokenizers.wordpiece import WordPiece
+from maskwright.training.pretraining import network
 
 
 def made_up(number, width=6, vocabulary=12, sentences=15, seed=0):

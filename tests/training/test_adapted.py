@@ -12,7 +12,7 @@ from torch import Tensor
 from maskwright.checkpoints.adapter_folder import fingerprint
 from maskwright.checkpoints.task_part import TaskPart, head_class
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import load
+from maskwright.inference.encoder_loading import load
 from maskwright.inference.exporting import export_model
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.low_rank import STACKED, LoraConfig, Target

@@ -14,7 +14,7 @@ from maskwright.checkpoints.folder import write_folder
 from maskwright.checkpoints.span_settings import SpanSettings
 from maskwright.checkpoints.task_part import TaskPart, head_class, read_task
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import load as load_encoder
+from maskwright.inference.encoder_loading import load as load_encoder
 from maskwright.inference.exporting import export_model
 from maskwright.models import published
 from maskwright.training.finetuning import Finetuning, finetuning

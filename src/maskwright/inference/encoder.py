@@ -16,11 +16,7 @@ import torch
 from torch import Tensor
 
 from maskwright.batch import Batch, Integers, flat_batch
-from maskwright.checkpoints.adapter_folder import is_adapter, read_adapter
-from maskwright.checkpoints.folder import ModelFolder, read_folder
-from maskwright.checkpoints.sentence_vectors import SentenceVectors, read_sentence_vectors
-from maskwright.checkpoints.task_folder import TaskFile, check_task, fill_task, one_task, read_task_file
-from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
+from maskwright.checkpoints.sentence_vectors import SentenceVectors
 from maskwright.errors import BadInput
 from maskwright.inference.adapters import task_of
 from maskwright.inference.answers import Answers
@@ -39,18 +35,13 @@ from maskwright.tasks.data import SplitData
 from maskwright.tasks.inputs import transformer_inputs
 from maskwright.tasks.predictions import Prediction
 from maskwright.tasks.span_answers import Answered
-from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.tokenizers.tokenizer import Tokenizer
-from maskwright.training.finetuning import AS_IS, finetuning
-from maskwright.training.pretraining import Pretraining, network
+from maskwright.training.pretraining import Pretraining
 
 Pooling = Literal["mean", "cls", "pooler"]
 Vectors = npt.NDArray[np.float32]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-INT8 = "int8"
-"""What `load` takes beside these: products of 8-bit integers, all else in float32 and attention in bfloat16."""
 TOKEN_BUDGET = 4096  # of a batch; more gains nothing on a CPU, and a laptop's memory holds it
 
 
@@ -123,7 +114,7 @@ class Encoder:
         BadInput for an adapter of another encoder.
         """
         if self._eight_bits:
-            raise BadInput(f"{self._where} is in {INT8}, which an adapter cannot change: load it in another dtype")
+            raise BadInput(f"{self._where} is in int8, which an adapter cannot change: load it in another dtype")
         other = copy(self)
         other.task = task_of(folder, self.model.encoder)
         other.task.model.eval().requires_grad_(False)
@@ -392,71 +383,3 @@ class Encoder:
         known = self.tokenizer.vocab_size
         names = [self.tokenizer.id_to_token(i) if i < known else f"[unused row {i}]" for i in ids]
         return [Candidate(*each) for each in zip(names, ids, probabilities, strict=True)]
-
-
-def load(
-    folder: str | Path, *, adapter: str | Path | None = None, dtype: str = "float32", device: str = "cpu"
-) -> Encoder:
-    """See `maskwright.load`."""
-    if adapter is None and is_adapter(folder):
-        adapter, folder = folder, read_adapter(folder).base
-        if not Path(folder).is_dir():
-            raise BadInput(f"{adapter} belongs to the encoder {folder}, which is not there: load(encoder, adapter=...)")
-    if adapter is not None:
-        return load(folder, dtype=dtype, device=device).adapted(adapter)
-    if dtype == INT8:
-        if device != "cpu":
-            raise BadInput(f"dtype {INT8} is for processors: take bfloat16 on {device}")
-        return load(folder).in_eight_bits()
-    if dtype not in DTYPES:
-        raise BadInput(f"dtype {dtype!r}: there are {', '.join((*DTYPES, INT8))}")
-    found = read_folder(folder)
-    tokenizer = load_tokenizer(found.path)
-    if tokenizer.vocab_size > found.config.vocab_size:
-        raise BadInput(
-            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the network {found.config.vocab_size}: "
-            "they do not belong together"
-        )
-    part, above = read_task(found.path), read_task_file(found.path)
-    if part is not None or above is not None:
-        return _load_task(found, part, above, tokenizer, dtype, device)
-    model = network(found.config, found.heads, "meta")
-    found.check(model.weight_names(), model)  # before there is memory for what config.json claims
-    model = model.to_empty(device=device_of(device))
-    found.fill(model.weight_names(), model)
-    said = read_sentence_vectors(found.path)
-    return Encoder(model.to(DTYPES[dtype]), tokenizer, has_pooler=found.has_pooler, where=str(folder), sentences=said)
-
-
-def _load_task(
-    found: ModelFolder, said: TaskPart | None, above: TaskFile | None, tokenizer: Tokenizer, dtype: str, device: str
-) -> Encoder:
-    """An encoder that was fine-tuned, with its task: that of config.json, or that of task.json."""
-    found = found.of_encoder()
-    part = one_task(found.path, said, above)
-    model = finetuning(found.config, part, 0, "meta", features=above.features if above else AS_IS)
-    if model.head.pools and not found.has_pooler:
-        raise BadInput(f"{found.path}: the pooler's tensors are missing, and its head reads through them")
-    found.check(model.encoder_names(), model)
-    if above is not None:
-        check_task(found.path, model)
-    model = model.to_empty(device=device_of(device))
-    found.fill(model.encoder_names(), model)
-    if above is not None:
-        fill_task(found.path, model)
-    else:
-        fill_head(found.path, model.head.weight_names, model.head)
-    model = model.to(DTYPES[dtype])
-    encoder = Pretraining(model.encoder, {})
-    task = Task(part, model, above)
-    return Encoder(encoder, tokenizer, has_pooler=found.has_pooler, where=str(found.path), task=task)
-
-
-def device_of(name: str) -> torch.device:
-    """The device of that name; BadInput where it is not here."""
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"device {name!r} is not here ({str(error).splitlines()[0]}): take cpu") from None
-    return device

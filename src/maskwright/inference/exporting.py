@@ -9,7 +9,8 @@ from maskwright.checkpoints.published import publish
 from maskwright.checkpoints.sentence_vectors import SentenceVectors, write_sentence_vectors
 from maskwright.checkpoints.task_folder import TASK, TaskFile, write_composite
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder, load
+from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder_loading import load
 from maskwright.models.bert import BertConfig
 from maskwright.tasks.answering import Task
 from maskwright.tokenizers.wordpiece import WordPiece

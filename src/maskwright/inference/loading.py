@@ -4,7 +4,7 @@ from pathlib import Path
 
 from maskwright.checkpoints.static_folder import model_type_of
 from maskwright.errors import BadInput
-from maskwright.inference import encoder
+from maskwright.inference import encoder_loading
 from maskwright.inference.bag_of_words import BagOfWords, load_bag_of_words
 from maskwright.inference.elmo import ElmoEncoder, load_elmo
 from maskwright.inference.encoder import Encoder
@@ -27,13 +27,13 @@ def load(
         return load_graph(graph, dtype=dtype, device=device)
     kind = model_type_of(folder)
     if kind not in (*STATIC, "elmo"):
-        return encoder.load(folder, adapter=adapter, dtype=dtype, device=device)
+        return encoder_loading.load(folder, adapter=adapter, dtype=dtype, device=device)
     if adapter is not None:
         raise BadInput(f"{folder} is {kind}, and adapters change Transformers: leave adapter out")
     if kind == "elmo":
-        if dtype not in encoder.DTYPES:
-            raise BadInput(f"dtype {dtype!r}: there are {', '.join(encoder.DTYPES)}")
-        return load_elmo(Path(folder), dtype=encoder.DTYPES[dtype], device=encoder.device_of(device))
+        if dtype not in encoder_loading.DTYPES:
+            raise BadInput(f"dtype {dtype!r}: there are {', '.join(encoder_loading.DTYPES)}")
+        return load_elmo(Path(folder), dtype=encoder_loading.DTYPES[dtype], device=encoder_loading.device_of(device))
     if dtype != "float32":
         raise BadInput(f"dtype {dtype}: {folder} is {kind}, which computes no other numbers than float32: leave it out")
     return load_static(Path(folder)) if kind == "word2vec" else load_bag_of_words(Path(folder))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from maskwright.inference import encoder
+from maskwright.inference import encoder_loading
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.graphs.certificate import closeness, sample_texts
 from maskwright.inference.loading import Loaded
@@ -27,7 +27,7 @@ def faster(exact: Loaded, folder: str | Path, count: int, device: str = "cpu") -
     """
     if count < MANY or not isinstance(exact, Encoder) or not (device != "cpu" or can_fuse(torch.bfloat16)):
         return exact
-    fast = encoder.load(folder, dtype="bfloat16", device=device)
+    fast = encoder_loading.load(folder, dtype="bfloat16", device=device)
     texts, _ = sample_texts(exact, odd=False)
     texts = texts[:: max(1, len(texts) // LOOKED_AT)]
     near = closeness(fast.encode(texts, truncate=True), exact.encode(texts, truncate=True))

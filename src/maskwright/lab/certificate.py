@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from maskwright.batch import flat_batch
-from maskwright.inference.encoder import Encoder, load
+from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder_loading import load
 from maskwright.models import ModelConfig, module_of, segments_of
 from maskwright.text.samples import sample
 from maskwright.tokenizers.pairs import EncodedPair

@@ -21,7 +21,8 @@ from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import SampleText
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder, load, network
+from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder_loading import load
 from maskwright.lab.blanks import Blank, draw_blanks, fill_blanks
 from maskwright.lab.neighbours import Company, find_company
 from maskwright.lab.origin import Verdict, judge
@@ -33,6 +34,7 @@ from maskwright.text.samples import sample
 from maskwright.text.words import find_segmenter
 from maskwright.training.masked_recipe import Recipe
 from maskwright.training.metrics import last_metrics
+from maskwright.training.pretraining import network
 
 Language = Literal["en", "zh"]
 

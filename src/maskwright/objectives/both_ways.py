@@ -19,7 +19,7 @@ from maskwright.batch import Batch, Booleans, Integers, flat_batch
 from maskwright.corpus.read import Split
 from maskwright.draws import key
 from maskwright.layers.word_characters import Characters, narrowed, sentence_marks, word_characters
-from maskwright.objectives.candidates import draw_candidates, log_expected_counts
+from maskwright.objectives.candidates import Candidates, draw_candidates, log_expected_counts
 from maskwright.objectives.lanes import SEPARATOR, Lanes, Places
 from maskwright.objectives.show import Example, Mark
 from maskwright.objectives.unigrams import token_counts
@@ -154,15 +154,18 @@ class BothWays:
         Every token is asked for what is on its other side. With candidates, these are the step's own.
         """
         forward, backward = (way.gaps(step) for way in self._ways)
+        drawn: Candidates | None = None
+        if self._candidates is not None:
+            drawn = draw_candidates(self._candidates, len(self.vocabulary), self._seed, "candidates", step)
         made: list[Batch] = []
         for first in range(0, self._lanes, self._micro):
             some = slice(first, first + self._micro)
             fed = np.concatenate([forward.left[some], backward.right[some]])
             asked = np.concatenate([forward.right[some], backward.left[some]])
-            made.append(self._batch(fed, asked, np.arange(self._lanes)[some], step))
+            made.append(self._batch(fed, asked, np.arange(self._lanes)[some], drawn))
         return made
 
-    def _batch(self, fed: Integers, asked: Integers, lanes: Integers, step: int) -> Batch:
+    def _batch(self, fed: Integers, asked: Integers, lanes: Integers, drawn: Candidates | None) -> Batch:
         flat = asked.ravel()
         bounds = np.arange(len(fed) + 1) * self._length
         batch = flat_batch(fed.ravel(), bounds, predict_rows=np.arange(len(flat)), predict_ids=flat)
@@ -170,11 +173,10 @@ class BothWays:
         batch = replace(
             batch, lane_ids=torch.from_numpy(np.concatenate([lanes, lanes])), backward=torch.from_numpy(backward)
         )
-        if self._candidates is not None:
+        if drawn is not None:
             by_rank, ranks = self._ranks
-            total = len(self.vocabulary)
-            drawn = draw_candidates(self._candidates, total, self._seed, "candidates", step)
-            counts = log_expected_counts(np.concatenate([ranks[flat], drawn.ranks]), total, drawn.draws)
+            asked_ranks = np.concatenate([ranks[flat], drawn.ranks])
+            counts = log_expected_counts(asked_ranks, len(self.vocabulary), drawn.draws)
             batch = replace(
                 batch,
                 candidate_ids=torch.from_numpy(by_rank[drawn.ranks]),

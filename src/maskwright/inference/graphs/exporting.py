@@ -10,7 +10,8 @@ import torch
 
 from maskwright.durable import staged_folder
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder, load
+from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder_loading import load
 from maskwright.inference.graphs import int8
 from maskwright.inference.graphs.certificate import (
     Closeness,

@@ -19,7 +19,8 @@ import numpy as np
 
 from maskwright.draws import generator
 from maskwright.errors import BadInput
-from maskwright.inference.encoder import Encoder, load
+from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder_loading import load
 from maskwright.lab.bench.finetune import encoder_folder
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
