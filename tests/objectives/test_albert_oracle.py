@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import pytest
@@ -47,13 +47,13 @@ class Made(NamedTuple):
 
 
 def by_google(split: Split) -> Made:
-    for stub in ("tensorflow", "tensorflow.compat", "tensorflow.compat.v1", "albert", "albert.tokenization", "six"):
-        sys.modules.setdefault(stub, MagicMock())
-    sys.modules.setdefault("six.moves", MagicMock(range=range))
+    names = "tensorflow", "tensorflow.compat", "tensorflow.compat.v1", "albert", "albert.tokenization", "six"
+    stubs = {name: MagicMock() for name in names} | {"six.moves": MagicMock(range=range)}
     spec = importlib.util.spec_from_file_location("google_albert_pretraining_data", SCRIPT)
     assert spec and spec.loader
     script: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    with patch.dict(sys.modules, {name: stub for name, stub in stubs.items() if name not in sys.modules}):
+        spec.loader.exec_module(script)
     script.FLAGS = MagicMock(
         do_whole_word_mask=True, ngram=3, favor_shorter_ngram=True, random_next_sentence=False, spm_model_file="",
         do_permutation=False,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import pytest
@@ -48,12 +48,12 @@ class Made(NamedTuple):
 
 
 def load_script() -> ModuleType:
-    for stub in ("tensorflow", "tokenization"):
-        sys.modules.setdefault(stub, MagicMock())
+    stubs = ("tensorflow", "tokenization")
     spec = importlib.util.spec_from_file_location("google_create_pretraining_data", SCRIPT)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with patch.dict(sys.modules, {name: MagicMock() for name in stubs if name not in sys.modules}):
+        spec.loader.exec_module(module)
     return module
 
 

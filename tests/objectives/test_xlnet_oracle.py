@@ -9,7 +9,7 @@ import random
 import sys
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import pytest
@@ -31,12 +31,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def script() -> Any:
-    for stub in ("tensorflow", "absl", "absl.logging", "prepro_utils", "sentencepiece"):
-        sys.modules.setdefault(stub, MagicMock())
+    stubs = ("tensorflow", "absl", "absl.logging", "prepro_utils", "sentencepiece")
     spec = importlib.util.spec_from_file_location("google_xlnet_data_utils", SCRIPT)
     assert spec and spec.loader
     made: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    with patch.dict(sys.modules, {name: MagicMock() for name in stubs if name not in sys.modules}):
+        spec.loader.exec_module(made)  # TensorBoard wants the real absl later
     made.FLAGS = MagicMock(mask_alpha=6, mask_beta=1)
     return made
 
