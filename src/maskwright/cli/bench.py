@@ -93,6 +93,8 @@ def bench(
         raise BadInput(f"{rounds} rounds of {seconds} s measure nothing: give at least 1 round, and more than 0 s")
     if given := (model if what not in ("finetune", "encode") else None) or (data if what != "finetune" else None):
         raise BadInput(f"only finetune takes --data, and encode a --model beside it: leave {given} off for {what}")
+    if precision != "bf16" and what != "pretrain":
+        raise BadInput(f"only pretrain is measured in another --precision: leave {precision} off for {what}")
     if report and what != "pretrain":
         raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):

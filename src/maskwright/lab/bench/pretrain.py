@@ -150,6 +150,7 @@ def summary(
         "corpus": corpus,
         "threads": terms.threads,
         "dropout": terms.dropout,
+        "precision": terms.precision,
         "rounds": terms.rounds,
         "rival": settings,
         "mflops_per_token": flops / 1e6,
