@@ -200,7 +200,7 @@ sys.exit(main([*line, "--out", out, "--training.micro_sequences", "256", "--trai
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are Linux's")
-@pytest.mark.xfail(strict=True, reason="the heap that runs keep fills the limit, and oneDNN finds no addresses for kernels")
+@pytest.mark.xfail(strict=True, reason="the kept heap fills the limit, and oneDNN finds no addresses for kernels")
 def test_a_limit_of_the_system_is_met(tmp_path: Path, corpus: Path) -> None:
     """256 sequences of 128 tokens take more than the 300 MiB that are left beside what a step of 16 took."""
     line = ["pretrain", "bert", "--size", "tiny", "--corpus", str(corpus), "--training.batch_sequences", "256"]
