@@ -209,6 +209,7 @@ def test_each_verb_is_one_file_and_one_line() -> None:
         "overrides",
         "results",
         "several_runs",
+        "watching",
     }
     files = {path.stem for path in SOURCE.glob("*.py")} - frame_files
     assert files == {frame.import_path(name).rsplit(":", 1)[1] for name in NAMES}

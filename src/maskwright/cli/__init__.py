@@ -64,6 +64,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maskwright import __version__
+from maskwright.cli import watching
 from maskwright.cli.failures import explain_failure
 from maskwright.cli.overrides import split_overrides
 
@@ -110,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (sys.argv when None) and return its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _run(tokens)
+        as_command = arguments is None
+        code = watching.watch(tokens) if as_command and watching.is_wanted(tokens) else _run(tokens)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, not after we have said 0
         return code
     except SystemExit as stop:  # rich ends this way when the reader of its output has gone

@@ -84,7 +84,9 @@ def finetune(
             paper; optuna, a search that learns from its trials.
         trials: Trials of optuna, those of earlier calls included. Default: 20.
         auto_batch: Where a step runs out of memory, halve training.micro_sequences and go on
-            from that step; its gradient is the same but for the last bits.
+            from that step; its gradient is the same but for the last bits. On Linux a second process
+            watches the run, and where the system ends that for want of memory, begins it anew from
+            its newest checkpoint.
 
     Some keys of the recipe: --layers.decay 0.9 (rates fall layer by layer),
     --layers.frozen 2, --layers.reinitialised 1, --loss.class-weights balanced,

@@ -36,7 +36,9 @@ def pretrain(
         start: Short for --start.tokens: random, word2vec, or a word2vec-format file.
         keep: Short for --training.keep: how many checkpoints stay.
         auto_batch: Where a step runs out of memory, halve training.micro_sequences and go on
-            from that step; its gradient is the same but for the last bits.
+            from that step; its gradient is the same but for the last bits. On Linux a second process
+            watches the run, and where the system ends that for want of memory, begins it anew from
+            its newest checkpoint.
 
     Examples:
         maskwright pretrain quick --corpus corpora/en --out runs/my-bert

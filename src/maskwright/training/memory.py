@@ -2,7 +2,8 @@
 
 The gradient of a step is that of all its micro-batches joined, so fewer sequences at once change no more than the last
 bits of it, and with dropout the draws, whose addresses are the places of micro-batches in a step. On a GPU, and where a
-limit is set (ulimit -v), who asks for too much is told so; a CPU's system mostly ends the process without a word.
+limit is set (ulimit -v), who asks for too much is told so; a CPU's system mostly ends the process without a word, and
+the command's own watcher begins it anew (`maskwright.cli.watching`).
 """
 
 import gc
@@ -17,6 +18,7 @@ import torch
 from maskwright.config import Config, override, plain, read_toml
 from maskwright.errors import NO_MEMORY, BadInput, MaskwrightError
 from maskwright.progress import Progress, silent
+from maskwright.training import anew
 from maskwright.training.ranks import size_said
 from maskwright.training.run_folder import RECIPE, is_run
 
@@ -28,6 +30,12 @@ HALVED = ("training.micro_sequences", "second_phase.micro_sequences")
 
 class NoMemoryError(MaskwrightError):
     """A step needed more memory than there is; the weights are those of the step before."""
+
+
+class BeginAnew(MaskwrightError):
+    """The same, in a process that is begun anew with half as many sequences at once; all has been said."""
+
+    exit_code = anew.EXIT
 
 
 def ran_out(error: BaseException) -> bool:
@@ -59,8 +67,8 @@ def enough_memory(step: int, sequences: int) -> Generator[None]:
     let_go()
     way = f"lower training.micro_sequences, to {sequences // 2}, say" if sequences > 1 else "take a smaller size"
     raise NoMemoryError(
-        f"step {step + 1}: out of memory with {sequences:,} sequences at once: {way} (`maskwright plan` measures what "
-        "fits, --auto-batch halves it and goes on); the weights are those of the step before"
+        f"step {step + 1}: out of memory with {anew.sequences(sequences)} at once: {way} (`maskwright plan` measures "
+        "what fits, --auto-batch halves it and goes on); the weights are those of the step before"
     )
 
 
@@ -77,34 +85,61 @@ def halving(
     """What `attempt` makes of the recipe, or, where memory runs out and it is `wanted`, of one with half as many
     sequences at once, which goes on in the same folder; and so on down to one.
 
-    A run that was halved before begins with what it had come to. Raises NoMemoryError.
+    A run that was halved before begins with what it had come to. A process that somebody watches (`training.anew`)
+    leaves the next try to another one. Raises NoMemoryError.
     """
     if wanted:
         _refuse(recipe)
-        recipe = _as_it_was(recipe, out)
+        recipe = _after(anew.fell(), _as_it_was(recipe, out), progress)
     while True:
         try:
+            if wanted:
+                anew.tell(at_once(recipe))
             return attempt(recipe)
         except NoMemoryError as error:
             smaller = _halved(recipe) if wanted else None
             if smaller is None:
                 raise
             progress.say(str(error).partition(" (`")[0])
-        recipe = smaller
+            if anew.watched():
+                raise BeginAnew from error
         let_go()
-        now = plain(recipe)["training"]["micro_sequences"]
-        progress.say(
-            f"going on with {now:,} sequences at once (training.micro_sequences); the gradient is the same but for its "
-            "last bits, and dropout is drawn otherwise than in a run that began so"
-        )
+        recipe = smaller
+        _say_smaller(recipe, progress)
+
+
+def at_once(recipe: Config) -> int:
+    """How many sequences are computed at once."""
+    training = plain(recipe)["training"]
+    return min(training["batch_sequences"], training["micro_sequences"])
+
+
+def _after(fell: int | None, recipe: Any, progress: Progress) -> Any:
+    """The recipe with fewer sequences at once than those with which a process before fell, if one did."""
+    if fell is None:
+        return recipe
+    while at_once(recipe) >= fell:
+        smaller = _halved(recipe)
+        if smaller is None:
+            raise NoMemoryError("out of memory with 1 sequence at once: take a smaller size, or shorter sequences")
+        recipe = smaller
+    _say_smaller(recipe, progress)
+    return recipe
+
+
+def _say_smaller(recipe: Config, progress: Progress) -> None:
+    progress.say(
+        f"going on with {anew.sequences(at_once(recipe))} at once (training.micro_sequences); the gradient is the same "
+        "but for its last bits, and dropout is drawn otherwise than in a run that began so"
+    )
 
 
 def _halved(recipe: Config) -> Any:
     """The recipe with half as many sequences at once; None where it is one already."""
+    if at_once(recipe) == 1:
+        return None
     sizes = {key: size for key in HALVED if (size := _size(plain(recipe), key)) is not None}
     batch = plain(recipe)["training"]["batch_sequences"]
-    if min(batch, sizes[HALVED[0]]) == 1:
-        return None
     return _with(recipe, {key: max(1, min(batch, size) // 2) for key, size in sizes.items()})
 
 
