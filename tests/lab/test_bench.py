@@ -175,7 +175,7 @@ def test_a_side_that_fails_is_named_with_its_last_word() -> None:
 
 def test_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(turns, "measure_side", lambda side, threads: order.append(side.name) or {"n": len(order)})
+    monkeypatch.setattr(turns, "_measure", lambda side, threads: order.append(side.name) or {"n": len(order)})
     results = in_turn([Side("a", "", {}), Side("b", "", {})], 3, 1)
     assert "".join(order) == "ababab"
     assert [r["n"] for r in results["a"]] == [1, 3, 5]
@@ -218,7 +218,7 @@ def test_the_share_of_the_limit_is_products_time_over_time_taken() -> None:
 def test_the_better_precision_and_adamw_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = {("bf16", True): 5.0, ("float32", True): 7.0, ("float32", False): 8.0}
 
-    def measured(side: Side, threads: int) -> dict[str, float]:
+    def measured(side: Side, *_: Any) -> dict[str, float]:
         return {"tokens_per_second": speeds[side.given["precision"], side.given["fused"]]}
 
     monkeypatch.setattr(pretrain, "measure_side", measured)

@@ -135,7 +135,7 @@ def test_the_better_precision_is_chosen_and_then_the_pipeline_s_batch(monkeypatc
     speeds = {("bf16", 1): 5.0, ("float32", 1): 7.0, ("float32", 32): 6.0}
     tried: list[tuple[str, int]] = []
 
-    def measured(side: Side, threads: int) -> dict[str, float]:
+    def measured(side: Side, *_: Any) -> dict[str, float]:
         tried.append((side.given["precision"], side.given.get("batch", 1)))
         return {"tokens_per_second": speeds[tried[-1]]}
 

@@ -10,6 +10,8 @@ from maskwright.cli.bench_parts import race, scale
 from maskwright.cli.results import AsJson, show
 
 PARTS = {"race": race, "scale": scale}
+KEPT = ("pretrain", "recipes", "finetune", "encode", "batches")
+"""What can take long, and goes on where it was stopped."""
 SIZES = ("tiny", "mini", "small", "base")
 
 
@@ -23,6 +25,8 @@ def bench(
     threads: Annotated[int | None, Parameter(name="--threads")] = None,
     alone: Annotated[bool, Parameter(name="--alone")] = False,
     report: Annotated[Path | None, Parameter(name="--report")] = None,
+    out: Annotated[Path | None, Parameter(name="--out")] = None,
+    beside: Annotated[str | None, Parameter(name="--beside")] = None,
     corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
     precision: Annotated[Literal["bf16", "float32", "fp8"], Parameter(name="--precision")] = "bf16",
     recipe: Annotated[tuple[str, ...], Parameter(name="--recipe", consume_multiple=True)] = (),
@@ -61,6 +65,9 @@ def bench(
         threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
         alone: For pretrain, finetune, encode and corpus: leave the others out.
         report: For pretrain: a file to draw the result in, .html.
+        out: For pretrain, recipes, finetune, encode and batches: a folder that keeps each measurement
+            as it comes; the same line goes on where it was stopped.
+        beside: For pretrain: a checkout of another version of this code, measured in turn with it.
         corpus: For recipes and batches: a corpus to read. Default: the sample text. For pretrain:
             its sequences, of lengths of their own. Default: full ones of drawn tokens.
         precision: For pretrain: ours, see `training.precision`; transformers has the faster of its own.
@@ -76,6 +83,8 @@ def bench(
         maskwright bench pretrain --size tiny base --report speed.html
         maskwright bench pretrain --corpus corpora/en
         maskwright bench pretrain --size base --precision fp8
+        maskwright bench pretrain --alone --beside ../before --rounds 5
+        maskwright bench encode --out runs/encode-speed
         maskwright bench finetune --model models/bert --data reviews.csv
         maskwright bench encode --model models/minilm --rounds 5
         maskwright bench recipes --size mini --recipe xlnet gpt
@@ -84,6 +93,7 @@ def bench(
     """
     from maskwright.errors import BadInput
     from maskwright.lab.bench import tables
+    from maskwright.lab.bench.record import Record
     from maskwright.lab.bench.shapes import shape
     from maskwright.lab.bench.turns import default_threads
     from maskwright.progress import rich_progress
@@ -95,18 +105,22 @@ def bench(
         raise BadInput(f"only finetune takes --data, and encode a --model beside it: leave {given} off for {what}")
     if precision != "bf16" and what != "pretrain":
         raise BadInput(f"only pretrain is measured in another --precision: leave {precision} off for {what}")
+    if beside is not None and what != "pretrain":
+        raise BadInput(f"only pretrain is measured --beside another version: leave {beside} off for {what}")
+    if out is not None and what not in KEPT:
+        raise BadInput(f"{what} keeps no measurements: leave --out off, or keep its result with --json")
     if report and what != "pretrain":
         raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
         raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
     shapes = [shape(name, gpu=device_for().type == "cuda") for name in size]
-    threads, progress = threads or default_threads(), rich_progress()
+    threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
     match what:
         case "pretrain":
             from maskwright.lab.bench.pretrain import Terms, compare
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision)
-            results = compare(shapes, terms, corpus=corpus, alone=alone, progress=progress)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision, record=record)
+            results = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
             if report:
                 tables.page(results).write(report)
             show(results, json=json, text=lambda: tables.table(results))
@@ -114,14 +128,14 @@ def bench(
             from maskwright.lab.bench import finetune
             from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
             tuned = finetune.compare(model, data, terms, alone=alone, progress=progress)
             show(tuned, json=json, text=lambda: tables.finetune_table(tuned))
         case "encode":
             from maskwright.lab.bench import encode
             from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
             encoded = encode.compare(model, terms, alone=alone, progress=progress)
             show(encoded, json=json, text=lambda: tables.encode_table(encoded))
         case "parts":
@@ -133,25 +147,27 @@ def bench(
             from maskwright.lab.bench import recipes
             from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads)
+            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
             costs = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
             show(costs, json=json, text=lambda: tables.recipes_table(costs))
         case "batches":
             from maskwright.lab.bench import batches
 
-            made = batches.compare(corpus, recipe or _stepwise(), seconds=seconds, rounds=rounds, progress=progress)
+            made = batches.compare(
+                corpus, recipe or _stepwise(), seconds=seconds, rounds=rounds, record=record, progress=progress
+            )
             show(made, json=json, text=lambda: tables.batches_table(made))
         case "corpus":
             from maskwright.lab.bench import corpus as builds
             from maskwright.lab.bench import preparing
 
             built = builds.compare([*builds.MEGABYTES, *([builds.GIGABYTE] if gigabyte else [])], progress=progress)
-            beside = [] if alone else preparing.compare(rounds=rounds, workers=threads, progress=progress)
+            others = [] if alone else preparing.compare(rounds=rounds, workers=threads, progress=progress)
             show(
-                {"builds": built, "beside": beside},
+                {"builds": built, "beside": others},
                 json=json,
                 text=lambda: "\n\n".join(
-                    [tables.corpus_table(built), *([tables.preparing_table(beside)] if beside else [])]
+                    [tables.corpus_table(built), *([tables.preparing_table(others)] if others else [])]
                 ),
             )
         case "start":

@@ -4,13 +4,13 @@ It is the work that `pretrain` does beside the training step: plan an epoch, lay
 by length, mask. Everything is counted, the planning too, so the rate is tokens over time, not a median.
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maskwright.lab.bench.clock import peak_mib, told
+from maskwright.lab.bench.record import NOWHERE, Record
 from maskwright.lab.bench.turns import Result, Side, in_turn
 from maskwright.progress import Progress, silent
 
@@ -18,19 +18,31 @@ SEQUENCES = 256  # a step of the paper
 
 
 def compare(
-    corpus: str | None, recipes: Sequence[str], *, seconds: float, rounds: int, progress: Progress = silent
+    corpus: str | None,
+    recipes: Sequence[str],
+    *,
+    seconds: float,
+    rounds: int,
+    record: Record = NOWHERE,
+    progress: Progress = silent,
 ) -> dict[str, list[Result]]:
     """Results by recipe and round. Without `corpus` the sample text is made into one first, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
-        if corpus is None:
-            from maskwright.corpus.build import build_corpus
-            from maskwright.corpus.sources import SampleText
-
-            corpus = str(Path(folder) / "sample")
-            build_corpus(SampleText("en"), corpus, progress=progress)
+    with record.place() as folder:
+        corpus = corpus or sample_corpus(folder, progress)
         given = {"corpus": corpus, "seconds": seconds}
         sides = [Side(name, "batches", {**given, "recipe": name}) for name in recipes]
-        return in_turn(sides, rounds, 1, name="batches", progress=progress)
+        return in_turn(sides, rounds, 1, name="batches", record=record, progress=progress)
+
+
+def sample_corpus(folder: Path, progress: Progress = silent) -> str:
+    """The corpus of the sample text in that folder, which is made where it is not there."""
+    from maskwright.corpus.build import build_corpus
+    from maskwright.corpus.sources import SampleText
+
+    path = folder / "sample"
+    if not path.exists():
+        build_corpus(SampleText("en"), path, progress=progress)
+    return str(path)
 
 
 def measure(

@@ -9,7 +9,6 @@ sentence-transformers in float32.
 
 import json
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,13 +68,12 @@ def compare(model: str | None, terms: Terms, *, alone: bool = False, progress: P
         )
     folder = encoder_folder(model)
     encoder = load(folder)
-    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as temporary:
-        there = Path(temporary)
+    with terms.record.place() as there:
         texts = mixed_texts(encoder)
         (there / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
         lengths = [len(one.ids) for one in encoder.encoded(texts)]
         sides = _sides(folder, there, terms, alone=alone, progress=progress)
-        results = in_turn(sides, terms.rounds, terms.threads, name="encode", progress=progress)
+        results = in_turn(sides, terms.rounds, terms.threads, name="encode", record=terms.record, progress=progress)
         limits = results.pop(LIMIT)
         vectors = {side.name: np.load(side.given["out"]) for side in sides if side.name != LIMIT}
     shape = {"layers": encoder.config.num_hidden_layers, "hidden": encoder.config.hidden_size}
@@ -101,7 +99,7 @@ def _sides(folder: str, there: Path, terms: Terms, *, alone: bool, progress: Pro
         graph, stock = there / "ours.onnx", there / "stock.onnx"
         with progress.stage("graphs", 2, "graphs") as bar:
             for module, out in (("encode_ours", graph), ("encode_onnx", stock)):
-                measure_side(Side("graphs", module, {**given, "make": str(out)}), terms.threads)
+                measure_side(Side("graphs", module, {**given, "make": str(out)}), terms.threads, terms.record)
                 bar.advance()
         sides += [
             Side(GRAPH, "encode_ours", {**given, "model": str(graph), "out": str(there / "graph.npy")}),

@@ -6,7 +6,6 @@ batches padded to their own longest text, and to 128 tokens. Each side runs in t
 
 import json
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,14 +72,15 @@ def compare(
             "or measure ours --alone"
         )
     folder = encoder_folder(model)
-    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as temporary:
-        examples, tuned = Path(temporary) / "examples.jsonl", Path(temporary) / "tuned"
+    with terms.record.place() as folder_of_work:
+        examples, tuned = folder_of_work / "examples.jsonl", folder_of_work / "tuned"
         count = write_examples(data, examples)
         learns: dict[str, Any] = {
             "model": folder, "examples": str(examples), "batch": BATCH, "rate": RATE, "length": LENGTH,
             "dropout": terms.dropout,
         }  # fmt: skip
-        measure_side(Side("a model to predict with", "finetune_ours", {**learns, "out": str(tuned)}), terms.threads)
+        learned = Side("a model to predict with", "finetune_ours", {**learns, "out": str(tuned)})
+        measure_side(learned, terms.threads, terms.record)
         predicts = {"model": str(tuned / "model"), "examples": str(examples), "texts": PREDICTED}
         sides = [Side(OURS, "finetune_ours", learns), Side(PREDICTS, "predict_ours", predicts)]
         if not alone:
@@ -98,7 +98,7 @@ def compare(
             for entry in (side, side._replace(name=side.name + SET, environment=ALLOCATOR_SET))
             if entry.name != OURS + SET and not (alone and entry.name.endswith(SET))
         ]
-        results = in_turn(turned, terms.rounds, terms.threads, name="finetune", progress=progress)
+        results = in_turn(turned, terms.rounds, terms.threads, name="finetune", record=terms.record, progress=progress)
     return {"model": folder, "examples": count, **summary(terms, chosen, results)}
 
 
@@ -115,7 +115,8 @@ def better_settings(side: Side, terms: Terms, progress: Progress = silent) -> di
                 given = {**side.given, **chosen, key: value, "seconds": min(2.0, terms.seconds)}
                 if "texts" in given:
                     given["texts"] = FEW
-                speeds.append(measure_side(side._replace(given=given), terms.threads)["tokens_per_second"])
+                tried_side = side._replace(given=given)
+                speeds.append(measure_side(tried_side, terms.threads, terms.record)["tokens_per_second"])
                 bar.advance(1)
             chosen[key] = values[speeds.index(max(speeds))]
     return chosen

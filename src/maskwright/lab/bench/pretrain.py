@@ -9,10 +9,12 @@ import importlib.util
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
+from maskwright.lab.bench.record import NOWHERE, Record
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape, flops_per_token
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
 from maskwright.progress import Progress, silent
@@ -38,6 +40,8 @@ class Terms:
     dropout: float = DROPOUT
     precision: str = "bf16"
     """Ours, in `pretrain`; transformers has the faster of its own."""
+    record: Record = NOWHERE
+    """Where measurements are kept."""
 
 
 def rival_there() -> bool:
@@ -50,12 +54,14 @@ def compare(
     terms: Terms,
     *,
     corpus: str | None = None,
+    beside: str | None = None,
     alone: bool = False,
     progress: Progress = silent,
 ) -> list[Result]:
     """One result for each shape, see `summary`.
 
     corpus   the folder of the text; None: full sequences of drawn tokens
+    beside   a checkout of another version of this code, measured in turn with it
     alone    leaves transformers out
     """
     if not alone and not rival_there():
@@ -63,20 +69,31 @@ def compare(
             "this compares with transformers, which is not installed: pip install 'maskwright[hf]', "
             "or measure ours --alone"
         )
-    return [_compare_at(shape, terms, corpus, alone, progress) for shape in shapes]
+    other = [] if beside is None else [_other_version(beside)]
+    return [_compare_at(shape, terms, corpus, other, alone, progress) for shape in shapes]
 
 
-def _compare_at(shape: Shape, terms: Terms, corpus: str | None, alone: bool, progress: Progress) -> Result:
-    module, text, own = "ours", dict[str, Any](), dict[str, Any](precision=terms.precision)
+def _other_version(checkout: str) -> Side:
+    """A side without what it is given."""
+    source = Path(checkout).resolve() / "src"
+    if not (source / "maskwright" / "__init__.py").is_file():
+        raise BadInput(f"--beside {checkout}: there is no src/maskwright in it; give a checkout of another version")
+    return Side(f"{OURS} of {checkout}", "", {}, {"PYTHONPATH": str(source)})
+
+
+def _compare_at(
+    shape: Shape, terms: Terms, corpus: str | None, others: Sequence[Side], alone: bool, progress: Progress
+) -> Result:
+    usual = terms.precision == "bf16"  # not said, as versions are measured that have no other
+    module, text, own = "ours", dict[str, Any](), dict[str, Any]() if usual else {"precision": terms.precision}
     if corpus is not None:
         module, text = "recipes", {"corpus": corpus}
-        own = {"recipe": "bert", "changes": {"training.precision": terms.precision}}
+        own = {"recipe": "bert", **({} if usual else {"changes": {"training.precision": terms.precision}})}
         shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
     given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout, **text}
-    sides = [
-        Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}),
-        Side(OURS, module, {**given, **own, "seconds": terms.seconds}),
-    ]
+    ours = Side(OURS, module, {**given, **own, "seconds": terms.seconds})
+    sides = [Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}), ours]
+    sides += [other._replace(module=module, given=ours.given) for other in others]
     settings: dict[str, Any] = {}
     if not alone:
         on_gpu = device_for().type == "cuda"
@@ -86,7 +103,7 @@ def _compare_at(shape: Shape, terms: Terms, corpus: str | None, alone: bool, pro
         compiled = Side(COMPILED, "rival", {**theirs, "compiled": True})
         allocating = Side(SET, "rival", theirs, ALLOCATOR_SET)
         sides += [Side(INSTALLED, "rival", theirs), compiled if on_gpu else allocating]
-    results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
+    results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, record=terms.record, progress=progress)
     return summary(shape, terms, settings, results, corpus)
 
 
@@ -99,9 +116,8 @@ def better_settings(
 
         def speed(precision: str, fused: bool) -> float:
             tried = {"precision": precision, "fused": fused, "seconds": min(2.0, terms.seconds)}
-            speeds[precision, fused] = measure_side(Side(INSTALLED, "rival", {**given, **tried}), terms.threads)[
-                "tokens_per_second"
-            ]
+            side = Side(INSTALLED, "rival", {**given, **tried})
+            speeds[precision, fused] = measure_side(side, terms.threads, terms.record)["tokens_per_second"]
             bar.advance(1)
             return speeds[precision, fused]
 
@@ -141,7 +157,7 @@ def summary(
         return lambda i: results[name][i]["tokens_per_second"]
 
     ours, limit = speed(OURS), results[LIMIT]
-    rivals = [name for name in (INSTALLED, SET, COMPILED) if name in results]
+    rivals = [name for name in results if name not in (OURS, LIMIT)]
     return {
         "size": shape.name,
         "shape": f"{shape.layers}x{shape.hidden}",

@@ -11,15 +11,14 @@ measured a second time with no more predictions than BERT's; XLNet a second time
 """
 
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from maskwright.batch import Batch
+from maskwright.lab.bench.batches import sample_corpus
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
@@ -43,18 +42,15 @@ def compare(
     progress: Progress = silent,
 ) -> list[Result]:
     """One result for each shape, see `summary`. Without `corpus` the sample text is made into one first."""
-    with tempfile.TemporaryDirectory(prefix="maskwright-bench-") as folder:
-        if corpus is None:
-            from maskwright.corpus.build import build_corpus
-            from maskwright.corpus.sources import SampleText
-
-            corpus = str(Path(folder) / "sample")
-            build_corpus(SampleText("en"), corpus, progress=progress)
+    with terms.record.place() as folder:
+        corpus = corpus or sample_corpus(folder, progress)
         made: list[Result] = []
         for shape in shapes:
             given = {"corpus": corpus, "shape": asdict(shape), "seconds": terms.seconds, "dropout": terms.dropout}
             sides = [Side(name, "recipes", given | asked) for name, asked in asked_of(recipes)]
-            results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, progress=progress)
+            results = in_turn(
+                sides, terms.rounds, terms.threads, name=shape.name, record=terms.record, progress=progress
+            )
             made.append(summary(shape, terms, results))
         return made
 

@@ -222,6 +222,12 @@ def _notes(results: Sequence[Result]) -> list[str]:
         for result in results
         if result["rival"]
     ]
+    notes += [
+        f"{result['shape']}: {_cost(ratio)} times as fast as {name}"
+        for result in results
+        for name, ratio in result["ratio"].items()
+        if name not in (INSTALLED, SET)
+    ]
     if first["corpus"]:
         real = ", ".join(f"{result['real'].get(INSTALLED, 1):.0%}" for result in results)
         notes.append(f"text of {first['corpus']}; of the tokens that transformers computes {real} are text")

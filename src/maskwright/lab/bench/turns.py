@@ -1,4 +1,4 @@
-"""Measurements in turn, A B A B, each in a fresh process."""
+"""Measurements in turn, A B A B, each in a fresh process, and kept as they come."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from maskwright.errors import MaskwrightError
+from maskwright.lab.bench.record import NOWHERE, Record
 from maskwright.machine import processors
 from maskwright.progress import Progress, silent
 
@@ -24,8 +25,17 @@ class Side(NamedTuple):
 Result = dict[str, Any]
 
 
-def measure_side(side: Side, threads: int) -> Result:
-    """One measurement in a process of its own."""
+def measure_side(side: Side, threads: int, record: Record = NOWHERE, turn: int = 0) -> Result:
+    """One measurement in a process of its own, or what the record has of it."""
+    asked = {**side._asdict(), "threads": threads, "turn": turn}
+    if (known := record.find(asked)) is not None:
+        return known
+    result = _measure(side, threads)
+    record.add(asked, result)
+    return result
+
+
+def _measure(side: Side, threads: int) -> Result:
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **side.environment}
     done = subprocess.run(
         [sys.executable, "-m", f"maskwright.lab.bench.{side.module}", json.dumps(side.given)],
@@ -41,14 +51,20 @@ def measure_side(side: Side, threads: int) -> Result:
 
 
 def in_turn(
-    sides: Sequence[Side], rounds: int, threads: int, *, name: str = "measure", progress: Progress = silent
+    sides: Sequence[Side],
+    rounds: int,
+    threads: int,
+    *,
+    name: str = "measure",
+    record: Record = NOWHERE,
+    progress: Progress = silent,
 ) -> dict[str, list[Result]]:
     """Each side's results, round by round: all sides once, then all of them again."""
     results: dict[str, list[Result]] = {side.name: [] for side in sides}
     with progress.stage(name, rounds * len(sides), "measurements") as bar:
-        for _ in range(rounds):
+        for turn in range(rounds):
             for side in sides:
-                results[side.name].append(measure_side(side, threads))
+                results[side.name].append(measure_side(side, threads, record, turn))
                 bar.advance(1, note=side.name)
     return results
 
