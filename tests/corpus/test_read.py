@@ -304,11 +304,20 @@ def test_where_documents_begin_is_found_without_reading_all(folder: Path) -> Non
     assert np.array_equal(split.document_starts, starts)
     tokens = np.arange(split.num_tokens + 1)
     assert np.array_equal(split.document_from(tokens), np.searchsorted(starts, tokens))
-    number, begin, end = split.sentences_at(tokens[:-1])
-    assert np.array_equal(number, np.searchsorted(split.sentence_offsets, tokens[:-1], side="right") - 1)
-    assert np.array_equal(begin, split.sentence_offsets[number]) and np.array_equal(
-        end, split.sentence_offsets[number + 1]
-    )
+
+
+def test_sentences_are_found_of_any_tokens_in_any_order(folder: Path) -> None:
+    """Of all, one by one, backwards, and in stretches from random places, over the ends of shards."""
+    split = Corpus.open(folder).train
+    assert len(split.shards) > 1
+    rng, every = np.random.default_rng(5), np.arange(split.num_tokens)
+    begins, lengths = rng.integers(0, len(every), 60), rng.integers(1, 90, 60)
+    stretches = np.concatenate([every[at : at + length] for at, length in zip(begins, lengths)])
+    for tokens in (every, every[::-1], rng.permutation(every), stretches, every[:1], every[:0]):
+        number, begin, end = split.sentences_at(tokens)
+        assert np.array_equal(number, np.searchsorted(split.sentence_offsets, tokens, side="right") - 1)
+        assert np.array_equal(begin, split.sentence_offsets[number])
+        assert np.array_equal(end, split.sentence_offsets[number + 1])
 
 
 def test_a_part_of_a_damaged_shard_names_it(folder: Path) -> None:

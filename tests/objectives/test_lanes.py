@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maskwright.corpus.read import Split
 from maskwright.errors import BadInput
-from maskwright.objectives.lanes import SEPARATOR, Lanes
+from maskwright.objectives.lanes import SEPARATOR, Lanes, _searched  # pyright: ignore[reportPrivateUsage]
 
 
 def split_of(sizes: list[int]) -> Split:
@@ -17,6 +17,17 @@ def split_of(sizes: list[int]) -> Split:
     ends = np.concatenate([[0], np.cumsum(sizes)])
     ids = np.arange(100, 100 + ends[-1])
     return Split.from_arrays(ids, np.ones(len(ids)), ends, np.arange(len(ends)))
+
+
+@given(
+    st.lists(st.integers(0, 30), max_size=6).map(sorted),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6),
+    st.sampled_from([1, -1]),
+)
+def test_places_are_found_run_by_run(ends: list[int], stretches: list[tuple[int, int]], step: int) -> None:
+    offsets = np.array([first + step * i for first, length in stretches for i in range(length)], np.int64)
+    found = _searched(np.array(ends, np.int64), offsets, step)
+    assert found.tolist() == np.searchsorted(ends, offsets, side="right").tolist()
 
 
 shapes = st.tuples(

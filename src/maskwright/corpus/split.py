@@ -124,21 +124,42 @@ class Split:
     def sentences_at(self, tokens: Integers) -> tuple[Integers, Integers, Integers]:
         """(N,) each: the sentence in which each token stands, and where it begins and ends among the tokens.
 
+        Of a run of neighbours the first and the last are looked for.
+
         >>> split = Split.from_arrays(np.arange(5), np.ones(5), np.array([0, 2, 3, 5]), np.array([0, 2, 3]))
         >>> [row.tolist() for row in split.sentences_at(np.array([4, 0, 2]))]
         [[2, 0, 1], [3, 0, 2], [5, 2, 3]]
         """
-        # in ascending order, neighbours are found by looking at the same places
-        order = np.argsort(tokens)
-        tokens = tokens[order]
-        found = np.empty((3, len(tokens)), np.int64)
-        bounds = np.searchsorted(tokens, self._token_bases)
+        begins, lengths = runs(tokens)
+        first_token, end_token = tokens[begins], tokens[begins] + lengths
+        first, last = self._sentence_of(np.concatenate([first_token, end_token - 1])).reshape(2, -1)
+        counts = last - first + 1
+        numbers = np.repeat(first - _bases(counts)[:-1], counts) + np.arange(counts.sum())
+        begin, end = self._sentence_bounds(numbers)
+        inside = np.minimum(end, np.repeat(end_token, counts)) - np.maximum(begin, np.repeat(first_token, counts))
+        return np.repeat(numbers, inside), np.repeat(begin, inside), np.repeat(end, inside)
+
+    def _sentence_of(self, tokens: Integers) -> Integers:
+        """The sentence in which each token stands."""
+        order = np.argsort(tokens)  # neighbours are found by looking at the same places
+        ordered, found = tokens[order], np.empty_like(tokens)
+        bounds = np.searchsorted(ordered, self._token_bases)
         for i in np.flatnonzero(np.diff(bounds)).tolist():
-            offsets, here, base = self._shards[i].sentence_offsets, slice(*bounds[i : i + 2]), self._token_bases[i]
-            number = np.searchsorted(offsets, (tokens[here] - base).astype(offsets.dtype), side="right") - 1
-            rows = number + self._sentence_bases[i], offsets[number] + base, offsets[number + 1] + base
-            found[0, order[here]], found[1, order[here]], found[2, order[here]] = rows
-        return found[0], found[1], found[2]
+            offsets, here = self._shards[i].sentence_offsets, slice(*bounds[i : i + 2])
+            local = (ordered[here] - self._token_bases[i]).astype(offsets.dtype)
+            found[order[here]] = np.searchsorted(offsets, local, side="right") - 1 + self._sentence_bases[i]
+        return found
+
+    def _sentence_bounds(self, sentences: Integers) -> tuple[Integers, Integers]:
+        """Where each sentence begins and ends among the tokens."""
+        begin, end = np.empty_like(sentences), np.empty_like(sentences)
+        at = np.searchsorted(self._sentence_bases, sentences, side="right") - 1
+        for i in np.unique(at).tolist():
+            here, offsets = np.flatnonzero(at == i), self._shards[i].sentence_offsets
+            local = sentences[here] - self._sentence_bases[i]
+            begin[here] = offsets[local] + self._token_bases[i]
+            end[here] = offsets[local + 1] + self._token_bases[i]
+        return begin, end
 
     def part(self, firsts: Integers, ends: Integers, *, tokens: bool = True) -> "Split":
         """A split of its own, in memory: documents [first, end) of each range, one after the other, without their text.
@@ -279,6 +300,16 @@ class Split:
         grouped = np.empty_like(starts)
         grouped[order] = _bases(lengths[order])[:-1]
         return _ranges(Shard(token_ids, word_starts, grouped, grouped, None, ""), grouped, lengths)
+
+
+def runs(numbers: Integers, step: int = 1) -> tuple[Integers, Integers]:
+    """Where runs begin in which each number is the one before and `step`, and how long they are.
+
+    >>> runs(np.array([3, 4, 5, 9, 8]))
+    (array([0, 3, 4]), array([3, 1, 1]))
+    """
+    begins = np.flatnonzero(np.diff(numbers, prepend=numbers[:1]) != step)
+    return begins, np.diff(begins, append=len(numbers))
 
 
 def _bases(sizes: Sequence[int] | Integers) -> Integers:

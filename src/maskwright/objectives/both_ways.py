@@ -20,12 +20,14 @@ from maskwright.corpus.read import Split
 from maskwright.draws import key
 from maskwright.layers.word_characters import Characters, narrowed, sentence_marks, word_characters
 from maskwright.objectives.candidates import Candidates, draw_candidates, log_expected_counts
-from maskwright.objectives.lanes import SEPARATOR, Lanes, Places
+from maskwright.objectives.lanes import SEPARATOR, Lanes
 from maskwright.objectives.show import Example, Mark
 from maskwright.objectives.unigrams import token_counts
 from maskwright.tokenizers.tokenizer import Tokenizer
 
 BEGIN, END = "<S>", "</S>"
+TOGETHER, STEPS = 1 << 18, 16
+"""Words of the steps that are laid out together, and how many steps at most."""
 HELD_OUT_BATCH = 32
 """Held-out sentences to a batch."""
 
@@ -44,6 +46,8 @@ class SentenceLanes:
         self, split: Split, *, lanes: int, length: int, seed: int, begin: int, end: int, backwards: bool
     ) -> None:
         self._offsets, self._begin, self.length = split.sentence_offsets, begin, length
+        self._together = min(STEPS, max(1, TOGETHER // (lanes * length)))
+        self._known = -1, Gaps(np.zeros((0, length), np.int64), np.zeros((0, length), np.int64))
         apart = cast("Split", _Apart(split))
         self._lanes = Lanes(
             apart, lanes=lanes, length=length, seed=seed, separator=end, backwards=backwards
@@ -51,12 +55,28 @@ class SentenceLanes:
 
     def gaps(self, step: int) -> Gaps:
         """What the lanes have before them in that step."""
-        places = self._lanes.places(step * self.length, self.length)
+        block, place = divmod(step, self._together)
+        if self._known[0] != block:
+            self._known = block, self._of_steps(np.arange(self._together) + block * self._together)
+        lanes = self._lanes.lanes
+        return Gaps(*(side[place * lanes : (place + 1) * lanes] for side in self._known[1]))
+
+    def _of_steps(self, steps: Integers) -> Gaps:
+        """Of several steps, one behind the other."""
+        places = self._lanes.places(np.repeat(steps * self.length, self._lanes.lanes), self.length)
+        right, _ = self._lanes.ids(places)
         first, end = self._offsets[places.documents], self._offsets[places.documents + 1]
-        begins = places.tokens == first
         before = np.where(places.tokens == SEPARATOR, end, places.tokens) - 1
-        left, _ = self._lanes.ids(Places(np.where(begins, SEPARATOR, before), places.documents))
-        return Gaps(np.where(begins, self._begin, left), self._lanes.ids(places)[0])
+        left = np.where(places.tokens == first, self._begin, SEPARATOR)
+        # most words on the left stand on the right of the gap beside
+        here, beside = slice(1, None), slice(None, -1)
+        if self._lanes.backwards:
+            here, beside = beside, here
+        seen = (left[:, here] == SEPARATOR) & (places.tokens[:, beside] == before[:, here])
+        left[:, here][seen] = right[:, beside][seen]
+        rest = left == SEPARATOR
+        left[rest] = self._lanes.split.gather(before[rest], np.ones(int(rest.sum()), np.int64))[0]
+        return Gaps(left, right)
 
 
 class _Apart:
@@ -65,7 +85,6 @@ class _Apart:
     def __init__(self, split: Split) -> None:
         self.sentence_offsets, self.gather = split.sentence_offsets, split.gather
         self.num_documents = split.num_sentences
-        self.document_offsets = np.arange(split.num_sentences + 1)
         self.document_starts = split.sentence_offsets
 
 

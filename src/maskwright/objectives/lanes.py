@@ -16,6 +16,7 @@ import numpy as np
 
 from maskwright.batch import Booleans, Integers
 from maskwright.corpus.read import Split
+from maskwright.corpus.split import runs
 from maskwright.draws import generator
 from maskwright.errors import BadInput
 
@@ -129,9 +130,8 @@ class Lanes:
         """(token ids, whether a word of the text begins there), of the places' shape; a separator is a word."""
         flat = places.tokens.ravel()
         real = flat[flat != SEPARATOR]
-        # runs of neighbouring tokens are gathered as one
-        begins = np.flatnonzero(np.append(True, np.diff(real) != 1)[: len(real)])
-        found, starts = self.split.gather(real[begins], np.diff(np.append(begins, len(real))))
+        begins, lengths = runs(real)
+        found, starts = self.split.gather(real[begins], lengths)
         ids = np.full(flat.shape, 0 if self.separator is None else self.separator, np.int64)
         ids[flat != SEPARATOR] = found
         begins_word = np.ones(flat.shape, np.bool_)
@@ -153,13 +153,15 @@ class Lanes:
         shape, flat = places.tokens.shape, places.tokens.ravel()
         real = flat != SEPARATOR
         number, begin, end = -1 - places.documents.ravel(), flat.copy(), flat + 1
-        number[real], begin[real], end[real] = self.split.sentences_at(flat[real])
+        along = slice(None, None, -1 if self.backwards else 1)  # of the text, where neighbours make runs
+        found = self.split.sentences_at(flat[real][along])
+        number[real], begin[real], end[real] = (row[along] for row in found)
         return number.reshape(shape), begin.reshape(shape), end.reshape(shape)
 
     def _of_epoch(self, epoch: int, offsets: Integers) -> tuple[Integers, Integers]:
         """(tokens, documents) at offsets from the beginning of an epoch."""
         order, ends = self._order(epoch)
-        place = np.searchsorted(ends, offsets, side="right")
+        place = _searched(ends, offsets.ravel(), -1 if self.backwards else 1).reshape(offsets.shape)
         documents = order[place]
         inside = offsets - (ends[place] - self._sizes[documents])
         tokens = self._firsts[documents] + inside
@@ -175,3 +177,18 @@ class Lanes:
             while len(self._orders) > 4:  # lanes differ by a token an epoch, so neighbours meet
                 self._orders.popitem(last=False)
         return self._orders[epoch]
+
+
+def _searched(ends: Integers, offsets: Integers, step: int) -> Integers:
+    """np.searchsorted(ends, offsets, side="right"), where most offsets are one `step` from the one before.
+
+    Of a run whose first and last lie in one place all lie there.
+    """
+    begins, lengths = runs(offsets, step)
+    first = np.searchsorted(ends, offsets[begins], side="right")
+    crossing = first != np.searchsorted(ends, offsets[begins + lengths - 1], side="right")
+    found = np.repeat(first, lengths)
+    if crossing.any():
+        some = np.repeat(crossing, lengths)
+        found[some] = np.searchsorted(ends, offsets[some], side="right")
+    return found

@@ -28,6 +28,7 @@ from pydantic import Field, model_validator
 from maskwright.batch import Booleans, Integers
 from maskwright.config import Config
 from maskwright.errors import BadInput
+from maskwright.objectives.masking import Floats
 from maskwright.objectives.units import drawn_lengths, ngram_shares
 
 TargetVariant = Literal["exact", "google"]
@@ -93,7 +94,7 @@ def sample_targets(
     chosen, counts = _ngrams(starts, special, goal, generator, one_in=one_in, longest=longest, variant=variant)
     free = ~chosen if variant == "google" else ~chosen & ~special
     keys = np.where(free, generator.random((rows, width)), 2.0)
-    places = np.argsort(np.argsort(keys, 1), 1)
+    places = places_in_order(keys)
     chosen |= free & (places < (goal - counts)[:, None])
     return chosen & ~special
 
@@ -161,7 +162,19 @@ def orders(rows: int, width: int, perm_size: int | None, generator: np.random.Ge
     [[1, 0, 3, 2]]
     """
     stretch = np.arange(width) // (perm_size or width)
-    return np.argsort(np.argsort(generator.random((rows, width)) + stretch, 1), 1)
+    return places_in_order(generator.random((rows, width)) + stretch)
+
+
+def places_in_order(keys: Floats) -> Integers:
+    """(R, W) each key's place among those of its row.
+
+    >>> places_in_order(np.array([[0.5, 0.2, 0.9]])).tolist()
+    [[1, 0, 2]]
+    """
+    order = np.argsort(keys, 1)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, np.arange(keys.shape[1])[None], 1)
+    return places
 
 
 def ranks(targets: Booleans, special: Booleans, places: Integers, base: int = -1) -> Integers:

@@ -49,6 +49,9 @@ def measure(
     *, corpus: str, seconds: float, recipe: str = "bert", sequences: int = SEQUENCES, length: int = 128
 ) -> dict[str, Any]:
     """Tokens a second, for each second of a processor too; steps cover whole epochs or `seconds`."""
+    from maskwright.training.run import keep_memory
+
+    keep_memory()  # as the process does that trains
     data = data_for(corpus, recipe, sequences=sequences, length=length)
     tokens = step = 0
     begin, busy = time.perf_counter(), time.process_time()
