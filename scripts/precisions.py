@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from maskwright.durable import staged_file
+from maskwright.lab.pictures import picture
 from maskwright.training.metrics import read_metrics
 
 COLOURS = ("#d97706", "#2563eb", "#059669")
@@ -77,18 +77,9 @@ def table(curves: dict[str, list[dict[str, Any]]]) -> str:
 
 def draw(curves: dict[str, list[dict[str, Any]]], file: Path) -> None:
     """Held-out losses over steps; beside them the distance of each line from the first, held out and in training."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "maskwright", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "svg.fonttype": "none", "font.family": "sans-serif",
-    }  # fmt: skip
     first = next(iter(curves))
-    with plt.rc_context(style):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    with picture(file) as plt:
+        _, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
         for place, (name, entries) in enumerate(curves.items()):
             looks, colour = held_out(entries), COLOURS[place % len(COLOURS)]
             dashes = {} if place == 0 else {"linestyle": (0, (4, 2 * place))}
@@ -104,10 +95,6 @@ def draw(curves: dict[str, list[dict[str, Any]]], file: Path) -> None:
         right.set_ylim(-0.3, 0.3)
         for panel in (left, right):
             panel.set_xlabel("steps")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with staged_file(file) as out:
-            figure.savefig(out, format="svg", metadata={"Date": None})
-        plt.close(figure)
 
 
 if __name__ == "__main__":

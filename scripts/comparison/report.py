@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from comparison.measures import Measure
 from comparison.rows import GROUPS, Group
-from maskwright.durable import staged_file, write_file
+from maskwright.durable import write_file
+from maskwright.lab.pictures import picture
 
 Answers = Sequence[dict[str, Any]]
 LANGUAGES = {"en": "English", "zh": "Chinese"}
@@ -127,29 +128,16 @@ def runs_of(answers: Answers, language: str, name: str) -> dict[int, dict[str, A
 
 def draw(answers: Answers, group: Group, file: Path) -> None:
     """Two panels a language: every run a dot, the mean and its interval a bar, a line at the first row's mean."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
     languages = [code for code in LANGUAGES if any(runs_of(answers, code, name) for name in group.rows.values())]
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "maskwright", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.spines.left": False, "ytick.major.size": 0, "svg.fonttype": "none", "font.family": "sans-serif",
-    }  # fmt: skip
-    with plt.rc_context(style):
+    with picture(file, {"axes.spines.left": False, "ytick.major.size": 0}) as plt:
         size = (5.0 * len(languages), 0.7 + 0.26 * len(group.rows))
-        figure, axes = plt.subplots(1, 2 * len(languages), figsize=size, squeeze=False, layout="constrained")
+        _, axes = plt.subplots(1, 2 * len(languages), figsize=size, squeeze=False, layout="constrained")
         for column, panel in enumerate(axes[0]):
             language, measure = languages[column // 2], group.pictured[column % 2]
             _panel(panel, answers, language, group, measure, CYCLE[column % 2])
             panel.set_title(f"{LANGUAGES[language]}: {measure.title}", fontsize=9, loc="left")
             panel.set_yticks(range(len(group.rows)), list(group.rows) if column == 0 else [""] * len(group.rows))
             panel.set_ylim(len(group.rows) - 0.5, -0.5)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with staged_file(file) as out:
-            figure.savefig(out, format="svg", metadata={"Date": None})
-        plt.close(figure)
 
 
 def _panel(panel: Any, answers: Answers, language: str, group: Group, measure: Measure, colour: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from finetuning_comparison.rows import MODELS, ORDER_EXAMPLES, ORDER_TASKS, OURS, SIDES, THEIRS
 from finetuning_comparison.tasks import TASKS
-from maskwright.durable import staged_file
+from maskwright.lab.pictures import picture
 
 Answers = Sequence[dict[str, Any]]
 COLOURS = {OURS: "#1f6feb", THEIRS: "#c2410c"}
@@ -15,26 +15,13 @@ COLOURS = {OURS: "#1f6feb", THEIRS: "#c2410c"}
 
 def draw(answers: Answers, group: str, file: Path) -> None:
     """Parity: every run a dot, a line a task. Order: a panel for each task, a line for each model."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "maskwright", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "svg.fonttype": "none", "font.family": "sans-serif",
-    }  # fmt: skip
-    with plt.rc_context(style):
-        figure = _parity_figure(plt, answers) if group == "parity" else _order_figure(plt, answers)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with staged_file(file) as out:
-            figure.savefig(out, format="svg", metadata={"Date": None})
-        plt.close(figure)
+    with picture(file) as plt:
+        (_parity_figure if group == "parity" else _order_figure)(plt, answers)
 
 
-def _parity_figure(plt: Any, answers: Answers) -> Any:
+def _parity_figure(plt: Any, answers: Answers) -> None:
     tasks = [name for name in TASKS if any(told["task"] == name for told in answers)]
-    figure, axes = plt.subplots(figsize=(7.0, 0.8 + 0.42 * len(tasks)), layout="constrained")
+    _, axes = plt.subplots(figsize=(7.0, 0.8 + 0.42 * len(tasks)), layout="constrained")
     for place, name in enumerate(tasks):
         for side, shift in zip(SIDES, (-0.15, 0.15), strict=True):
             values = [100 * told["value"] for told in answers if (told["task"], told["name"]) == (name, side)]
@@ -48,12 +35,11 @@ def _parity_figure(plt: Any, answers: Answers) -> Any:
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.set_xlabel("%")
     axes.legend(frameon=False, loc="lower left")
-    return figure
 
 
-def _order_figure(plt: Any, answers: Answers) -> Any:
+def _order_figure(plt: Any, answers: Answers) -> None:
     tasks = [name for name in ORDER_TASKS if any(told["task"] == name for told in answers)]
-    figure, axes = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks), 3.4), squeeze=False, layout="constrained")
+    _, axes = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks), 3.4), squeeze=False, layout="constrained")
     counts = list(ORDER_EXAMPLES)
     for panel, name in zip(axes[0], tasks, strict=True):
         for number, model in enumerate(MODELS):
@@ -70,4 +56,3 @@ def _order_figure(plt: Any, answers: Answers) -> Any:
         panel.set_title(f"{TASKS[name].title} ({TASKS[name].language})", fontsize=9, loc="left")
     axes[0][0].set_ylabel("%")
     axes[0][-1].legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure

@@ -18,7 +18,18 @@ from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import SampleText
 from maskwright.errors import BadInput, MaskwrightError
-from maskwright.lab.bench import batches, corpus, ours, parts, pretrain, recipes, start, tables, turns
+from maskwright.lab.bench import (
+    batches,
+    corpus,
+    ours,
+    parts,
+    pretrain,
+    pretrain_pictures,
+    recipes,
+    start,
+    tables,
+    turns,
+)
 from maskwright.lab.bench.clock import Times, time_steps
 from maskwright.lab.bench.rectangle import rectangle
 from maskwright.lab.bench.shapes import Shape, flops_per_token, shape
@@ -252,7 +263,16 @@ def test_the_table_and_the_page_say_what_was_measured(tmp_path: Path) -> None:
     assert {"maskwright", "transformers as installed", "transformers, allocator set"} <= set(words)
 
 
-def test_results_without_a_rival_are_told_too() -> None:
+def test_the_picture_has_a_bar_of_each_figure(tmp_path: Path) -> None:
+    pretrain_pictures.draw([_summary()], tmp_path / "new" / "speed.svg")
+    drawn = (tmp_path / "new" / "speed.svg").read_text()
+    for words in ("2x128, 32", ">8<", ">3<", "as installed", "allocator set", "of the matrix limit"):
+        assert words in drawn
+    pretrain_pictures.draw([_summary()], tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text() == drawn
+
+
+def test_results_without_a_rival_are_told_too(tmp_path: Path) -> None:
     results = {
         pretrain.LIMIT: [{"flops_per_second": 1e11, "flops_per_cpu_second": 1e11}] * 3,
         pretrain.OURS: [_measured(4000)] * 3,
@@ -262,6 +282,7 @@ def test_results_without_a_rival_are_told_too() -> None:
     assert tables.table([alone]).splitlines()[1].split()[-5:] == ["-", "-", "-", "-", "10"]
     assert json.loads(json.dumps(alone)) == alone
     assert "maskwright" in tables.page([alone]).html()
+    pretrain_pictures.draw([alone], tmp_path / "alone.svg")
 
 
 def test_the_parts_of_a_step_make_up_the_whole() -> None:

@@ -64,7 +64,7 @@ def bench(
         rounds: How often each side has its turn.
         threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
         alone: For pretrain, finetune, encode and corpus: leave the others out.
-        report: For pretrain: a file to draw the result in, .html.
+        report: For pretrain: a file to draw the result in, .html, or .svg (extra [plots]).
         out: For pretrain, recipes, finetune, encode and batches: a folder that keeps each measurement
             as it comes; the same line goes on where it was stopped.
         beside: For pretrain: a checkout of another version of this code, measured in turn with it.
@@ -81,7 +81,7 @@ def bench(
     Examples:
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
-        maskwright bench pretrain --corpus corpora/en
+        maskwright bench pretrain --corpus corpora/en --out runs/speed --report speed.svg
         maskwright bench pretrain --size base --precision fp8
         maskwright bench pretrain --alone --beside ../before --rounds 5
         maskwright bench encode --out runs/encode-speed
@@ -117,11 +117,14 @@ def bench(
     threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
     match what:
         case "pretrain":
+            from maskwright.lab.bench import pretrain_pictures
             from maskwright.lab.bench.pretrain import Terms, compare
 
             terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision, record=record)
             results = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
-            if report:
+            if report and report.suffix == ".svg":
+                pretrain_pictures.draw(results, report)
+            elif report:
                 tables.page(results).write(report)
             show(results, json=json, text=lambda: tables.table(results))
         case "finetune":

@@ -16,7 +16,6 @@ import torch
 from maskwright.config import checked, plain
 from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
-from maskwright.layers.recompute import recompute
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
@@ -24,7 +23,7 @@ from maskwright.training.causal_recipe import Recipe as CausalRecipe
 from maskwright.training.masked_recipe import Recipe, later_phase
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
-from maskwright.training.run import device_for, in_precision, keep_memory
+from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.work import Work
 
 AnyRecipe = Recipe | CausalRecipe
@@ -40,9 +39,7 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
     device = device_for()
     program = held()
     work: Work = module_of(recipe.recipe).build(recipe, corpus)
-    work.module.to(device)
-    recompute(work.module, recipe.training.recompute)
-    optimizer = Optimizer(work.module, recipe.optimizer, in_precision(work.module, recipe.training.precision))
+    optimizer = Optimizer(work.module, recipe.optimizer, as_wanted(work.module, recipe.training, device))
     return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
 
 

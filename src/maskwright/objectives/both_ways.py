@@ -118,9 +118,12 @@ def with_characters(batch: Batch, characters: Characters, widest: int) -> Batch:
     characters  (V, W) of all of them
     widest      the longest window that looks at them
     """
-    different, rows = np.unique(batch.token_ids.numpy(), return_inverse=True)
+    ids, is_there = batch.token_ids.numpy(), np.zeros(len(characters), np.bool_)
+    is_there[ids] = True
+    different, row_of = np.flatnonzero(is_there), np.empty(len(characters), np.int64)
+    row_of[different] = np.arange(len(different))
     known = narrowed(characters[different], widest).astype(np.int64)
-    return replace(batch, char_ids=torch.from_numpy(known), char_rows=torch.from_numpy(rows.reshape(-1)))
+    return replace(batch, char_ids=torch.from_numpy(known), char_rows=torch.from_numpy(row_of[ids]))
 
 
 class BothWays:

@@ -53,8 +53,10 @@ def draw_candidates(count: int, total: int, seed: int, *address: int | str) -> C
     while True:
         uniform = generator(seed, *address).random(tries)  # a longer row begins as a shorter one does
         drawn = np.minimum(np.floor(np.exp(uniform * np.log(total + 1.0))).astype(np.int64), total) - 1
-        _, first = np.unique(drawn, return_index=True)
+        places, first_of = np.arange(tries), np.empty(total, np.int64)
+        first_of[drawn[::-1]] = places[::-1]  # of a word that is drawn again the last is kept, which is its first
+        first = np.flatnonzero(first_of[drawn] == places)
         if len(first) >= count:
-            first = np.sort(first)[:count]
+            first = first[:count]
             return Candidates(drawn[first], int(first[-1]) + 1)
         tries *= 2

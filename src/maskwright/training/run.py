@@ -75,13 +75,6 @@ def compiles(wanted: str, device: torch.device) -> bool:
     return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
 
 
-def in_precision(network: torch.nn.Module, precision: str) -> torch.dtype:
-    """Let the network multiply so; what it reads its weights in. Before its parameters are laid out."""
-    if precision == "fp8":
-        fp8.in_fp8(network)
-    return PRECISIONS[precision]
-
-
 def capability_of(device: torch.device) -> tuple[int, int] | None:
     """What an NVIDIA GPU can do, as NVIDIA counts it; None for all else."""
     nvidia = device.type == "cuda" and torch.version.hip is None
@@ -118,6 +111,21 @@ def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.devic
         compile_layers(network)
     else:
         progress.say(f"training.compile {wanted}: nothing can be compiled here ({why}); computed as it is written")
+
+
+def as_wanted(
+    network: torch.nn.Module, training: TrainingConfig, device: torch.device, progress: Progress = silent
+) -> torch.dtype:
+    """Let a network compute on the device as a run does, and before its parameters are laid out.
+
+    Its precision, what is compiled and what is computed twice; returns what it reads its weights in.
+    """
+    network.to(device)
+    if training.precision == "fp8":
+        fp8.in_fp8(network)
+    compile_as_wanted(network, training.compile, device, progress)
+    recompute(network, training.recompute)
+    return PRECISIONS[training.precision]
 
 
 @contextlib.contextmanager
@@ -201,14 +209,11 @@ def run(
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None
             work = build(folder.resumed is None)
-            work.module.to(device)
             if device.type == "cuda" and training.precision != "float32" and (reason := why_padded(device)):
                 progress.say(f"sequences are padded inside attention, which is slower: {reason}")
             if training.precision == "fp8" and device.type == "cpu":
                 progress.say("training.precision fp8 on a CPU: the same numbers, multiplied as bf16, and slower")
-            dtype = in_precision(work.module, training.precision)
-            compile_as_wanted(work.module, training.compile, device, progress)
-            recompute(work.module, training.recompute)
+            dtype = as_wanted(work.module, training, device, progress)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)
             if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):

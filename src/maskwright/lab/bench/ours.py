@@ -14,9 +14,8 @@ from maskwright.batch import Batch, Sequences
 from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
-from maskwright.layers.compiled import compile_layers
 from maskwright.layers.dropout import DropoutStream
-from maskwright.layers.recompute import Recompute, recompute
+from maskwright.layers.recompute import Recompute
 from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
@@ -25,7 +24,7 @@ from maskwright.objectives.tally import Tally
 from maskwright.training.loop import Precision, TrainingConfig, ahead, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.run import compiles, device_for, in_precision, keep_memory
+from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
 
@@ -110,13 +109,9 @@ def trainer(
 ) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
     """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
     keep_memory()
-    work, device = Synthetic(shape, dropout), device_for()
-    work.module.to(device)
-    if compiles(compile, device):
-        compile_layers(work.module)
-    recompute(work.module, recomputed)
-    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), in_precision(work.module, precision))
-    training, stop = TrainingConfig(precision=precision), Stop()
+    work, stop = Synthetic(shape, dropout), Stop()
+    training = TrainingConfig(precision=precision, compile=compile, recompute=recomputed)
+    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), as_wanted(work.module, training, device_for()))
     work.module.train()
 
     def step(number: int, batches: SequenceOf[Batch]) -> float:

@@ -187,15 +187,14 @@ def measure(
     from maskwright.recipes import module_of
     from maskwright.training.loop import ahead, gradients
     from maskwright.training.optimizers import Optimizer
-    from maskwright.training.run import device_for, device_name, in_precision, keep_memory
+    from maskwright.training.run import as_wanted, device_for, device_name, keep_memory
     from maskwright.training.signals import Stop
 
     keep_memory()
     opened, device, stop = Corpus.open(corpus), device_for(), Stop()
     made = sized(recipe, corpus, opened.tokenizer.vocab_size, Shape(**shape), dropout, changes)
     work = module_of(recipe).build(made, opened)
-    work.module.to(device)
-    optimizer = Optimizer(work.module, made.optimizer, in_precision(work.module, made.training.precision))
+    optimizer = Optimizer(work.module, made.optimizer, as_wanted(work.module, made.training, device))
     work.module.train()
 
     def batches(step: int) -> list[Batch]:

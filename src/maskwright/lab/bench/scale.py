@@ -95,7 +95,7 @@ def measure(
         from maskwright.corpus.checking import Checking
         from maskwright.training.loop import gradients
         from maskwright.training.optimizers import Optimizer
-        from maskwright.training.run import in_precision, keep_memory
+        from maskwright.training.run import as_wanted, device_for, keep_memory
         from maskwright.training.signals import Stop
         from maskwright.training.work import whole
 
@@ -116,7 +116,7 @@ def measure(
         mark("built")
         batches = work.batches(0)
         mark("batch")
-        optimizer = Optimizer(work.module, resolved.optimizer, in_precision(work.module, resolved.training.precision))
+        optimizer = Optimizer(work.module, resolved.optimizer, as_wanted(work.module, resolved.training, device_for()))
         gradients(work, optimizer, whole(batches[:1]), resolved.training, 0, Stop())
         optimizer.step(0.0)
         mark("step")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from maskwright.durable import staged_file
 from maskwright.lab.bench.turns import Result
 from maskwright.lab.columns import aligned_columns
+from maskwright.lab.pictures import picture
 
 COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed", "#db2777")
 
@@ -56,18 +56,9 @@ PANELS: dict[str, Callable[[Result], float]] = {
 
 def draw(rows: Sequence[Result], file: Path, before: Sequence[Result] = ()) -> None:
     """Each figure over the size of the corpus, as SVG; dashed what it was `before`."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "maskwright", "font.size": 8, "axes.spines.top": False, "axes.spines.right": False,
-        "svg.fonttype": "none", "font.family": "sans-serif",
-    }  # fmt: skip
     recipes = list(dict.fromkeys(row["recipe"] for row in rows))
-    with plt.rc_context(style):
-        figure, panels = plt.subplots(1, len(PANELS), figsize=(11, 2.8), layout="constrained")
+    with picture(file, {"font.size": 8}) as plt:
+        _, panels = plt.subplots(1, len(PANELS), figsize=(11, 2.8), layout="constrained")
         for panel, (title, value) in zip(panels, PANELS.items(), strict=True):
             for of, dashed in ((before, True), (rows, False)):
                 for recipe, colour in zip(recipes, COLOURS, strict=False):
@@ -83,6 +74,3 @@ def draw(rows: Sequence[Result], file: Path, before: Sequence[Result] = ()) -> N
             panel.set_title(title, fontsize=8, loc="left")
             panel.grid(axis="y", color="#e5e7eb", linewidth=0.6)
         panels[0].legend(frameon=False, fontsize=7)
-        with staged_file(file) as out:
-            figure.savefig(out, format="svg", metadata={"Date": None})
-        plt.close(figure)

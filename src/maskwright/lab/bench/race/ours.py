@@ -14,13 +14,12 @@ from maskwright.batch import Batch
 from maskwright.lab.bench.clock import told
 from maskwright.lab.bench.race.examples import tests
 from maskwright.lab.bench.race.racer import Racer, Scores, mean_scores
-from maskwright.layers.compiled import compile_layers
 from maskwright.recipes import module_of, resolve
 from maskwright.training.evaluation import totals
 from maskwright.training.loop import ahead, gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.run import compiles, device_for, in_precision, keep_memory
+from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
 
@@ -47,10 +46,7 @@ def measure(
 
     racer = Racer(Path(curve), terms, budget=budget, looks=looks, spawned=spawned)
     work: Any = module_of(RECIPE).build(recipe, opened)
-    work.module.to(device)
-    if compiles(recipe.training.compile, device):
-        compile_layers(work.module)
-    optimizer = Optimizer(work.module, recipe.optimizer, in_precision(work.module, recipe.training.precision))
+    optimizer = Optimizer(work.module, recipe.optimizer, as_wanted(work.module, recipe.training, device))
     work.module.train()
     if not racer.begin_steps():
         return {"looks": 0}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from maskwright.durable import staged_file
 from maskwright.lab.bench.race.curve import Curve, curve_of
 from maskwright.lab.bench.race.passing import Passed, passing
 from maskwright.lab.bench.turns import Result
 from maskwright.lab.columns import aligned_columns
+from maskwright.lab.pictures import picture
 from maskwright.report.charts import Series, line_chart, switchable
 from maskwright.report.page import Page
 
@@ -111,18 +111,9 @@ def _chart(kind: str, rival: Curve, ours: Mapping[str, Curve]) -> str:
 
 def draw(record: Result, file: Path, kind: str = "sentences") -> None:
     """Loss over seconds and over tokens, side by side, as SVG; both on logarithmic axes, or ours would be a wall."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
     rival, ours = curves(record)
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "maskwright", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "svg.fonttype": "none", "font.family": "sans-serif",
-    }  # fmt: skip
-    with plt.rc_context(style):
-        figure, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
+    with picture(file) as plt:
+        _, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
         for panel, (axis, label) in zip(panels, AXES.items(), strict=True):
             _panel(panel, _lines(kind, axis, rival, ours), label)
         best = Passed(**record["verdict"][kind])
@@ -134,10 +125,6 @@ def draw(record: Result, file: Path, kind: str = "sentences") -> None:
             )  # fmt: skip
         panels[0].set_ylabel("held-out loss, nats")
         panels[1].legend(frameon=False, fontsize=8)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with staged_file(file) as out:
-            figure.savefig(out, format="svg", metadata={"Date": None})
-        plt.close(figure)
 
 
 def _panel(panel: Any, lines: list[Series], label: str) -> None:
