@@ -101,6 +101,22 @@ class Split:
         ]
         return np.concatenate([*found, self._token_bases[-1:]]).astype(np.int64, copy=False)
 
+    def before(self, documents: Integers) -> tuple[Integers, Integers]:
+        """Tokens and sentences before each of these documents; num_documents stands for the end. Nothing else is read.
+
+        >>> split = Split.from_arrays(np.arange(5), np.ones(5), np.array([0, 2, 3, 5]), np.array([0, 2, 3]))
+        >>> [row.tolist() for row in split.before(np.array([0, 1, 2]))]
+        [[0, 3, 5], [0, 2, 3]]
+        """
+        tokens, sentences = np.empty_like(documents), np.empty_like(documents)
+        at = np.minimum(np.searchsorted(self._document_bases, documents, side="right") - 1, len(self._shards) - 1)
+        for i in np.unique(at).tolist():
+            here, shard = at == i, self._shards[i]
+            sentence = shard.document_offsets[documents[here] - self._document_bases[i]]
+            sentences[here] = sentence + self._sentence_bases[i]
+            tokens[here] = shard.sentence_offsets[sentence] + self._token_bases[i]
+        return tokens, sentences
+
     def document_from(self, tokens: Integers) -> Integers:
         """The first document that begins at each of these tokens or behind it; num_documents where none does.
 

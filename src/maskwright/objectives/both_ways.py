@@ -7,9 +7,11 @@ two sides of a gap between words: forward the word on the left is fed and the on
 other way round. So the last word of a sentence is asked, never fed, and there is nothing to guess between sentences.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -20,9 +22,10 @@ from maskwright.corpus.read import Split
 from maskwright.draws import key
 from maskwright.layers.word_characters import Characters, narrowed, sentence_marks, word_characters
 from maskwright.objectives.candidates import Candidates, draw_candidates, log_expected_counts
-from maskwright.objectives.lanes import SEPARATOR, Lanes
+from maskwright.objectives.lanes import SEPARATOR, Lanes, stretches
 from maskwright.objectives.show import Example, Mark
 from maskwright.objectives.unigrams import token_counts
+from maskwright.objectives.visits import Visits, remember
 from maskwright.tokenizers.tokenizer import Tokenizer
 
 BEGIN, END = "<S>", "</S>"
@@ -42,28 +45,19 @@ class Gaps(NamedTuple):
 class SentenceLanes:
     """Lanes over single sentences in random order; see `Lanes`. begin, end: the ids of the words around each."""
 
-    def __init__(
-        self, split: Split, *, lanes: int, length: int, seed: int, begin: int, end: int, backwards: bool
-    ) -> None:
-        self._offsets, self._begin, self.length = split.sentence_offsets, begin, length
-        self._together = min(STEPS, max(1, TOGETHER // (lanes * length)))
-        self._known = -1, Gaps(np.zeros((0, length), np.int64), np.zeros((0, length), np.int64))
+    def __init__(self, split: Split, *, lanes: int, seed: int, begin: int, end: int, backwards: bool) -> None:
+        self._offsets, self._begin = split.sentence_offsets, begin
         apart = cast("Split", _Apart(split))
         self._lanes = Lanes(
-            apart, lanes=lanes, length=length, seed=seed, separator=end, backwards=backwards
+            apart, lanes=lanes, length=1, seed=seed, separator=end, backwards=backwards
         )  # the separator's place is the gap behind a sentence's last word
 
-    def gaps(self, step: int) -> Gaps:
-        """What the lanes have before them in that step."""
-        block, place = divmod(step, self._together)
-        if self._known[0] != block:
-            self._known = block, self._of_steps(np.arange(self._together) + block * self._together)
-        lanes = self._lanes.lanes
-        return Gaps(*(side[place * lanes : (place + 1) * lanes] for side in self._known[1]))
+    def at(self, positions: Integers) -> Gaps:
+        """What the lanes have before them at these positions (rows, length): row r of lane r, and from the first again.
 
-    def _of_steps(self, steps: Integers) -> Gaps:
-        """Of several steps, one behind the other."""
-        places = self._lanes.places(np.repeat(steps * self.length, self._lanes.lanes), self.length)
+        Positions are counted from a lane's beginning through all epochs.
+        """
+        places = self._lanes.at(positions)
         right, _ = self._lanes.ids(places)
         first, end = self._offsets[places.documents], self._offsets[places.documents + 1]
         before = np.where(places.tokens == SEPARATOR, end, places.tokens) - 1
@@ -77,6 +71,52 @@ class SentenceLanes:
         rest = left == SEPARATOR
         left[rest] = self._lanes.split.gather(before[rest], np.ones(int(rest.sum()), np.int64))[0]
         return Gaps(left, right)
+
+
+class VisitedLanes:
+    """The same over a corpus in visits: sentences in random order inside each, and lanes that go on to the next.
+
+    visits     shared by both directions, so that they read the same text at a time
+    settings   see `SentenceLanes`
+    """
+
+    def __init__(self, visits: Visits, *, lanes: int, seed: int, **settings: Any) -> None:
+        self._visits, self._seed = visits, seed
+        self._settings: dict[str, Any] = {**settings, "lanes": lanes}
+        self._ends = [np.zeros(lanes, np.int64)]  # of each visit in each lane, as far as they are known
+        self._lanes: OrderedDict[tuple[int, int], SentenceLanes] = OrderedDict()
+
+    def at(self, positions: Integers) -> Gaps:
+        """As `SentenceLanes.at`."""
+        lanes = len(self._ends[0])
+        lane = np.arange(len(positions)) % lanes
+        while (self._ends[-1][lane] <= positions[:, -1]).any():
+            self._know_another_epoch()
+        made = Gaps(np.empty_like(positions), np.empty_like(positions))
+        first, last = positions.min(initial=0), positions.max(initial=0)
+        for number, (begins, ends) in enumerate(pairwise(self._ends)):
+            if ends.max() <= first or begins.min() > last:
+                continue
+            begin, end = begins[lane][:, None], ends[lane][:, None]
+            here = (positions >= begin) & (positions < end)
+            if here.any():
+                # where a row reaches over an end what stands at it is looked up, and not taken
+                inside = self._of_visit(number).at(np.clip(positions - begin, 0, end - begin - 1))
+                for side, found in zip(made, inside, strict=True):
+                    side[here] = found[here]
+        return made
+
+    def _know_another_epoch(self) -> None:
+        lanes = len(self._ends[0])
+        for total in self._visits.sizes((len(self._ends) - 1) // self._visits.number).sum(1).tolist():
+            self._ends.append(self._ends[-1] + stretches(total, lanes))
+
+    def _of_visit(self, number: int) -> SentenceLanes:
+        epoch, visit = address = divmod(number, self._visits.number)
+        if address not in self._lanes:
+            part, seed = self._visits.part(epoch, visit), key(self._seed, epoch, visit)
+            remember(self._lanes, address, SentenceLanes(part, seed=seed, **self._settings))
+        return self._lanes[address]
 
 
 class _Apart:
@@ -154,11 +194,16 @@ class BothWays:
         self.train, self._held_out, self.vocabulary = train, held_out, vocabulary
         self._widest, self._lanes, self._length, self._micro = widest, lanes, length, micro_lanes
         self._candidates, self._most, self._seed = candidates, held_out_sentences, seed
-        settings: dict[str, Any] = {"lanes": lanes, "length": length, "begin": vocabulary.begin, "end": vocabulary.end}
+        settings: dict[str, Any] = {"lanes": lanes, "begin": vocabulary.begin, "end": vocabulary.end}
+        visits = Visits(train, seed=seed)
         self._ways = [
-            SentenceLanes(train, seed=key(seed, way), backwards=way == "backward", **settings)
+            VisitedLanes(visits, seed=key(seed, way), backwards=way == "backward", **settings)
+            if visits.number > 1
+            else SentenceLanes(train, seed=key(seed, way), backwards=way == "backward", **settings)
             for way in ("forward", "backward")
         ]
+        self._together = min(STEPS, max(1, TOGETHER // (lanes * length)))
+        self._known = -1, list[Gaps]()
 
     @cached_property
     def _ranks(self) -> tuple[Integers, Integers]:
@@ -170,12 +215,22 @@ class BothWays:
         ranks[by_rank] = np.arange(len(by_rank))
         return by_rank, ranks
 
+    def gaps(self, step: int) -> list[Gaps]:
+        """What the lanes of both directions have before them in that step; several steps are looked up at once."""
+        block, place = divmod(step, self._together)
+        if self._known[0] != block:
+            steps = np.repeat(np.arange(self._together) + block * self._together, self._lanes)
+            positions = steps[:, None] * self._length + np.arange(self._length)
+            self._known = block, [way.at(positions) for way in self._ways]
+        mine = slice(place * self._lanes, (place + 1) * self._lanes)
+        return [Gaps(way.left[mine], way.right[mine]) for way in self._known[1]]
+
     def batches(self, step: int) -> list[Batch]:
         """The step's micro-batches: forward lanes, then the backward lanes of the same numbers.
 
         Every token is asked for what is on its other side. With candidates, these are the step's own.
         """
-        forward, backward = (way.gaps(step) for way in self._ways)
+        forward, backward = self.gaps(step)
         drawn: Candidates | None = None
         if self._candidates is not None:
             drawn = draw_candidates(self._candidates, len(self.vocabulary), self._seed, "candidates", step)

@@ -35,6 +35,15 @@ class Places(NamedTuple):
     documents: Integers
 
 
+def stretches(total: int, lanes: int) -> Integers:
+    """(lanes,) of so many tokens those of each lane.
+
+    >>> stretches(11, 4).tolist()
+    [2, 3, 3, 3]
+    """
+    return np.diff(np.arange(lanes + 1) * total // lanes)
+
+
 class Rows(NamedTuple):
     """What the lanes read in a step: (lanes, length) each.
 
@@ -80,7 +89,7 @@ class Lanes:
             raise BadInput(
                 f"{lanes} lanes over a split of {total:,} tokens: give fewer (training.batch_sequences), or more text"
             )
-        self._bounds = np.arange(lanes + 1) * total // lanes
+        self._bounds = np.concatenate([[0], np.cumsum(stretches(total, lanes))])
         self._orders: OrderedDict[int, tuple[Integers, Integers]] = OrderedDict()
 
     @property

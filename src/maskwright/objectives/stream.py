@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 
@@ -24,13 +24,10 @@ from maskwright.draws import Words, generator, key
 from maskwright.errors import BadInput
 from maskwright.objectives.examples import Examples, Layout, Plan, joined, rows_of
 from maskwright.objectives.packing import pack
-
-Value = TypeVar("Value")
+from maskwright.objectives.visits import BLOCK_TOKENS, VISIT_TOKENS, Visits, remember
 
 PASSES = 64
 """Epochs until examples come again (in another order, under other masks), so that a late step is found soon."""
-VISIT_TOKENS = 1 << 24
-BLOCK_TOKENS = 1 << 18
 
 
 class _Stretch(NamedTuple):
@@ -80,10 +77,9 @@ class Stream(Generic[Plan]):
         layout.check(split)
         self.split, self.layout, self.seed, self.passes = split, layout, seed, dupe_factor or PASSES
         self.row_tokens = row_tokens
-        self._blocks = _blocks(split, block_tokens)
-        self.visits = max(1, min(round(split.num_tokens / visit_tokens), (len(self._blocks) - 1) // 2))
+        self._visits = Visits(split, seed=seed, visit_tokens=visit_tokens, block_tokens=block_tokens)
+        self.visits = self._visits.number
         self._ends = [0]  # of each visit in the stream of examples, or of rows, as far as they are known
-        self._parts: OrderedDict[tuple[int, int], Split] = OrderedDict()
         self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
         self._orders: OrderedDict[tuple[int, int], _Order] = OrderedDict()
 
@@ -112,20 +108,15 @@ class Stream(Generic[Plan]):
 
     def part(self, epoch: int, visit: int = 0) -> Split:
         """The documents of a visit of an epoch: what its plan has the addresses of."""
-        if self.visits == 1:
-            return self.split
-        address = (self._pass(epoch), visit)
-        if address not in self._parts:
-            _remember(self._parts, address, self._read(*address))
-        return self._parts[address]
+        return self._visits.part(self._pass(epoch), visit)
 
     def plan(self, epoch: int, visit: int = 0) -> Plan:
         """The examples of a visit of an epoch, in the order they were made (before the shuffle)."""
         address = (self._pass(epoch), visit)
         if address not in self._plans:
             draws = generator(self.seed, self.layout.name, *address)
-            bounds = self._bounds(*address)
-            _remember(self._plans, address, self.layout.plan(bounds, np.arange(bounds.num_documents), draws))
+            bounds = self._visits.bounds(*address)
+            remember(self._plans, address, self.layout.plan(bounds, np.arange(bounds.num_documents), draws))
         return self._plans[address]
 
     def epoch_sequences(self, epoch: int) -> int:
@@ -156,19 +147,6 @@ class Stream(Generic[Plan]):
     def _pass(self, epoch: int) -> int:
         return epoch % self.passes
 
-    def _bounds(self, passed: int, visit: int) -> Split:
-        """Where the sentences and documents of a visit begin, which is all that a plan reads."""
-        if self.visits == 1:
-            return self.split
-        known = self._parts.get((passed, visit))
-        return self._read(passed, visit, tokens=False) if known is None else known
-
-    def _read(self, passed: int, visit: int, *, tokens: bool = True) -> Split:
-        """The documents of a visit: a random group of blocks, the same number for every visit, give or take one."""
-        shuffled = generator(self.seed, "blocks", passed).permutation(len(self._blocks) - 1)
-        mine = np.sort(np.array_split(shuffled, self.visits)[visit])
-        return self.split.part(self._blocks[mine], self._blocks[mine + 1], tokens=tokens)
-
     def _order(self, epoch: int, visit: int) -> "_Order":
         """The order in which a visit's examples are shown; new in each epoch even if they are not."""
         address = (epoch, visit)
@@ -177,10 +155,9 @@ class Stream(Generic[Plan]):
             if self.row_tokens is None:
                 order = _Order(draws.permutation(len(plan[0])), None)
             else:
-                order = _Order(
-                    *pack(self.layout.lengths(plan, self._bounds(self._pass(epoch), visit)), self.row_tokens, draws)
-                )
-            _remember(self._orders, address, order)
+                lengths = self.layout.lengths(plan, self._visits.bounds(self._pass(epoch), visit))
+                order = _Order(*pack(lengths, self.row_tokens, draws))
+            remember(self._orders, address, order)
         return self._orders[address]
 
     def _grow(self, *, visits: int = 0, sequences: int = 0) -> None:
@@ -229,16 +206,3 @@ class _Order(NamedTuple):
     def of(self, first: int, end: int) -> Integers:
         """The examples of these units."""
         return self.examples[first:end] if self.rows is None else self.examples[self.rows[first] : self.rows[end]]
-
-
-def _blocks(split: Split, block_tokens: int) -> Integers:
-    """Documents at which blocks of about block_tokens begin, and the end of the last."""
-    wanted = np.arange(0, max(split.num_tokens, 1), block_tokens)
-    return np.unique(np.append(split.document_from(wanted), split.num_documents))
-
-
-def _remember(cache: OrderedDict[tuple[int, int], Value], address: tuple[int, int], value: Value) -> None:
-    """Keep the two last ones: a batch may reach over the border."""
-    cache[address] = value
-    while len(cache) > 2:
-        cache.popitem(last=False)

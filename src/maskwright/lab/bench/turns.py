@@ -25,8 +25,11 @@ class Side(NamedTuple):
 Result = dict[str, Any]
 
 
-def measure_side(side: Side, threads: int, record: Record = NOWHERE, turn: int = 0) -> Result:
-    """One measurement in a process of its own, or what the record has of it."""
+def measure_side(side: Side, threads: int, record: Record = NOWHERE, turn: tuple[str, int] = ("", 0)) -> Result:
+    """One measurement in a process of its own, or what the record has of it.
+
+    turn   of which comparison, and which: the limit is measured again in each
+    """
     asked = {**side._asdict(), "threads": threads, "turn": turn}
     if (known := record.find(asked)) is not None:
         return known
@@ -64,7 +67,7 @@ def in_turn(
     with progress.stage(name, rounds * len(sides), "measurements") as bar:
         for turn in range(rounds):
             for side in sides:
-                results[side.name].append(measure_side(side, threads, record, turn))
+                results[side.name].append(measure_side(side, threads, record, (name, turn)))
                 bar.advance(1, note=side.name)
     return results
 
