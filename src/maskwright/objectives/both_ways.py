@@ -21,7 +21,7 @@ from maskwright.batch import Batch, Booleans, Integers, flat_batch
 from maskwright.corpus.read import Split
 from maskwright.draws import key
 from maskwright.layers.word_characters import Characters, narrowed, sentence_marks, word_characters
-from maskwright.objectives.candidates import Candidates, draw_candidates, log_expected_counts
+from maskwright.objectives.candidates import Floats, draw_candidates, log_expected_counts
 from maskwright.objectives.lanes import SEPARATOR, Lanes, stretches
 from maskwright.objectives.show import Example, Mark
 from maskwright.objectives.unigrams import token_counts
@@ -117,6 +117,14 @@ class VisitedLanes:
             part, seed = self._visits.part(epoch, visit), key(self._seed, epoch, visit)
             remember(self._lanes, address, SentenceLanes(part, seed=seed, **self._settings))
         return self._lanes[address]
+
+
+class _Drawn(NamedTuple):
+    """The candidates of a step: their ids, the logarithms of their expected counts, and how many draws they took."""
+
+    ids: torch.Tensor
+    log_counts: Floats
+    draws: int
 
 
 class _Apart:
@@ -231,9 +239,7 @@ class BothWays:
         Every token is asked for what is on its other side. With candidates, these are the step's own.
         """
         forward, backward = self.gaps(step)
-        drawn: Candidates | None = None
-        if self._candidates is not None:
-            drawn = draw_candidates(self._candidates, len(self.vocabulary), self._seed, "candidates", step)
+        drawn = None if self._candidates is None else self._drawn(self._candidates, step)
         made: list[Batch] = []
         for first in range(0, self._lanes, self._micro):
             some = slice(first, first + self._micro)
@@ -242,7 +248,12 @@ class BothWays:
             made.append(self._batch(fed, asked, np.arange(self._lanes)[some], drawn))
         return made
 
-    def _batch(self, fed: Integers, asked: Integers, lanes: Integers, drawn: Candidates | None) -> Batch:
+    def _drawn(self, count: int, step: int) -> "_Drawn":
+        by_rank, _ = self._ranks
+        ranks, draws = draw_candidates(count, len(self.vocabulary), self._seed, "candidates", step)
+        return _Drawn(torch.from_numpy(by_rank[ranks]), log_expected_counts(ranks, len(self.vocabulary), draws), draws)
+
+    def _batch(self, fed: Integers, asked: Integers, lanes: Integers, drawn: "_Drawn | None") -> Batch:
         flat = asked.ravel()
         bounds = np.arange(len(fed) + 1) * self._length
         batch = flat_batch(fed.ravel(), bounds, predict_rows=np.arange(len(flat)), predict_ids=flat)
@@ -251,14 +262,9 @@ class BothWays:
             batch, lane_ids=torch.from_numpy(np.concatenate([lanes, lanes])), backward=torch.from_numpy(backward)
         )
         if drawn is not None:
-            by_rank, ranks = self._ranks
-            asked_ranks = np.concatenate([ranks[flat], drawn.ranks])
-            counts = log_expected_counts(asked_ranks, len(self.vocabulary), drawn.draws)
-            batch = replace(
-                batch,
-                candidate_ids=torch.from_numpy(by_rank[drawn.ranks]),
-                log_counts=torch.from_numpy(counts.astype(np.float32)),
-            )
+            of_asked = log_expected_counts(self._ranks[1][flat], len(self.vocabulary), drawn.draws)
+            counts = np.concatenate([of_asked, drawn.log_counts]).astype(np.float32)
+            batch = replace(batch, candidate_ids=drawn.ids, log_counts=torch.from_numpy(counts))
         return with_characters(batch, self.vocabulary.characters, self._widest)
 
     def held_out(self) -> Iterator[Batch]:
