@@ -81,7 +81,7 @@ def bench(
     Examples:
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
-        maskwright bench pretrain --corpus corpora/en --out runs/speed --report speed.svg
+        maskwright bench pretrain --corpus corpora/en --report speed.svg
         maskwright bench pretrain --size base --precision fp8
         maskwright bench pretrain --alone --beside ../before --rounds 5
         maskwright bench encode --out runs/encode-speed
