@@ -128,6 +128,18 @@ def test_a_folder_without_the_code_is_refused(tmp_path: Path) -> None:
         )
 
 
+def test_what_could_not_be_kept_or_drawn_is_said_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, measured: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["bench", "pretrain", "--alone", "--out", str(tmp_path / "file")]) == 2
+    assert "is a file: measurements are kept in a folder" in capsys.readouterr().err
+    monkeypatch.setattr("maskwright.cli.bench.find_spec", lambda name: None)
+    assert main(["bench", "pretrain", "--alone", "--report", str(tmp_path / "speed.svg")]) == 2
+    assert "pip install 'maskwright[plots]'" in capsys.readouterr().err
+    assert not measured
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

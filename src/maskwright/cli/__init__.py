@@ -64,7 +64,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maskwright import __version__
-from maskwright.cli import watching
 from maskwright.cli.failures import explain_failure
 from maskwright.cli.overrides import split_overrides
 
@@ -111,8 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (sys.argv when None) and return its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        as_command = arguments is None
-        code = watching.watch(tokens) if as_command and watching.is_wanted(tokens) else _run(tokens)
+        code = _command(tokens) if arguments is None else _run(tokens)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, not after we have said 0
         return code
     except SystemExit as stop:  # rich ends this way when the reader of its output has gone
@@ -125,6 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line:
             sys.stderr.write(f"maskwright: error: {line}\n")
         return code
+
+
+def _command(tokens: Sequence[str]) -> int:
+    """What a shell called: a run that another process watches, where that is wanted."""
+    if "--auto-batch" in tokens:
+        from maskwright.cli import watching  # 12 ms that other lines need not wait
+
+        if watching.is_wanted(tokens):
+            return watching.watch(tokens)
+    return _run(tokens)
 
 
 def _run(tokens: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """`maskwright bench`: how fast this machine trains, fine-tunes, encodes, makes batches, builds a corpus, starts."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,6 +114,8 @@ def bench(
         raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
         raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
+    if report and report.suffix == ".svg" and find_spec("matplotlib") is None:
+        raise BadInput("an .svg is drawn by matplotlib, which is not installed: pip install 'maskwright[plots]'")
     shapes = [shape(name, gpu=device_for().type == "cuda") for name in size]
     threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
     match what:

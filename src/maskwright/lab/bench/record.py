@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import maskwright
+from maskwright.errors import BadInput
 from maskwright.machine import cpu_name
 
 MEASURED = "measured.jsonl"
@@ -21,12 +22,18 @@ class Record:
     """The measurements of a folder, a line each: what was asked, and what came of it.
 
     A measurement is found again by all that it depends on: what was asked, the processor, and the code.
+    Raises BadInput for a path that is a file.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self._known: dict[str, dict[str, Any]] = {}
-        if folder is not None and (folder / MEASURED).exists():
+        if folder is None:
+            return
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"{folder} is a file: measurements are kept in a folder, give a path for one")
+        folder.mkdir(parents=True, exist_ok=True)  # now, and not when something was measured
+        if (folder / MEASURED).exists():
             for line in (folder / MEASURED).read_text(encoding="utf-8").splitlines():
                 try:
                     entry = json.loads(line)
@@ -42,7 +49,6 @@ class Record:
         """Keep it."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / MEASURED).open("a", encoding="utf-8") as file:
             file.write("\n" if file.tell() and not self._ends_a_line() else "")
             file.write(json.dumps({"key": _key(asked), **asked, "result": result}) + "\n")
