@@ -223,7 +223,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
         if result["rival"]
     ]
     notes += [
-        f"{result['shape']}: {_cost(ratio)} times as fast as {name}"
+        f"{result['shape']}: {_cost(ratio)} the speed of {name}"
         for result in results
         for name, ratio in result["ratio"].items()
         if name not in (INSTALLED, SET)
