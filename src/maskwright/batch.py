@@ -142,12 +142,17 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        moved = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **moved)
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in self.tensors().items()})
+
+    def ready_for(self, device: torch.device) -> "Batch":
+        """The same batch in memory from which `device` copies while it computes: for a GPU that is page-locked."""
+        if device.type != "cuda":
+            return self
+        return replace(self, **{name: values.pin_memory() for name, values in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it has, by name."""
+        return {field.name: value for field in fields(self) if isinstance(value := getattr(self, field.name), Tensor)}
 
     def check_read_by(self, model: str, known: AbstractSet[str]) -> None:
         """Raise BadInput if the batch carries a model field outside `known`.

@@ -33,6 +33,8 @@ SAFE = 60.0
 """The largest score: 30,000 times e^60 is far below what bfloat16 holds, and what it divides far above zero."""
 CHUNK_ON_GPU = 8192
 """The same on GPUs, where rows are many and memory is too: half a gigabyte."""
+IGNORED = -100
+"""A target that counts for nothing, as in torch: of GPUs and of the plain way."""
 EXACT_AFTER = 4
 """Chunks that are summed in half precision (0.3 % off); for more the sum is kept in float32."""
 
@@ -158,11 +160,12 @@ def at_once(scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same of all rows at once, readable: what `_fused` makes two passes of."""
     x = scores.float()
     best = x.amax(-1, keepdim=True)
-    hit = x.gather(1, target[:, None])
+    counts = target[:, None] != IGNORED
+    hit = x.gather(1, target[:, None].clamp(min=0))
     total = (x - best).exp().sum(-1, keepdim=True).log() + best
     right = torch.arange(x.shape[1], device=x.device) == target[:, None]
-    grad = (x - total).exp() - right.float()
-    return (total - hit).sum(), (hit == best).sum(), grad.to(scores.dtype)
+    grad = ((x - total).exp() - right.float()) * counts
+    return ((total - hit) * counts).sum(), ((hit == best) & counts).sum(), grad.to(scores.dtype)
 
 
 @cache
@@ -189,8 +192,9 @@ def plain(rows: Tensor, table: Tensor, bias: Tensor, targets: Tensor) -> tuple[T
 def projected_cross_entropy(rows: Tensor, table: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Summed cross-entropy of softmax(rows @ table.T + bias) against `targets`, and the number of arg-max hits.
 
-    rows (M, H), table (V, H), bias (V,), targets (M,) int64. In half precision the fused way is taken, in
-    float32 and float64 the plain one. A hit shared with an equal score counts as a hit in the fused way.
+    rows (M, H), table (V, H), bias (V,), targets (M,) int64. In half precision the fused way is taken, in float32 and
+    float64 the plain one. A hit shared with an equal score counts as a hit in the fused way. A target may be IGNORED,
+    but not in half precision on a CPU.
     """
     if rows.dtype in (torch.bfloat16, torch.float16):
         return _Projected.apply(rows, table, bias, targets)  # type: ignore[no-any-return]

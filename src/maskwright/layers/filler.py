@@ -16,13 +16,13 @@ from torch import Tensor
 from maskwright.layers.onednn import can_fuse
 
 
-def even(rows: int) -> int:
-    """`rows`, or up to a 64th more: a number that is met again.
+def even(rows: int, part: int = 64) -> int:
+    """`rows`, or up to a 64th more, or another `part`, a power of two: a number that is met again.
 
-    >>> even(100), even(541), even(3645), even(4096)
-    (100, 544, 3648, 4096)
+    >>> even(100), even(541), even(3645), even(4096), even(3645, 8)
+    (100, 544, 3648, 4096, 3840)
     """
-    unit = 1 << max(0, rows.bit_length() - 7)
+    unit = 1 << max(0, rows.bit_length() - part.bit_length())
     return -(-rows // unit) * unit
 
 

@@ -15,19 +15,18 @@ from typing import Literal, TypeVar
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
-from maskwright.objectives.tally import Tally
 from maskwright.progress import Progress, silent
 from maskwright.training.course import Course
-from maskwright.training.evaluation import Window, totals
+from maskwright.training.evaluation import Window
 from maskwright.training.finite import BEFORE, NotFiniteError, blame
 from maskwright.training.memory import NoMemoryError, enough_memory
 from maskwright.training.metrics import MetricsLog, NoLog
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.passes import AsWritten, Pass, Sums
 from maskwright.training.ranks import ALONE, Ranks, Tree
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.schedules import Schedule, schedule
@@ -36,6 +35,7 @@ from maskwright.training.work import Carries, Joined, Share, Work, number_of, sh
 
 Made = TypeVar("Made")
 Precision = Literal["bf16", "float32", "fp8"]
+Graphs = Literal["never", "always"]
 
 
 class TrainingConfig(Config):
@@ -69,6 +69,8 @@ class TrainingConfig(Config):
     compile: Literal["auto", "always", "never"] = "auto"
     """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
     are no faster."""
+    graphs: Graphs = "never"
+    """always: on a GPU, record a pass forward and back once for each shape, and play it back. Not yet tried on one."""
     recompute: Literal["none", "attention", "layers"] = "none"
     """What is computed a second time on the way back, to hold less meanwhile: none, attention or layers, all but the
     last. Loss and gradient are the same bit for bit."""
@@ -129,6 +131,7 @@ def train(
     progress: Progress = silent,
     tensorboard: bool = True,
     ranks: Ranks = ALONE,
+    one_pass: Pass | None = None,
 ) -> Signals | None:
     """Train from where the folder's newest checkpoint is to `config.steps`; the signal that ended it before, if any.
 
@@ -137,8 +140,11 @@ def train(
     Raises MaskwrightError before a loss or gradient that is not finite could reach the weights, naming
     the step and the objective, and where a step finds no memory; a checkpoint of the step before is left.
 
-    ranks   the processes that share each step; the first of them writes
+    ranks      the processes that share each step; the first of them writes
+    one_pass   computes each micro-batch; None: `AsWritten`
     """
+    device = optimizer.flat.master.device
+    one_pass = one_pass or AsWritten(work, device)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
     ranks.check(config.groups, number_of(work, folder.step) if ranks.size > 1 else 1)
@@ -159,16 +165,20 @@ def train(
                 course.write_line(log, bar, look=config.looks(course.done), stop=stop)
                 if course.enough:
                     course.save(log, config.keep)
-            shares = partial(share_of, work, ranks=ranks, groups=config.groups)
-            for step, share in ahead(shares, folder.step, folder.step if course.enough else config.steps):
+            end = folder.step if course.enough else config.steps
+
+            def made(step: int) -> Share:
+                return share_of(work, step, ranks, config.groups).ready_for(device)
+
+            for step, share in ahead(made, folder.step, end):
                 with enough_memory(step, share.sequences):
-                    sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks)
+                    sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks, one_pass)
                 optimizer.step(rate(step))
                 course.count(sums, tokens, norm)
                 if config.logs(course.done):
                     course.write_line(log, bar, look=config.looks(course.done), stop=stop)
                 # read once: a signal that comes while we save is for the step after. Ranks leave together
-                leave = bool(ranks.sum_numbers([float(bool(stop))], optimizer.flat.master.device)[0])
+                leave = bool(ranks.sum_numbers([float(bool(stop))], device)[0])
                 ended = course.enough or course.done == config.steps
                 if leave or ended or course.done % config.save_every == 0:
                     course.save(log, config.keep)
@@ -195,15 +205,17 @@ def gradients(
     step: int,
     stop: Stop,
     ranks: Ranks = ALONE,
+    one_pass: Pass | None = None,
 ) -> tuple[Window, int, float]:
     """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`.
 
     Their sums, their tokens, and the gradient's norm: of the whole step, of which this process computes its share.
     """
     of_batches, tokens = counted(work, share, ranks)
-    counts = joined(of_batches.values())
+    counts = {name: count or 1 for name, count in joined(of_batches.values()).items()}
     flat, device = optimizer.flat, optimizer.flat.master.device
-    found: dict[tuple[int, str], tuple[float, float]] = {}
+    one_pass = one_pass or AsWritten(work, device)
+    summed: dict[int, Sums] = {}
 
     def stream(place: int) -> DropoutStream:
         return DropoutStream(config.seed, "dropout", step, place, device=device)
@@ -217,15 +229,13 @@ def gradients(
         for place in group:
             if ranks.size == 1:
                 stop.hurry()
-            tallies = work.tallies(share.made[place].to(device), stream(place))
-            mean_loss(tallies, counts).backward()  # pyright: ignore[reportUnknownMemberType]
+            summed[place] = one_pass(share.made[place], partial(stream, place), counts)
             flat.collect(first=place == group.start)
-            found |= {(place, name): (loss, correct) for name, (loss, _, correct) in totals(tallies).items()}
         if tree is not None:
             tree.add()
     if tree is not None:
         tree.finish()
-    sums = Window()
+    sums, found = Window(), brought(summed)
     names = [(place, name) for place, its in of_batches.items() for name in its]
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
     for place, name in names:
@@ -262,9 +272,13 @@ def joined(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return whole
 
 
-def mean_loss(tallies: dict[str, Tally], counts: Mapping[str, float]) -> Tensor:
-    """The micro-batch's share of the step's loss: each objective's sum over the count of the whole step."""
-    return torch.stack([tally.loss_sum / (counts[name] or 1) for name, tally in tallies.items()]).sum()
+def brought(summed: Mapping[int, Sums]) -> dict[tuple[int, str], tuple[float, float]]:
+    """Loss and hits by micro-batch and objective, from the device in one piece: it is waited for once a step."""
+    names = [(place, name) for place, its in summed.items() for name in its]
+    if not names:
+        return {}
+    rows: list[list[float]] = torch.stack([summed[place][name] for place, name in names]).tolist()
+    return {name: (loss, correct) for name, (loss, correct) in zip(names, rows, strict=True)}
 
 
 def log_of(folder: RunFolder, at_step: int, tensorboard: bool, ranks: Ranks) -> MetricsLog | NoLog:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.replays import passes_of
 from maskwright.training.signals import Stop
 from maskwright.training.work import Work, whole
 
@@ -66,8 +67,8 @@ def measure(
     """
     device = optimizer.flat.master.device
     batches = work.batches(0)
-    stop = Stop()
-    gradients(work, optimizer, whole(batches[:1]), training, 0, stop)  # the longest: the most memory
+    stop, passes = Stop(), passes_of(work, training, device)
+    gradients(work, optimizer, whole(batches[:1]), training, 0, stop, one_pass=passes)  # the longest: the most memory
     optimizer.step(0.0)  # its state too
     rest = min(_timed(device, lambda: optimizer.step(0.0)) for _ in range(3))
     evaluation = _evaluation(work, optimizer, seconds / 4)
@@ -76,7 +77,8 @@ def measure(
     while place < 2 or time.perf_counter() - began < seconds:
         of_step = several[place % STEPS]
         batch = of_step[place * STRIDE % len(of_step)]
-        gradients(work, optimizer, whole([batch]), training, 0, stop)  # asks for the loss, so it waits for the device
+        share = whole([batch]).ready_for(device)
+        gradients(work, optimizer, share, training, 0, stop, one_pass=passes)  # asks for the loss, so it waits
         tokens += batch.num_tokens
         place += 1
     spent = time.perf_counter() - began

@@ -25,6 +25,7 @@ from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.memory import HALVED
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
+from maskwright.training.replays import passes_of
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
 from maskwright.training.work import Work, judge_of
 
@@ -216,7 +217,9 @@ def run(
             dtype = as_wanted(work.module, training, device, progress)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)
-            if stopped := train(work, moved, training, folder, name=name, progress=progress, ranks=ranks):
+            passes = passes_of(work, training, device, progress)
+            stopped = train(work, moved, training, folder, name=name, progress=progress, ranks=ranks, one_pass=passes)
+            if stopped:
                 return stopped
             if (judge := judge_of(work)) is not None:
                 judge.best.restore(moved.flat)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from maskwright.batch import Batch
@@ -98,6 +99,10 @@ class Share(NamedTuple):
     def own(self) -> dict[int, Batch]:
         """The micro-batches of its groups by their places."""
         return {place: self.made[place] for group in self.groups for place in group}
+
+    def ready_for(self, device: torch.device) -> "Share":
+        """The same, see `Batch.ready_for`; of another process's batches nothing is copied."""
+        return self._replace(made={**self.made, **{place: b.ready_for(device) for place, b in self.own.items()}})
 
 
 def whole(batches: Sequence[Batch]) -> Share:

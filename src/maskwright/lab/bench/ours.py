@@ -15,15 +15,15 @@ from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.layers.dropout import DropoutStream
-from maskwright.layers.recompute import Recompute
 from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.tally import Tally
-from maskwright.training.loop import Precision, TrainingConfig, ahead, gradients
+from maskwright.training.loop import Graphs, Precision, TrainingConfig, ahead, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.replays import passes_of
 from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
@@ -105,17 +105,18 @@ def trainer(
     precision: Precision = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
-    recomputed: Recompute = "none",
+    graphs: Graphs = "never",
 ) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
     """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
     keep_memory()
     work, stop = Synthetic(shape, dropout), Stop()
-    training = TrainingConfig(precision=precision, compile=compile, recompute=recomputed)
-    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), as_wanted(work.module, training, device_for()))
+    training, device = TrainingConfig(precision=precision, compile=compile, graphs=graphs), device_for()
+    optimizer = Optimizer(work.module, OptimizerConfig(name="adamw"), as_wanted(work.module, training, device))
+    passes = passes_of(work, training, device)
     work.module.train()
 
     def step(number: int, batches: SequenceOf[Batch]) -> float:
-        sums, _, _ = gradients(work, optimizer, whole(batches), training, number, stop)
+        sums, _, _ = gradients(work, optimizer, whole(batches), training, number, stop, one_pass=passes)
         optimizer.step(1.0)
         return sums.means().loss
 
@@ -129,13 +130,13 @@ def measure(
     precision: Precision = "bf16",
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
-    recomputed: Recompute = "none",
+    graphs: Graphs = "never",
 ) -> dict[str, Any]:
     """Tokens a second by the median step; peak memory; the loss, as a sign that it trains."""
     sized = Shape(**shape)
-    work, train = trainer(sized, precision, dropout, compile, recomputed)
+    work, train = trainer(sized, precision, dropout, compile, graphs)
     losses: list[float] = []
-    stream = ahead(work.batches, 0, 1 << 40)
+    stream = ahead(lambda step: [batch.ready_for(device_for()) for batch in work.batches(step)], 0, 1 << 40)
     times = time_steps(lambda: losses.append(train(*next(stream))), seconds=seconds)
     return {**times.told(sized.tokens), "loss": losses[-1]}
 

@@ -21,7 +21,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.run import device_for
 
 OURS, INSTALLED, SET, LIMIT = "maskwright", "transformers as installed", "transformers, allocator set", "limit"
-COMPILED = "transformers, compiled"
+COMPILED, GRAPHS = "transformers, compiled", "maskwright, played back"
 
 ALLOCATOR_SET = {"MALLOC_MMAP_THRESHOLD_": str(2**31 - 1), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 """glibc's words for what our training processes do by `mallopt`; other systems pass over them."""
@@ -85,18 +85,29 @@ def _compare_at(
     shape: Shape, terms: Terms, corpus: str | None, others: Sequence[Side], alone: bool, progress: Progress
 ) -> Result:
     usual = terms.precision == "bf16"  # not said, as versions are measured that have no other
-    module, text, own = "ours", dict[str, Any](), dict[str, Any]() if usual else {"precision": terms.precision}
+    own: dict[str, Any] = {} if usual else {"precision": terms.precision}
+    module, text = "ours", dict[str, Any]()
     if corpus is not None:
         module, text = "recipes", {"corpus": corpus}
-        own = {"recipe": "bert", **({} if usual else {"changes": {"training.precision": terms.precision}})}
         shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
     given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout, **text}
-    ours = Side(OURS, module, {**given, **own, "seconds": terms.seconds})
+
+    def with_settings(name: str, settings: dict[str, Any]) -> Side:
+        if corpus is not None and settings:
+            settings = {"changes": {f"training.{key}": value for key, value in settings.items()}}
+        recipe = {} if corpus is None else {"recipe": "bert"}
+        return Side(name, module, {**given, **recipe, **settings, "seconds": terms.seconds})
+
+    ours = with_settings(OURS, own)
     sides = [Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}), ours]
     sides += [other._replace(module=module, given=ours.given) for other in others]
     settings: dict[str, Any] = {}
+    if on_gpu := device_for().type == "cuda":
+        changes = {**own.get("changes", {}), "training.graphs": "always"}
+        sides.append(
+            Side(GRAPHS, module, {**ours.given, **({"graphs": "always"} if corpus is None else {"changes": changes})})
+        )
     if not alone:
-        on_gpu = device_for().type == "cuda"
         choose = f"{shape.name}: choose for transformers"
         settings = dict(ON_GPU) if on_gpu else better_settings(given, terms, progress=progress, name=choose)
         theirs = {**given, **settings, "seconds": terms.seconds}

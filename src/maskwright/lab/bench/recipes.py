@@ -187,6 +187,7 @@ def measure(
     from maskwright.recipes import module_of
     from maskwright.training.loop import ahead, gradients
     from maskwright.training.optimizers import Optimizer
+    from maskwright.training.replays import passes_of
     from maskwright.training.run import as_wanted, device_for, device_name, keep_memory
     from maskwright.training.signals import Stop
 
@@ -195,11 +196,12 @@ def measure(
     made = sized(recipe, corpus, opened.tokenizer.vocab_size, Shape(**shape), dropout, changes)
     work = module_of(recipe).build(made, opened)
     optimizer = Optimizer(work.module, made.optimizer, as_wanted(work.module, made.training, device))
+    passes = passes_of(work, made.training, device)
     work.module.train()
 
     def batches(step: int) -> list[Batch]:
-        made = work.batches(step)
-        return list(made) if predicted is None else [fewer(batch, predicted) for batch in made]
+        made = work.batches(step) if predicted is None else [fewer(batch, predicted) for batch in work.batches(step)]
+        return [batch.ready_for(device) for batch in made]
 
     stream, tokens, asked = ahead(batches, 0, STEPS), list[int](), list[int]()
 
@@ -207,7 +209,7 @@ def measure(
         number, some = next(stream)
         tokens.append(sum(batch.num_tokens for batch in some))
         asked.append(sum(n for batch in some for head, n in work.counts(batch).items() if head not in OF_PAIRS))
-        gradients(work, optimizer, whole(some), made.training, number, stop)
+        gradients(work, optimizer, whole(some), made.training, number, stop, one_pass=passes)
         optimizer.step(1.0)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -19,6 +19,7 @@ from maskwright.training.evaluation import totals
 from maskwright.training.loop import ahead, gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.replays import passes_of
 from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
 from maskwright.training.work import whole
@@ -48,11 +49,13 @@ def measure(
     work: Any = module_of(RECIPE).build(recipe, opened)
     optimizer = Optimizer(work.module, recipe.optimizer, as_wanted(work.module, recipe.training, device))
     work.module.train()
+    passes = passes_of(work, recipe.training, device)
     if not racer.begin_steps():
         return {"looks": 0}
     rate = racer.rate(recipe.training.schedule, recipe.training.warmup_share)
     for step, batches in ahead(work.batches, 0, STEPS):
-        _, of_step, _ = gradients(work, optimizer, whole(batches), recipe.training, step, stop)
+        share = whole(batches).ready_for(device)
+        _, of_step, _ = gradients(work, optimizer, share, recipe.training, step, stop, one_pass=passes)
         optimizer.step(rate())
         tokens += of_step
         if racer.due:

@@ -1,0 +1,82 @@
+"""Batches of few shapes: filled up with tokens, sequences and predictions that count for nothing.
+
+Behind a batch's own tokens come sequences of filler, which see and are seen by nothing but themselves. Some of their
+rows are predicted, as IGNORED. So the loss, and with it the gradient, is the batch's own.
+"""
+
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskwright.batch import Batch
+from maskwright.layers.cross_entropy import IGNORED
+from maskwright.layers.filler import even
+
+OF_TOKENS, OF_PREDICTIONS, OF_SEQUENCES = 128, 64, 8
+"""The part of each by which a batch may grow: tokens cost most, and sequences without tokens nothing."""
+STRIDE = 64
+"""What the longest sequence is a multiple of."""
+FILLED = frozenset(
+    (
+        "token_ids cu_seqlens max_seqlen position_ids token_type_ids language_ids predict_rows predict_ids pair_labels"
+    ).split()
+)
+"""Fields of a batch."""
+
+
+class Shape(NamedTuple):
+    """Of a batch that is filled up."""
+
+    tokens: int
+    sequences: int
+    longest: int
+    predictions: int
+
+
+def can_fill(batch: Batch) -> bool:
+    """Whether the batch has nothing but what filler is known for."""
+    return all(field.name in FILLED or getattr(batch, field.name) is None for field in fields(batch))
+
+
+def shape_of(batch: Batch, positions: int) -> Shape:
+    """The shape to which a batch is filled up.
+
+    positions   the most tokens that a sequence may have
+    """
+    asked = 0 if batch.predict_rows is None else len(batch.predict_rows)
+    predictions = even(asked, OF_PREDICTIONS)
+    tokens = even(batch.num_tokens + predictions - asked, OF_TOKENS)
+    longest = min(-(-batch.max_seqlen // STRIDE) * STRIDE, positions)
+    filler = -(-(tokens - batch.num_tokens) // max(longest, 1))
+    return Shape(tokens, even(batch.num_sequences + filler, OF_SEQUENCES), longest, predictions)
+
+
+def filled(batch: Batch, shape: Shape) -> Batch:
+    """The batch in that shape, its own `shape_of`: filler behind its tokens, each predicted row of it another one."""
+    own, more = batch.num_tokens, shape.sequences - batch.num_sequences
+    ends = own + shape.longest * torch.arange(1, more + 1, dtype=batch.cu_seqlens.dtype)
+
+    def of_tokens(field: Tensor | None) -> Tensor | None:
+        return None if field is None else F.pad(field, (0, shape.tokens - own))
+
+    def ignored(field: Tensor | None, size: int) -> Tensor | None:
+        return None if field is None else F.pad(field, (0, size - len(field)), value=IGNORED)
+
+    rows = batch.predict_rows
+    if rows is not None:
+        rows = torch.cat([rows, own + torch.arange(shape.predictions - len(rows))])
+    return replace(
+        batch,
+        token_ids=F.pad(batch.token_ids, (0, shape.tokens - own)),
+        position_ids=F.pad(batch.position_ids, (0, shape.tokens - own)),
+        token_type_ids=of_tokens(batch.token_type_ids),
+        language_ids=of_tokens(batch.language_ids),
+        cu_seqlens=torch.cat([batch.cu_seqlens, ends.clamp(max=shape.tokens)]),
+        max_seqlen=shape.longest,
+        predict_rows=rows,
+        predict_ids=ignored(batch.predict_ids, shape.predictions),
+        pair_labels=ignored(batch.pair_labels, shape.sequences),
+    )
