@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from maskwright.cli.plan import table
 from maskwright.corpus.read import Corpus
 from maskwright.errors import MaskwrightError
 from maskwright.lab import plan as planning
-from maskwright.lab.plan import plan, probe_apart, sizes_to_try, try_sizes
+from maskwright.lab.plan import plan, probe_apart, shared, sizes_to_try, try_sizes, try_threads
 from maskwright.recipes import resolve
 from maskwright.training.masked_recipe import Recipe
 from maskwright.training.plan import Measured, Memory
@@ -82,6 +83,61 @@ def test_growing_sizes_until_memory_or_speed_ends_it(
     assert [measured.micro_sequences for measured in found] == tried
     best = plan(*resolved, found, Path("runs/nowhere"))
     assert best["micro_sequences"] == tried[speeds.index(max(speeds[: len(tried)]))]
+
+
+def test_threads_are_tried_and_another_number_is_taken_if_it_is_clearly_faster(
+    resolved: tuple[Recipe, Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+    speeds = {4: 30.0, 16: 20.9}
+
+    def probed(recipe: Recipe, corpus: Corpus, seconds: float, threads: int) -> Measured:
+        asked.append(threads)
+        assert recipe.training.micro_sequences == 16
+        return one(16, speeds[threads])
+
+    monkeypatch.setattr(planning, "probe_apart", probed)
+    monkeypatch.setattr(planning.torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(planning.os, "sched_getaffinity", lambda _: range(16), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    tried = [one(8, 10.0), one(16, 20.0)]
+    found = try_threads(*resolved, tried)
+    assert asked == [4, 16] and list(found) == [4, 8, 16]
+    told = plan(*resolved, tried, tmp_path, None, found)
+    assert (told["threads"], told["usual_threads"], told["tokens_per_second"]) == (4, 8, pytest.approx(30))
+    assert told["tried_threads"] == pytest.approx({4: 30, 8: 20, 16: 20.9})
+    assert "OMP_NUM_THREADS=4" in table(told) and "4: 30 | 8: 20 | 16: 21" in table(told)
+    del found[4]  # what is left is faster by less than may be chance
+    assert plan(*resolved, tried, tmp_path, None, found)["threads"] == 8
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert list(try_threads(*resolved, tried)) == [8]
+
+
+def test_a_probe_has_the_threads_that_it_is_given(
+    resolved: tuple[Recipe, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str | None] = []
+
+    def ran(*_: object, env: dict[str, str], **__: object) -> None:
+        given.append(env.get("OMP_NUM_THREADS"))
+        raise MaskwrightError
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(planning.subprocess, "run", ran)
+    for threads in (None, 3):
+        with pytest.raises(MaskwrightError):
+            probe_apart(*resolved, 0.1, threads)
+    assert given == [None, "3"]
+
+
+def test_processes_that_share_the_optimizer_hold_pieces_of_it(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:
+    recipe, corpus = resolved
+    assert plan(recipe, corpus, [one(8, 10.0)], tmp_path)["memory_shared"] is None
+    recipe = recipe.with_changes(training=recipe.training.with_changes(shard="optimizer"))
+    told = plan(recipe, corpus, [one(8, 10.0)], tmp_path)
+    assert told["memory_shared"] == {2: 140 - 12 + 6, 4: 140 - 12 + 3, 8: 140 - 12 + 2}  # of master 4 and state 8
+    assert "each of 2 processes" in table(told)
+    assert shared(Memory(4, 0, 6, 8, 100, 20), 2) == 138 - 8 + 4  # the working copy is the master, which is whole
 
 
 def test_the_second_phase_is_probed_and_reckoned_at_its_own_speed(

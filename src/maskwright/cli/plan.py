@@ -24,7 +24,8 @@ def plan(
     """Say what a run will take: memory, speed, hours, disk, the micro-batch to use.
 
     A short probe trains a few micro-batches of 8 to 64 sequences, each size in a
-    process of its own, and the fastest that fits is taken. Nothing is written.
+    process of its own, and the fastest that fits is taken; on a CPU also other numbers
+    of threads, unless OMP_NUM_THREADS is set. Nothing is written.
 
     Args:
         recipe: A recipe's name (quick, bert, roberta; `maskwright recipes`), or a recipe.toml.
@@ -41,7 +42,7 @@ def plan(
     if not 0 < seconds < 3600:
         raise BadInput(f"--seconds {seconds}: give a number between 0 and 3600")
     from maskwright.lab.plan import plan as planned
-    from maskwright.lab.plan import probe_later, sizes_to_try, try_sizes
+    from maskwright.lab.plan import probe_later, sizes_to_try, try_sizes, try_threads
     from maskwright.progress import rich_progress
     from maskwright.recipes import folder_for, resolve, stepwise
 
@@ -54,7 +55,8 @@ def plan(
     progress = rich_progress()
     tried = try_sizes(resolved, opened, sizes, seconds=seconds, progress=progress)
     later = probe_later(resolved, opened, tried, seconds=seconds, progress=progress)
-    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later)
+    threads = try_threads(resolved, opened, tried, seconds=seconds, progress=progress)
+    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later, threads)
     show(result, json=json, text=lambda: table(result))
 
 
@@ -81,11 +83,12 @@ def table(result: dict[str, Any]) -> str:
     epochs = result["epochs"]
     rows = [
         ("recipe", f"{result['recipe']}, size {result['size']}"),
-        ("device", result["device"] if result["device"] != "cpu" else f"cpu, {result['threads']} threads"),
+        *_device(result),
         ("parameters", f"{result['parameters']:,}"),
         *_micro_batch(result, tried),
         ("memory", f"{size(memory['peak'])} at the peak{_of(memory['free'])}"),
         ("", parts),
+        *([("", f"each of {_shared(result['memory_shared'])}")] if result["memory_shared"] else []),
         ("speed", f"{result['tokens_per_second']:,.0f} tokens/s, {result['step_seconds']:.3g} s a step"),
         ("time left", f"{span(result['hours_left'])} for {left:,} of {result['steps']:,} steps"),
         ("disk", f"{size(disk['run'])} at the fullest{_of(disk['free'])}"),
@@ -99,6 +102,29 @@ def table(result: dict[str, Any]) -> str:
         )
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _device(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """What computes; on a CPU with how many threads, and how to say so where torch takes others by itself."""
+    if result["device"] != "cpu":
+        return [("device", result["device"])]
+    threads, tried = result["threads"], result["tried_threads"]
+    speeds = " | ".join(f"{number}: {speed:,.0f}" for number, speed in tried.items())
+    told = f" (tokens/s of {speeds})" if len(tried) > 1 else ""
+    rows = [("device", f"cpu, {threads} thread{'s' if threads > 1 else ''}{told}")]
+    if threads != result["usual_threads"]:
+        rows.append(("", f"OMP_NUM_THREADS={threads} in front of the line"))
+    return rows
+
+
+def _shared(memory: dict[int, int]) -> str:
+    """Of processes that share the optimizer.
+
+    >>> _shared({2: 2**30, 4: 2**29})
+    '2 processes 1.0 GiB, of 4 512.0 MiB'
+    """
+    first, *others = [(ranks, size(held)) for ranks, held in memory.items()]
+    return ", ".join([f"{first[0]} processes {first[1]}", *(f"of {ranks} {held}" for ranks, held in others)])
 
 
 def _of(free: int | None) -> str:

@@ -4,9 +4,10 @@ A process of its own has a clean peak of memory and the allocator's setting that
 """
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ from maskwright.training.work import Work
 
 AnyRecipe = Recipe | CausalRecipe
 SIZES = (8, 16, 32, 64)
+RANKS = (2, 4, 8)
+THREADS = "OMP_NUM_THREADS"
+WORTH = 1.05  # times as fast as with torch's own number of threads: less may be chance
 SLOWER = 0.8  # a size below this share of the best speed so far ends the search: larger ones only get slower
 
 
@@ -43,8 +47,11 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
     return measure(work, optimizer, recipe.training, seconds=seconds, program=program)
 
 
-def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float) -> Measured:
-    """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less."""
+def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float, threads: int | None = None) -> Measured:
+    """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less.
+
+    threads   that compute; None: as many as torch takes by itself
+    """
     table = plain(recipe)
     if "start" in table:
         table["start"] = {**table["start"], "tokens": "random"}
@@ -54,6 +61,7 @@ def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float) -> Measured:
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ if threads is None else {**os.environ, THREADS: str(threads)},
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
@@ -100,6 +108,45 @@ def _slower(found: Sequence[Measured]) -> bool:
     return found[-1].tokens_per_second < SLOWER * max(one.tokens_per_second for one in found)
 
 
+def threads_to_try(usual: int, processors: int) -> list[int]:
+    """Numbers of threads beside the usual one: half of it, and all processors.
+
+    torch takes one for each core, which may be two processors; small networks may be faster on fewer.
+
+    >>> threads_to_try(2, 2), threads_to_try(16, 32), threads_to_try(1, 1)
+    ([1], [8, 32], [])
+    """
+    return sorted({max(1, usual // 2), max(usual, processors)} - {usual})
+
+
+def try_threads(
+    recipe: AnyRecipe,
+    corpus: Corpus,
+    tried: Sequence[Measured],
+    *,
+    seconds: float = 4.0,
+    progress: Progress = silent,
+) -> dict[int, Measured]:
+    """Probes of the fastest of the micro-batches by number of threads; the usual one alone on a GPU, or if set."""
+    best, usual = fastest(tried), torch.get_num_threads()
+    found = {usual: best}
+    if device_for().type == "cuda" or THREADS in os.environ:
+        return found
+    training = recipe.training.with_changes(micro_sequences=best.micro_sequences)
+    others = threads_to_try(usual, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else usual)
+    with progress.stage("probe", len(others), "threads") as bar:
+        for threads in others:
+            found[threads] = probe_apart(recipe.with_changes(training=training), corpus, seconds, threads)
+            bar.advance(1, note=f"{threads} threads, {found[threads].tokens_per_second:,.0f} tokens/s")
+    return dict(sorted(found.items()))
+
+
+def best_threads(found: Mapping[int, Measured], usual: int) -> int:
+    """The number of threads to compute with: the usual one where no other is clearly faster."""
+    best = max(found, key=lambda threads: found[threads].tokens_per_second)
+    return best if found[best].tokens_per_second > WORTH * found[usual].tokens_per_second else usual
+
+
 class Later(NamedTuple):
     """The second phase of a run: its last `steps`, on sequences up to `max_length`, as they were measured."""
 
@@ -135,16 +182,24 @@ def probe_later(
 
 
 def plan(
-    recipe: AnyRecipe, corpus: Corpus, tried: Sequence[Measured], out: Path, later: Later | None = None
+    recipe: AnyRecipe,
+    corpus: Corpus,
+    tried: Sequence[Measured],
+    out: Path,
+    later: Later | None = None,
+    by_threads: Mapping[int, Measured] | None = None,
 ) -> dict[str, Any]:
     """What the run in `out` will take, with the fastest of the micro-batches tried.
 
-    later   the probe of its second phase
+    later        the probe of its second phase
+    by_threads   what `try_threads` found
 
     Sizes in bytes, times in seconds where the name does not say otherwise.
     """
-    best = fastest(tried)
-    training = recipe.training
+    usual = torch.get_num_threads()
+    by_threads = by_threads or {usual: fastest(tried)}
+    threads = best_threads(by_threads, usual)
+    best, training = by_threads[threads], recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
     examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)
     second = later.measured if later else best
@@ -158,7 +213,8 @@ def plan(
         "corpus": str(corpus.path),
         "out": str(out),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
+        "threads": threads,
+        "usual_threads": usual,
         "parameters": best.parameters,
         "micro_sequences": best.micro_sequences,
         "micro_tokens": training.row_tokens,
@@ -180,6 +236,7 @@ def plan(
         if later
         else None,
         "memory": {"peak": sum(most.memory), "free": free_memory(device), **most.memory._asdict()},
+        "memory_shared": {ranks: shared(most.memory, ranks) for ranks in RANKS} if training.shard != "none" else None,
         "disk": {
             "run": run_bytes(best, training.keep),
             "free": disk_usage(_existing(out)).free,
@@ -196,7 +253,14 @@ def plan(
             }
             for one in tried
         ],
+        "tried_threads": {number: one.tokens_per_second for number, one in by_threads.items()},
     }
+
+
+def shared(memory: Memory, ranks: int) -> int:
+    """Bytes that each of so many processes holds at the peak where they share the optimizer: a piece of two parts."""
+    pieces = memory.weights + memory.optimizer if memory.working_copy else memory.optimizer
+    return sum(memory) - pieces + -(-pieces // ranks)
 
 
 def _existing(path: Path) -> Path:

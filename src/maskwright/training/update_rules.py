@@ -77,10 +77,12 @@ class Lamb:
             square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             update = (square / missing[1]).sqrt_().add_(epsilon).reciprocal_().mul_(mean).mul_(1 / missing[0])
             update.add_(weights, alpha=decay)
-            for matrix, block in zip(weights.split(blocks), update.split(blocks), strict=True) if blocks else ():
-                wanted, length = float(long_norm(matrix)), float(long_norm(block))
-                if wanted > 0 and length > 0:
-                    block.mul_(wanted / length)
+            if blocks:
+                matrices = update.split(blocks)
+                wanted, lengths = norms(weights.split(blocks)), norms(matrices)
+                ratios = torch.where((wanted > 0) & (lengths > 0), wanted / lengths, 1.0)
+                for matrix, ratio in zip(matrices, ratios.unbind(), strict=True):
+                    matrix.mul_(ratio)
             weights.sub_(update, alpha=rate)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -90,6 +92,13 @@ class Lamb:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `tensors()` gave."""
         _take_up(self.tensors(), tensors)
+
+
+def norms(matrices: Sequence[Tensor]) -> Tensor:
+    """Their Euclidean norms, (K,) float64. A GPU makes them in few kernels, and nobody waits for them."""
+    if matrices[0].is_cuda:
+        return torch.stack(torch.ops.aten._foreach_norm.Scalar(list(matrices), 2, torch.float64))
+    return torch.stack([long_norm(matrix) for matrix in matrices])
 
 
 class AdamW:
