@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 
+from maskwright.batch import Batch, cut
 from maskwright.objectives.tally import Tally
+from maskwright.training.memory import let_go, ran_out
 from maskwright.training.metrics import HeldOut
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.signals import Stop
-from maskwright.training.work import Work, judge_of
+from maskwright.training.work import Carries, Joined, Work, judge_of
 
 
 class Window:
@@ -59,12 +61,29 @@ def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: 
         for batch in islice(work.held_out(), ranks.rank, None, ranks.size):
             if stop is not None and ranks.size == 1:
                 stop.hurry()
-            found.append(totals(work.tallies(batch.to(optimizer.flat.master.device), None)))
+            found.append(_looked_at(work, batch, optimizer.flat.master.device))
     sums = Window()
     for of_batch in chain.from_iterable(zip_longest(*ranks.gather(found), fillvalue={})):
         for name, total in of_batch.items():
             sums.add(name, *total)
     return sums.means() if sums.sums else None
+
+
+def _looked_at(work: Work, batch: Batch, device: torch.device) -> dict[str, tuple[float, float, float]]:
+    """The sums of a batch; of halves of it, and halves of these, where there is no memory for the whole."""
+    try:
+        return totals(work.tallies(batch.to(device), None))
+    except (RuntimeError, MemoryError) as error:
+        whole = isinstance(work, Carries | Joined)  # of what belongs together no half is the same
+        if not ran_out(error) or whole or batch.num_sequences < 2:
+            raise
+    let_go()
+    first, second = (_looked_at(work, half, device) for half in cut(batch, -(-batch.num_sequences // 2)))
+    joined: dict[str, tuple[float, float, float]] = {}
+    for name, (loss, count, correct) in first.items():
+        of_second = second[name]
+        joined[name] = loss + of_second[0], count + of_second[1], correct + of_second[2]
+    return joined
 
 
 def told(means: HeldOut, held_out: HeldOut | None, speed: float) -> str:
