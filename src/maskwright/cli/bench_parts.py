@@ -97,6 +97,7 @@ def scale(
         "roberta",
         "xlnet",
         "gpt",
+        "elmo",
     ),
     seconds: Annotated[float, Parameter(name="--seconds")] = 8.0,
     out: Annotated[Path, Parameter(name="--out")] = Path("runs/scale"),

@@ -2,10 +2,14 @@
 
 It is the work that `pretrain` does beside the training step: plan an epoch, lay out sequences, sort them
 by length, mask. Everything is counted, the planning too, so the rate is tokens over time, not a median.
+
+Beside it the collator of transformers pads and masks, see `batches_rival`; what packing takes tells `batches_packing`.
 """
 
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,9 @@ from maskwright.lab.bench.turns import Result, Side, in_turn
 from maskwright.progress import Progress, silent
 
 SEQUENCES = 256  # a step of the paper
+COLLATOR = "transformers' collator"
+SIMPLEST = ("roberta", "bert")
+"""Recipes that hide single tokens as the collator does; the first has the sequences that it is given."""
 
 
 def compare(
@@ -23,15 +30,41 @@ def compare(
     *,
     seconds: float,
     rounds: int,
+    alone: bool = False,
     record: Record = NOWHERE,
     progress: Progress = silent,
 ) -> dict[str, list[Result]]:
-    """Results by recipe and round. Without `corpus` the sample text is made into one first, in a folder of its own."""
+    """Results by recipe and round, and of the collator where it is there.
+
+    corpus   its folder; None: the sample text is made into one first, in a folder of its own
+    alone    leaves the collator out
+    """
     with record.place() as folder:
         corpus = corpus or sample_corpus(folder, progress)
         given = {"corpus": corpus, "seconds": seconds}
         sides = [Side(name, "batches", {**given, "recipe": name}) for name in recipes]
+        if not alone and find_spec("transformers") and _has_mask(corpus):
+            sides.append(Side(COLLATOR, "batches_rival", given, {"HF_HUB_OFFLINE": "1"}))
         return in_turn(sides, rounds, 1, name="batches", record=record, progress=progress)
+
+
+def beside(results: Mapping[str, Sequence[Result]]) -> dict[str, Any] | None:
+    """How many times as fast as the collator the simplest recipe is, round by round; None where either is missing."""
+    name = next((name for name in SIMPLEST if name in results), None)
+    if name is None or COLLATOR not in results:
+        return None
+    values = [
+        ours["tokens_per_second"] / its["tokens_per_second"]
+        for ours, its in zip(results[name], results[COLLATOR], strict=True)
+    ]
+    return {"recipe": name, "median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def _has_mask(corpus: str) -> bool:
+    """Whether anything can be hidden with the corpus' tokenizer."""
+    from maskwright.corpus.read import Corpus
+
+    return Corpus.open(corpus).tokenizer.mask_id is not None
 
 
 def sample_corpus(folder: Path, progress: Progress = silent) -> str:

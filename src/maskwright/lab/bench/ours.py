@@ -13,7 +13,7 @@ import numpy as np
 from maskwright.batch import Batch, Sequences
 from maskwright.draws import generator, words
 from maskwright.lab.bench.clock import time_steps, told
-from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
+from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, POSITIONS, Shape
 from maskwright.layers.dropout import DropoutStream
 from maskwright.models.bert import BertConfig, bert
 from maskwright.objectives.masked_lm import mask_sequences
@@ -43,7 +43,7 @@ class Synthetic:
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.heads,
             intermediate_size=4 * shape.hidden,
-            max_position_embeddings=max(512, shape.length),
+            max_position_embeddings=max(POSITIONS, shape.length),
             hidden_dropout_prob=dropout,
             attention_probs_dropout_prob=dropout,
         )

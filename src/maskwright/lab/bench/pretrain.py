@@ -2,7 +2,10 @@
 
 On full sequences of drawn tokens, which nobody pads; or, where a corpus is given, on its text as recipe `bert` lays it
 out: both sides see the same sequences in the same steps, and theirs are padded to the longest of a step. Only tokens
-of text count.
+of text count. Packed, a step is a row filled with sequences of that text, as many tokens as full sequences would have;
+theirs are those of the same row, padded as before.
+
+On a GPU ours is measured a second time with passes that are recorded and played back, and theirs compiled.
 """
 
 import importlib.util
@@ -15,7 +18,7 @@ from typing import Any
 from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.lab.bench.record import NOWHERE, Record
-from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape, flops_per_token
+from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, POSITIONS, Shape, flops_per_token
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
 from maskwright.progress import Progress, silent
 from maskwright.training.run import device_for
@@ -40,6 +43,8 @@ class Terms:
     dropout: float = DROPOUT
     precision: str = "bf16"
     """Ours, in `pretrain`; transformers has the faster of its own."""
+    packed: bool = False
+    """In `pretrain`: sequences of text fill rows."""
     record: Record = NOWHERE
     """Where measurements are kept."""
 
@@ -84,29 +89,19 @@ def _other_version(checkout: str) -> Side:
 def _compare_at(
     shape: Shape, terms: Terms, corpus: str | None, others: Sequence[Side], alone: bool, progress: Progress
 ) -> Result:
+    given: dict[str, Any] = {"dropout": terms.dropout}
+    if corpus is not None:
+        shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
+        given |= {"corpus": corpus, **({"changes": laid_out} if (laid_out := _laid_out(shape, terms)) else {})}
+    given["shape"] = asdict(shape)
     usual = terms.precision == "bf16"  # not said, as versions are measured that have no other
     own: dict[str, Any] = {} if usual else {"precision": terms.precision}
-    module, text = "ours", dict[str, Any]()
-    if corpus is not None:
-        module, text = "recipes", {"corpus": corpus}
-        shape = replace(shape, vocabulary=max(shape.vocabulary, Corpus.open(corpus).tokenizer.vocab_size))
-    given: dict[str, Any] = {"shape": asdict(shape), "dropout": terms.dropout, **text}
-
-    def with_settings(name: str, settings: dict[str, Any]) -> Side:
-        if corpus is not None and settings:
-            settings = {"changes": {f"training.{key}": value for key, value in settings.items()}}
-        recipe = {} if corpus is None else {"recipe": "bert"}
-        return Side(name, module, {**given, **recipe, **settings, "seconds": terms.seconds})
-
-    ours = with_settings(OURS, own)
+    ours = _ours(OURS, given, own, terms)
     sides = [Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}), ours]
-    sides += [other._replace(module=module, given=ours.given) for other in others]
-    settings: dict[str, Any] = {}
     if on_gpu := device_for().type == "cuda":
-        changes = {**own.get("changes", {}), "training.graphs": "always"}
-        sides.append(
-            Side(GRAPHS, module, {**ours.given, **({"graphs": "always"} if corpus is None else {"changes": changes})})
-        )
+        sides.append(_ours(GRAPHS, given, {**own, "graphs": "always"}, terms))
+    sides += [other._replace(module=ours.module, given=ours.given) for other in others]
+    settings: dict[str, Any] = {}
     if not alone:
         choose = f"{shape.name}: choose for transformers"
         settings = dict(ON_GPU) if on_gpu else better_settings(given, terms, progress=progress, name=choose)
@@ -116,6 +111,23 @@ def _compare_at(
         sides += [Side(INSTALLED, "rival", theirs), compiled if on_gpu else allocating]
     results = in_turn(sides, terms.rounds, terms.threads, name=shape.name, record=terms.record, progress=progress)
     return summary(shape, terms, settings, results, corpus)
+
+
+def _laid_out(shape: Shape, terms: Terms) -> dict[str, Any]:
+    """What the text's layout changes in the recipe, for both sides."""
+    changes: dict[str, Any] = {"training.batch_tokens": shape.tokens} if terms.packed else {}
+    if shape.length > POSITIONS:
+        changes["model.max_position_embeddings"] = shape.length
+    return changes
+
+
+def _ours(name: str, given: dict[str, Any], settings: dict[str, Any], terms: Terms) -> Side:
+    """Ours with these settings of `training`, on full sequences or, where a corpus is given, as recipe `bert`."""
+    if "corpus" not in given:
+        return Side(name, "ours", {**given, **settings, "seconds": terms.seconds})
+    changes = given.get("changes", {}) | {f"training.{key}": value for key, value in settings.items()}
+    recipe = {"recipe": "bert", **({"changes": changes} if changes else {})}
+    return Side(name, "recipes", {**given, **recipe, "seconds": terms.seconds})
 
 
 def better_settings(
@@ -146,6 +158,7 @@ def summary(
     tokens_per_second        median over rounds, least, most
     ratio                    ours over each rival's, likewise
     share_of_limit           of ours: the time its products alone would take at the limit's rate / the time taken
+    played_back              where it was measured: of ours played back the share, and its speed over ours as written
     real                     of the tokens a side computes the share that is text
     """
     predicted = round(shape.length * MASK_RATE) / shape.length
@@ -167,14 +180,22 @@ def summary(
     def speed(name: str) -> Callable[[int], float]:
         return lambda i: results[name][i]["tokens_per_second"]
 
+    def share(name: str) -> dict[str, float]:
+        return over_rounds(lambda i: flops * speed(name)(i) / limit[i]["flops_per_second"])
+
     ours, limit = speed(OURS), results[LIMIT]
-    rivals = [name for name in results if name not in (OURS, LIMIT)]
+    measured = [name for name in results if name != LIMIT]
+    rivals = [name for name in measured if name not in (OURS, GRAPHS)]
+    played = None
+    if GRAPHS in results:
+        played = {"share_of_limit": share(GRAPHS), "gain": over_rounds(lambda i: speed(GRAPHS)(i) / ours(i))}
     return {
         "size": shape.name,
         "shape": f"{shape.layers}x{shape.hidden}",
         "sequences": shape.sequences,
         "length": shape.length,
         "corpus": corpus,
+        "packed": terms.packed,
         "threads": terms.threads,
         "dropout": terms.dropout,
         "precision": terms.precision,
@@ -182,8 +203,9 @@ def summary(
         "rival": settings,
         "mflops_per_token": flops / 1e6,
         "limit_gflops": over_rounds(lambda i: limit[i]["flops_per_second"] / 1e9),
-        "share_of_limit": over_rounds(lambda i: flops * ours(i) / limit[i]["flops_per_second"]),
-        "tokens_per_second": {name: over_rounds(speed(name)) for name in (OURS, *rivals)},
+        "share_of_limit": share(OURS),
+        "played_back": played,
+        "tokens_per_second": {name: over_rounds(speed(name)) for name in measured},
         "ratio": {name: over_rounds(lambda i, name=name: ours(i) / speed(name)(i)) for name in rivals},
         "cpu_ratio": {
             name: over_rounds(
@@ -196,6 +218,6 @@ def summary(
         "cpu_share_of_limit": over_rounds(
             lambda i: flops * results[OURS][i]["tokens_per_cpu_second"] / limit[i]["flops_per_cpu_second"]
         ),
-        "real": {name: results[name][0].get("real", 1.0) for name in (OURS, *rivals)},
-        "peak_mib": {name: max(result["peak_mib"] for result in results[name]) for name in (OURS, *rivals)},
+        "real": {name: results[name][0].get("real", 1.0) for name in measured},
+        "peak_mib": {name: max(result["peak_mib"] for result in results[name]) for name in measured},
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.lab.bench.pretrain import COMPILED, INSTALLED, SET
+from maskwright.lab.bench.shapes import LENGTH
 from maskwright.lab.bench.turns import Result
 from maskwright.lab.pictures import picture
 
@@ -26,7 +27,7 @@ def draw(results: Sequence[Result], file: Path) -> None:
                 if name in result["ratio"]:
                     at = place + (number - (len(named) - 1) / 2) * HEIGHT
                     _bar(ratios, at, HEIGHT, result["ratio"][name], COLOURS[name], "{:.3g}")
-        shares.set_yticks(range(len(results)), [f"{one['shape']}, {one['sequences']}" for one in results])
+        shares.set_yticks(range(len(results)), [_name(one) for one in results])
         shares.invert_yaxis()
         shares.set_xlim(0, 1)
         shares.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
@@ -36,6 +37,14 @@ def draw(results: Sequence[Result], file: Path) -> None:
             ratios.barh([0], [0], color=COLOURS[name], label=name.removeprefix("transformers").strip(" ,"))
         if named:
             ratios.legend(frameon=False, fontsize=8)
+
+
+def _name(result: Result) -> str:
+    """The shape and its sequences, of how many tokens where that is not the usual number, or its packed row."""
+    sequences, length = result["sequences"], result["length"]
+    if result["packed"]:
+        return f"{result['shape']}, rows of {sequences * length:,}"
+    return f"{result['shape']}, {sequences}" + (f" x {length}" if length != LENGTH else "")
 
 
 def _bar(panel: Any, at: float, height: float, values: dict[str, float], colour: str, form: str) -> None:

@@ -2,8 +2,8 @@
 
 Autocast or float32, labels of the whole rectangle with -100 where nothing is predicted, AdamW,
 `clip_grad_norm_`; on a GPU also compiled, which with full sequences is a compiled baseline without padding. Its batches
-are made beforehand, outside the time; of a corpus they are padded to the longest of each. It runs in a process of its
-own.
+are made beforehand, outside the time; of a corpus they are padded to the longest of each, and of a packed row its
+sequences are, one below the other. It runs in a process of its own.
 """
 
 from itertools import cycle
@@ -17,7 +17,7 @@ from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.ours import masked
 from maskwright.lab.bench.recipes import sized
 from maskwright.lab.bench.rectangle import rectangle
-from maskwright.lab.bench.shapes import DROPOUT, Shape
+from maskwright.lab.bench.shapes import DROPOUT, POSITIONS, Shape
 from maskwright.recipes import bert
 from maskwright.training.run import device_for
 
@@ -26,12 +26,15 @@ OF_TEXT = 64
 """The same of text, whose lengths differ from step to step."""
 
 
-def batches(shape: Shape, corpus: str | None = None) -> list[Batch]:
-    """The same tokens and masks as our side has, step by step."""
+def batches(shape: Shape, corpus: str | None = None, changes: dict[str, Any] | None = None) -> list[Batch]:
+    """The same tokens and masks as our side has, step by step.
+
+    changes   of how the recipe lays out the corpus, by dotted key
+    """
     if corpus is None:
         return [masked(shape, step) for step in range(MADE)]
     opened = Corpus.open(corpus)
-    data = bert.data(sized("bert", corpus, opened.tokenizer.vocab_size, shape), opened)
+    data = bert.data(sized("bert", corpus, opened.tokenizer.vocab_size, shape, changes=changes), opened)
     return [batch for step in range(OF_TEXT) for batch in data.batches(step)]
 
 
@@ -44,6 +47,7 @@ def measure(
     dropout: float = DROPOUT,
     compiled: bool = False,
     corpus: str | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Tokens a second by the median step; peak memory; the loss of the last step; the share of tokens that is text."""
     from transformers import BertConfig, BertForPreTraining
@@ -55,7 +59,7 @@ def measure(
         num_hidden_layers=wanted.layers,
         num_attention_heads=wanted.heads,
         intermediate_size=4 * wanted.hidden,
-        max_position_embeddings=max(512, wanted.length),
+        max_position_embeddings=max(POSITIONS, wanted.length),
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
@@ -63,7 +67,7 @@ def measure(
     model = BertForPreTraining(config).train().to(device)  # pyright: ignore[reportArgumentType]
     run: Any = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=fused or None)
-    made = batches(wanted, corpus)
+    made = batches(wanted, corpus, changes)
     given = cycle([(batch.num_tokens, rectangle(batch, device)) for batch in made])
     loss, tokens = torch.zeros(()), list[int]()
 

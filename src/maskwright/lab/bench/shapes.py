@@ -7,6 +7,10 @@ from maskwright.models.bert import SIZES
 
 VOCABULARY = 30_522
 LENGTH = 128
+SHORTEST = 5
+"""Tokens of the least sequence: [CLS] a [SEP] b [SEP]."""
+POSITIONS = 512
+"""That BERT has as published; longer sequences are given more."""
 MASK_RATE = 0.15
 DROPOUT = 0.1
 
@@ -30,23 +34,35 @@ class Shape:
 
 
 SEQUENCES = {"tiny": 32, "mini": 32, "small": 16, "medium": 16, "base": 8, "large": 4}
-"""What a step takes at once: about as many as fill the caches of a small machine."""
+"""What a step takes at once, sequences of `LENGTH`: about as many as fill the caches of a small machine."""
 
 ON_GPU = {"tiny": 1024, "mini": 512, "small": 512, "medium": 256, "base": 256, "large": 96}
 """The same of a GPU, whose memory is the limit."""
 
 
-def shape(size: str, *, gpu: bool = False) -> Shape:
-    """A published size, with the step it is measured at."""
+def shape(size: str, *, gpu: bool = False, length: int = LENGTH, sequences: int | None = None) -> Shape:
+    """A published size, with the step it is measured at.
+
+    length      of a sequence
+    sequences   of the step; None: as many as have the tokens of the size's own step
+
+    >>> shape("base", length=512).sequences, shape("base", length=512, gpu=True).sequences
+    (2, 64)
+    """
     if size not in SIZES:
         raise BadInput(f"there is no size {size!r}: take {', '.join(SIZES)}")
+    if length < SHORTEST:
+        raise BadInput(f"--length {length}: [CLS] a [SEP] b [SEP] are {SHORTEST} tokens, so give {SHORTEST} or more")
+    if sequences is not None and sequences < 1:
+        raise BadInput(f"--sequences {sequences}: a step has 1 or more")
     numbers = SIZES[size]
     return Shape(
         name=size,
         layers=numbers["num_hidden_layers"],
         hidden=numbers["hidden_size"],
         heads=numbers["num_attention_heads"],
-        sequences=(ON_GPU if gpu else SEQUENCES)[size],
+        sequences=sequences or max(1, (ON_GPU if gpu else SEQUENCES)[size] * LENGTH // length),
+        length=length,
     )
 
 

@@ -6,32 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.lab.bench import finetune
+from maskwright.lab.bench import batches, finetune
 from maskwright.lab.bench.preparing import BESIDE
-from maskwright.lab.bench.pretrain import INSTALLED, OURS, SET
+from maskwright.lab.bench.pretrain import COMPILED, GRAPHS, INSTALLED, OURS, SET
 from maskwright.lab.columns import aligned_columns
 from maskwright.report.figures import Bar, bar_chart
 from maskwright.report.page import Page
 
 Result = dict[str, Any]
+RIVALS = {INSTALLED: INSTALLED, SET: "allocator set", COMPILED: "compiled"}
+"""Sides of transformers, and what their columns are called: the second is of CPUs, the third of GPUs."""
+PLAYED = "played back"
 
 
 def table(results: Sequence[Result]) -> str:
-    """Tokens a second with the spread over rounds, ratios, the share of the limit, peak memory."""
-    header = ["", OURS, "share of limit", INSTALLED, "ratio", "allocator set", "ratio", "peak MiB"]
-    rows = [header]
+    """Tokens a second with the spread over rounds, ratios, the share of the limit, peak memory of what was measured."""
+    played, rivals = _columns(results)
+    header = ["", OURS, "share of limit", *([PLAYED, "share of limit"] if played else [])]
+    for name in rivals:
+        header += [RIVALS[name], "ratio"]
+    rows = [[*header, "peak MiB"]]
     for result in results:
         speed, ratio = result["tokens_per_second"], result["ratio"]
         share, peaks = result["share_of_limit"], result["peak_mib"]
-        cells = [
-            f"{result['shape']}, {result['sequences']} x {_lengths(result)}",
-            _spread(speed[OURS]),
-            f"{share['median']:.0%}",
-        ]
-        for name in (INSTALLED, SET):
-            cells += [_spread(speed[name]), f"{ratio[name]['median']:.2f}x"] if name in speed else ["-", "-"]
+        cells = [f"{result['shape']}, {_step(result)}", _spread(speed[OURS]), f"{share['median']:.0%}"]
+        if played:
+            cells += [_spread(speed[GRAPHS]), f"{result['played_back']['share_of_limit']['median']:.0%}"]
+        for name in rivals:
+            cells += [_spread(speed[name]), f"{ratio[name]['median']:.2f}x"]
         rows.append([*cells, " / ".join(f"{peak:,.0f}" for peak in peaks.values())])
     return "\n".join([*aligned_columns(rows), "", *_notes(results)])
+
+
+def _columns(results: Sequence[Result]) -> tuple[bool, list[str]]:
+    """Whether ours was played back too, and which sides of transformers were measured: the same for all shapes."""
+    measured = results[0]["tokens_per_second"]
+    return GRAPHS in measured, [name for name in RIVALS if name in measured]
 
 
 def parts_table(results: Sequence[Result]) -> str:
@@ -50,8 +60,8 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def batches_table(results: Mapping[str, Sequence[Result]]) -> str:
-    """Rates by recipe and round."""
+def batches_table(results: Mapping[str, Sequence[Result]], packed: Sequence[Result]) -> str:
+    """Rates by recipe and round; how many times the collator's, and what packing takes."""
     rows = [["recipe", "round", "million tokens/s", "per second of a processor", "epochs", "peak MiB"]]
     rows += [
         [
@@ -65,7 +75,18 @@ def batches_table(results: Mapping[str, Sequence[Result]]) -> str:
         for name, of_recipe in results.items()
         for place, result in enumerate(of_recipe)
     ]
-    return "\n".join(aligned_columns(rows))
+    about = packed[0]
+    into = f"of at most {about['longest']} tokens packed into rows of {about['row_tokens']:,}"
+    taken = f"{_few([one['seconds'] for one in packed])} s, {about['filled']:.2%} filled"
+    notes = [f"{about['sequences']:,} drawn sequences {into}: {taken}"]
+    if ratio := batches.beside(results):
+        notes.append(
+            f"{ratio['recipe']}: {_cost(ratio)} the speed of {batches.COLLATOR}, which has its sequences ready-made "
+            "as lists: in its time are padding and masking alone, and no attention mask"
+        )
+    elif batches.COLLATOR not in results:
+        notes.append(f"without {batches.COLLATOR}: left out, not installed, or the corpus has no [MASK]")
+    return "\n".join([*aligned_columns(rows), "", *notes])
 
 
 def recipes_table(results: Sequence[Result]) -> str:
@@ -201,10 +222,14 @@ def encode_table(result: Result) -> str:
 
 
 def start_table(results: Sequence[Result]) -> str:
-    """Seconds by command."""
+    """Seconds by command, median (least-most)."""
     rows = [["command", "seconds", "of a processor"]]
-    rows += [[r["command"], f"{r['seconds']:.2f}", f"{r['cpu_seconds']:.2f}"] for r in results]
+    rows += [[r["command"], _seconds(r["seconds"]), _seconds(r["cpu_seconds"])] for r in results]
     return "\n".join(aligned_columns(rows))
+
+
+def _seconds(values: dict[str, float]) -> str:
+    return f"{values['median']:.2f} ({values['least']:.2f}-{values['most']:.2f})"
 
 
 def _spread(values: dict[str, float]) -> str:
@@ -226,16 +251,25 @@ def _notes(results: Sequence[Result]) -> list[str]:
         f"{result['shape']}: {_cost(ratio)} the speed of {name}"
         for result in results
         for name, ratio in result["ratio"].items()
-        if name not in (INSTALLED, SET)
+        if name not in RIVALS
+    ]
+    notes += [
+        f"{result['shape']}: {PLAYED}, ours has {_cost(result['played_back']['gain'])} its speed"
+        for result in results
+        if result["played_back"]
     ]
     if first["corpus"]:
-        real = ", ".join(f"{result['real'].get(INSTALLED, 1):.0%}" for result in results)
-        notes.append(f"text of {first['corpus']}; of the tokens that transformers computes {real} are text")
+        real = ", ".join(f"{result['real'][INSTALLED]:.0%}" for result in results if INSTALLED in result["real"])
+        beside = f"; of the tokens that transformers computes {real} are text" if real else ""
+        notes.append(f"text of {first['corpus']}{beside}")
     return notes
 
 
-def _lengths(result: Result) -> str:
-    return f"at most {result['length']}" if result["corpus"] else str(result["length"])
+def _step(result: Result) -> str:
+    """The sequences of a step, or the tokens of its row."""
+    if result["packed"]:
+        return f"rows of {result['sequences'] * result['length']:,}, sequences of at most {result['length']}"
+    return f"{result['sequences']} x {'at most ' if result['corpus'] else ''}{result['length']}"
 
 
 def page(results: Sequence[Result]) -> Page:
@@ -244,23 +278,26 @@ def page(results: Sequence[Result]) -> Page:
     made.heading("Tokens a second", "Masked LM and next sentence prediction; longer is faster.")
     for result in results:
         bars = [
-            Bar(name, values["median"], (values["most"] - values["least"]) / 2, name == OURS)
+            Bar(name, values["median"], (values["most"] - values["least"]) / 2, name in (OURS, GRAPHS))
             for name, values in result["tokens_per_second"].items()
         ]
-        made.add(bar_chart(bars, f"{result['shape']}, {result['sequences']} sequences of {_lengths(result)}"))
+        made.add(bar_chart(bars, f"{result['shape']}, {_step(result)} tokens"))
     made.heading("Ratios and limits", "The limit: the products alone, at the rate of large ones in the same run.")
+    played, rivals = _columns(results)
+    header = ["shape", "of the limit", *([f"{PLAYED}, of the limit"] if played else [])]
+    header += ["to transformers" if name == INSTALLED else RIVALS[name] for name in rivals]
     made.table(
-        ["shape", "of the limit", "to transformers", "allocator set", "peak MiB, ours"],
+        [*header, "peak MiB, ours"],
         [
             [
                 result["shape"],
                 result["share_of_limit"]["median"],
-                result["ratio"].get(INSTALLED, {}).get("median"),
-                result["ratio"].get(SET, {}).get("median"),
+                *([result["played_back"]["share_of_limit"]["median"]] if played else []),
+                *(result["ratio"][name]["median"] for name in rivals),
                 round(result["peak_mib"][OURS]),
             ]
             for result in results
         ],
-        percent=[1],
+        percent=[1, 2] if played else [1],
     )
     return made
