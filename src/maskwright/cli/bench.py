@@ -3,7 +3,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -71,7 +71,7 @@ def bench(
         rounds: How often each side has its turn.
         threads: For what computes. Default: OMP_NUM_THREADS, or the processors there are.
         alone: For pretrain, finetune, encode, batches, corpus and start: leave the others out.
-        report: For pretrain: a file to draw the result in, .html, or .svg (extra [plots]).
+        report: A file to draw the result in: .html, or for pretrain also .svg (extra [plots]).
         out: For pretrain, recipes, finetune, encode and batches: a folder that keeps each measurement
             as it comes; the same line goes on where it was stopped.
         beside: For pretrain: a checkout of another version of this code, measured in turn with it.
@@ -128,8 +128,8 @@ def bench(
         raise BadInput("--packed fills rows with sequences of text: give a --corpus, or leave it off")
     if out is not None and what not in KEPT:
         raise BadInput(f"{what} keeps no measurements: leave --out off, or keep its result with --json")
-    if report and what != "pretrain":
-        raise BadInput(f"only pretrain draws a report: leave --report off, or keep the result of {what} with --json")
+    if report and report.suffix == ".svg" and what != "pretrain":
+        raise BadInput(f"only pretrain is drawn as .svg: give a --report .html for {what}")
     if report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
         raise BadInput(f"--report {report} cannot be written: give a file in a folder that is there and can be written")
     if report and report.suffix == ".svg" and find_spec("matplotlib") is None:
@@ -137,46 +137,36 @@ def bench(
     gpu = device_for().type == "cuda"
     shapes = [shape(name, gpu=gpu, length=LENGTH if length is None else length, sequences=sequences) for name in size]
     threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
+    from maskwright.lab.bench.pretrain import Terms
+
+    terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision, packed=packed, record=record)
+    result: Any
     match what:
         case "pretrain":
-            from maskwright.lab.bench import pretrain_pictures
-            from maskwright.lab.bench.pretrain import Terms, compare
+            from maskwright.lab.bench.pretrain import compare
 
-            terms = Terms(
-                seconds=seconds, rounds=rounds, threads=threads, precision=precision, packed=packed, record=record
-            )
-            results = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
-            if report and report.suffix == ".svg":
-                pretrain_pictures.draw(results, report)
-            elif report:
-                tables.page(results).write(report)
-            show(results, json=json, text=lambda: tables.table(results))
+            result = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
+            table = tables.table(result)
         case "finetune":
             from maskwright.lab.bench import finetune
-            from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
-            tuned = finetune.compare(model, data, terms, alone=alone, progress=progress)
-            show(tuned, json=json, text=lambda: tables.finetune_table(tuned))
+            result = finetune.compare(model, data, terms, alone=alone, progress=progress)
+            table = tables.finetune_table(result)
         case "encode":
             from maskwright.lab.bench import encode
-            from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
-            encoded = encode.compare(model, terms, alone=alone, progress=progress)
-            show(encoded, json=json, text=lambda: tables.encode_table(encoded))
+            result = encode.compare(model, terms, alone=alone, progress=progress)
+            table = tables.encode_table(result)
         case "parts":
             from maskwright.lab.bench import parts
 
-            found = parts.compare(shapes, threads=threads, seconds=seconds, progress=progress)
-            show(found, json=json, text=lambda: tables.parts_table(found))
+            result = parts.compare(shapes, threads=threads, seconds=seconds, progress=progress)
+            table = tables.parts_table(result)
         case "recipes":
             from maskwright.lab.bench import recipes
-            from maskwright.lab.bench.pretrain import Terms
 
-            terms = Terms(seconds=seconds, rounds=rounds, threads=threads, record=record)
-            costs = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
-            show(costs, json=json, text=lambda: tables.recipes_table(costs))
+            result = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
+            table = tables.recipes_table(result)
         case "batches":
             from maskwright.lab.bench import batches, batches_packing
 
@@ -185,29 +175,37 @@ def bench(
                 corpus, named, seconds=seconds, rounds=rounds, alone=alone, record=record, progress=progress
             )
             rows = batches_packing.compare(rounds, record=record, progress=progress)
-            show(
-                {"batches": made, "beside": batches.beside(made), "packing": rows},
-                json=json,
-                text=lambda: tables.batches_table(made, rows),
-            )
+            result = {"batches": made, "beside": batches.beside(made), "packing": rows}
+            table = tables.batches_table(made, rows)
         case "corpus":
             from maskwright.lab.bench import corpus as builds
             from maskwright.lab.bench import preparing
 
             built = builds.compare([*builds.MEGABYTES, *([builds.GIGABYTE] if gigabyte else [])], progress=progress)
             others = [] if alone else preparing.compare(rounds=rounds, workers=threads, progress=progress)
-            show(
-                {"builds": built, "beside": others},
-                json=json,
-                text=lambda: "\n\n".join(
-                    [tables.corpus_table(built), *([tables.preparing_table(others)] if others else [])]
-                ),
-            )
+            result = {"builds": built, "beside": others}
+            parts_of_it = [tables.corpus_table(built), *([tables.preparing_table(others)] if others else [])]
+            table = "\n\n".join(parts_of_it)
         case "start":
             from maskwright.lab.bench import start
 
-            starts = start.compare(rounds, alone=alone)
-            show(starts, json=json, text=lambda: tables.start_table(starts))
+            result = start.compare(rounds, alone=alone)
+            table = tables.start_table(result)
+    if report:
+        _draw(what, result, table, report)
+    show(result, json=json, text=lambda: table)
+
+
+def _draw(what: str, result: Any, table: str, report: Path) -> None:
+    """The result as a picture (.svg, of pretrain) or as a page."""
+    from maskwright.lab.bench import pages, pretrain_pictures, tables
+
+    if report.suffix == ".svg":
+        pretrain_pictures.draw(result, report)
+    elif what == "pretrain":
+        tables.page(result).write(report)
+    else:
+        pages.page(what, result, table).write(report)
 
 
 def _stepwise() -> list[str]:
