@@ -1,6 +1,7 @@
 """Several processes on one run, as torchrun starts them: the weights are those of a single one, bit for bit."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -80,11 +81,31 @@ def test_every_micro_batch_is_computed_by_one_rank(count: int, groups: int | Non
 
 def test_what_cannot_be_shared_is_refused() -> None:
     with pytest.raises(BadInput, match="2 processes share the micro-batches of a step, and there are 1"):
-        Ranks(0, 2).check(None, 1)
+        Ranks(0, 2).check(None, [1])
+    with pytest.raises(BadInput, match=r"there are 1: lower second_phase\.micro_sequences"):
+        Ranks(0, 2).check(None, [2, 1])
     with pytest.raises(BadInput, match=r"2 processes cannot share training\.groups 1"):
-        Ranks(0, 2).check(1, 2)
+        Ranks(0, 2).check(1, [2])
     with pytest.raises(BadInput, match="pairs of pairs"):
-        Ranks(0, 1).check(6, 6)
+        Ranks(0, 1).check(6, [6])
+
+
+@pytest.mark.parametrize(
+    ("size", "groups", "counts", "said"),
+    [
+        (3, None, [5], "5 micro-batches of a step on 3 processes: some compute 2, others 1 and wait; a multiple of 3"),
+        (3, None, [6, 7], "7 micro-batches of a step on 3 processes: some compute 3, others 2 and wait"),
+        (4, 8, [5], "some compute 2, others 0 and wait; a multiple of 8 would keep all busy"),
+        (4, 8, [16], None),
+        (2, None, [6, 4], None),
+        (1, 4, [1], None),
+    ],
+)
+def test_processes_that_wait_for_others_are_told_of(
+    size: int, groups: int | None, counts: list[int], said: str | None
+) -> None:
+    told = Ranks(0, size).uneven(groups, counts)
+    assert told is None if said is None else said in str(told)
 
 
 def test_a_number_of_processes_that_nobody_started_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,12 +145,21 @@ def test_without_groups_any_number_comes_to_the_same_but_for_rounding(
 
 
 @pytest.mark.slow
-def test_ranks_of_two_runs_are_refused(tmp_path: Path, corpus: Path) -> None:
-    """Each is started with a seed of its own, as by a script that counts nodes."""
-    given = " ".join(line(corpus, tmp_path / "run"))
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("seed", r"training\.seed: 0 on rank 0, 1 on rank 1"), ("corpus", r"corpus: \w+ on rank 0, \w+ on rank 1; .*")],
+)
+def test_ranks_of_two_runs_are_refused(what: str, told: str, tmp_path: Path, corpus: Path) -> None:
+    """Each is started with a seed of its own, as by a script that counts nodes, or finds another corpus on its disk."""
+    other = make_corpus(tmp_path, documents=12)
+    given = {
+        "seed": line(corpus, tmp_path / "run", "--training.seed", "$RANK"),
+        "corpus": line(Path("${corpora[RANK]}"), tmp_path / "run"),
+    }[what]
     run = torchrun(2, more=("--no-python",))[: -len(["-m", "maskwright"])]
-    said = done([*run, "bash", "-c", f"{sys.executable} -m maskwright {given} --training.seed $RANK; exit $?"], rc=1)
-    assert "the ranks disagree (training.seed: 0 on rank 0, 1 on rank 1): start all of them by the same line" in said
+    each = f"corpora=({corpus} {other}); {sys.executable} -m maskwright {' '.join(given)}; exit $?"
+    said = done([*run, "bash", "-c", each], rc=1)
+    assert re.search(rf"the ranks disagree \({told}\): start all of them by the same line", said), said[-3000:]
     assert "exitcode  : 2" in said and not (tmp_path / "run").exists()  # torchrun stops who leaves a moment later
 
 
@@ -200,7 +230,7 @@ def test_fine_tuning_is_shared_too(tmp_path: Path) -> None:
     assert same(tmp_path / "one", tmp_path / "two") and same(tmp_path / "one", tmp_path / "shared")
 
 
-def workers(launcher: "subprocess.Popen[bytes]") -> list[str]:
+def workers(launcher: "subprocess.Popen[Any]") -> list[str]:
     """The processes that torchrun started."""
     return subprocess.run(
         ["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True, check=False

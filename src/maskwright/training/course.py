@@ -111,7 +111,7 @@ class Course:
         BadInput for a corpus that is damaged, which is known by then.
         """
         if self.folder.checking is not None:
-            self.folder.checking.wait()
+            self.ranks.each(self.folder.checking.wait)
         flat = self.optimizer.flat
         sharers = flat.shards.ranks
         if any(sharers.sum_numbers([float(not flat.master.isfinite().all())], flat.master.device)):
@@ -133,8 +133,10 @@ class Course:
         if not sharers.first:  # fixed weights are whole everywhere, and the first rank's to save
             for stem in tensors.keys() - {"optimizer"}:
                 tensors[stem] = {name: tensor for name, tensor in tensors[stem].items() if name in flat.places}
-        if self.ranks.first or sharers.size > 1:
+        if sharers.size > 1:
             self.folder.save(self.done, tensors, state, keep, sharers)
+        else:  # the others wait, however long it takes
+            self.ranks.each(lambda: self.folder.save(self.done, tensors, state, keep) if self.ranks.first else None)
         self._saved = self.done
         self._clock.skip(self.tokens)
 

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
+from maskwright.objectives.micro_batches import InParts
 from maskwright.progress import Progress, silent
 from maskwright.training.course import Course
 from maskwright.training.evaluation import Window
@@ -147,7 +148,11 @@ def train(
     one_pass = one_pass or AsWritten(work, device)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
-    ranks.check(config.groups, number_of(work, folder.step) if ranks.size > 1 else 1)
+    steps = (folder.step, config.steps - 1) if isinstance(work, InParts) else (folder.step,)  # where that is arithmetic
+    counts = [number_of(work, step) for step in steps] if ranks.size > 1 else [1]
+    ranks.check(config.groups, counts)
+    if (line := ranks.uneven(config.groups, counts)) is not None:
+        progress.say(line)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
     # a signal may have come when the step was done and its line, with an evaluation, was not yet written

@@ -15,6 +15,8 @@ import contextlib
 import datetime as dt
 import importlib
 import os
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -22,14 +24,16 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training.agreement import agree_on_devices
 
-PATIENCE = dt.timedelta(seconds=100)
-"""How long a rank waits for another before it gives the run up."""
+PATIENCE = dt.timedelta(seconds=80)
+"""How long a rank waits for another before it gives the run up; torchrun takes 30 s more to end one that is stopped."""
+BEAT = 2.0
+"""Seconds from one sign of life to the next."""
 AT_ONCE = 2**22
 """Numbers of a piece that are summed at once in a tree: each rank holds as many of every other."""
 
@@ -40,10 +44,12 @@ class Ranks:
     """The processes of a run, and which of them this is.
 
     rank, size   from 0, and how many
+    store        where they find each other, if they are to wait for a slow one, see `each`
     """
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None) -> None:
         self.rank, self.size = rank, size
+        self._store, self._waits = store, 0
 
     @property
     def first(self) -> bool:
@@ -56,22 +62,22 @@ class Ranks:
         >>> Ranks(1, 2).mine(6, 4), Ranks(0, 1).mine(3, None)
         ([range(4, 5), range(5, 6)], [range(0, 3)])
         """
-        groups = groups or self.size
-        share = groups // self.size
+        share = (groups or self.size) // self.size
         own = range(self.rank * share, (self.rank + 1) * share)
-        sizes = [count // groups + (group < count % groups) for group in range(groups)]
+        sizes = _sizes(count, groups or self.size)
         return [range(sum(sizes[:group]), sum(sizes[: group + 1])) for group in own]
 
-    def check(self, groups: int | None, count: int) -> None:
+    def check(self, groups: int | None, counts: Sequence[int]) -> None:
         """BadInput for groups that these ranks cannot share, or that are no tree of pairs, and for idle ranks.
 
-        count   micro-batches of a step
+        counts   micro-batches of the next step, and of a later one if that is known
         """
-        if count < self.size:
-            raise BadInput(
-                f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
-                "training.micro_sequences, or raise training.batch_sequences"
-            )
+        for count, phase in zip(counts, ("training", "second_phase"), strict=False):
+            if count < self.size:
+                raise BadInput(
+                    f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
+                    f"{phase}.micro_sequences, or raise {phase}.batch_sequences"
+                )
         if groups is not None and groups & (groups - 1):
             raise BadInput(f"training.groups {groups} cannot be summed in pairs of pairs: take 1, 2, 4, 8 ...")
         if groups is not None and groups % self.size:
@@ -79,6 +85,26 @@ class Ranks:
                 f"{self.size} processes cannot share training.groups {groups}: take 1, 2, 4 ... processes, up to so "
                 "many, or more groups"
             )
+
+    def uneven(self, groups: int | None, counts: Sequence[int]) -> str | None:
+        """What to say where in such steps some processes have more to compute than others; None where all have as much.
+
+        >>> Ranks(0, 3).uneven(None, [6, 5])
+        '5 micro-batches of a step on 3 processes: some compute 2, others 1 and wait; a multiple of 3 would keep all \
+busy (batch_sequences / micro_sequences)'
+        """
+        parts = groups or self.size
+        share = parts // self.size
+        for count in counts:
+            sizes = _sizes(count, parts)
+            each = [sum(sizes[first : first + share]) for first in range(0, parts, share)]
+            if min(each) < max(each):
+                return (
+                    f"{count} micro-batches of a step on {self.size} processes: some compute {max(each)}, others "
+                    f"{min(each)} and wait; a multiple of {parts} would keep all busy (batch_sequences / "
+                    "micro_sequences)"
+                )
+        return None
 
     def sum_gradient(self, gradient: Tensor, *, as_tree: bool) -> None:
         """Put the sum over all ranks in the place of each one's own."""
@@ -140,20 +166,62 @@ class Ranks:
         return found
 
     def each(self, do: Callable[[], Told]) -> list[Told]:
-        """What `do` comes to on each rank, in their order; what one refuses, all of them raise."""
+        """What `do` comes to on each rank, in their order; what one refuses, all of them raise.
+
+        It may take any time on some of them: a rank is given up when it has not said for `PATIENCE` that it is alive.
+        """
         if self.size == 1:
             return [do()]
         come: Any = None
         refused: MaskwrightError | OSError | None = None
-        try:
-            come = do()
-        except (MaskwrightError, OSError) as error:
-            refused = error
+        with self._unhurried():
+            try:
+                come = do()
+            except (MaskwrightError, OSError) as error:
+                refused = error
         found = self.gather((come, refused))
         for _, refused in found:
             if refused is not None:
                 raise refused
         return [come for come, _ in found]
+
+    @contextlib.contextmanager
+    def _unhurried(self) -> Generator[None]:
+        """Wait in the end until all have come so far. A thread tells meanwhile that this rank is not lost."""
+        if (store := self._store) is None:
+            yield
+            return
+        self._waits += 1
+        left = threading.Event()
+
+        def beat() -> None:
+            with contextlib.suppress(RuntimeError):  # a store that is gone is noticed by who waits
+                while not left.wait(BEAT):
+                    store.add(f"beats of {self.rank}", 1)
+
+        thread = threading.Thread(target=beat, name="beats", daemon=True)
+        thread.start()
+        try:
+            yield
+            self._together(lambda: self._await_all(store))
+        finally:
+            left.set()
+            thread.join()
+
+    def _await_all(self, store: Store) -> None:
+        """Until all have come as often as this one. The first rank listens to all, the others to the first."""
+        heard = dict.fromkeys(range(1, self.size) if self.first else [0], 0)
+        silence = dict.fromkeys(heard, 0.0)
+        store.add("came", 1)
+        pause = 0.01
+        while store.add("came", 0) < self._waits * self.size:
+            time.sleep(pause)
+            for rank, before in heard.items():
+                heard[rank] = store.add(f"beats of {rank}", 0)
+                silence[rank] = silence[rank] + pause if heard[rank] == before else 0.0
+                if silence[rank] > PATIENCE.total_seconds():
+                    raise RuntimeError(f"rank {rank} gave no sign of life for {silence[rank]:.0f} seconds")
+            pause = min(1.5 * pause, 0.5)
 
     def _together(self, exchange: Any) -> None:
         try:
@@ -163,6 +231,11 @@ class Ranks:
                 f"rank {self.rank} lost another of the run's {self.size} processes ({str(error).splitlines()[0]}): go "
                 "on from the last checkpoint by the same line; torchrun --max-restarts 3 does so by itself"
             ) from error
+
+
+def _sizes(count: int, groups: int) -> list[int]:
+    """Micro-batches of each group."""
+    return [count // groups + (group < count % groups) for group in range(groups)]
 
 
 def _wait_for(works: Iterable[Any]) -> None:
@@ -228,6 +301,6 @@ def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
         store=store, rank=rank, world_size=size, timeout=PATIENCE,
     )  # fmt: skip
     try:
-        yield Ranks(rank, size), device
+        yield Ranks(rank, size, store), device
     finally:
         dist.destroy_process_group()

@@ -13,7 +13,7 @@ import torch
 
 from maskwright.config import Config, plain
 from maskwright.corpus.checking import Checking
-from maskwright.errors import BadInput, MaskwrightError
+from maskwright.errors import BadInput
 from maskwright.layers import fp8
 from maskwright.layers.attention import why_padded
 from maskwright.layers.compiled import can_compile, compile_layers, missing
@@ -134,20 +134,16 @@ def held(
     out: Path, opened: Callable[[], contextlib.AbstractContextManager[RunFolder]], ranks: Ranks
 ) -> Generator[RunFolder]:
     """The run's folder: opened by the first rank, and looked into by the others once that went well."""
-    if not ranks.first:
-        step, refused = ranks.gather(None)[0]
-        if refused is not None:
-            raise BadInput(refused)
-        yield followed(out, step)
-        return
+    folders: list[RunFolder] = []
     with contextlib.ExitStack() as stack:
-        try:
-            folder = stack.enter_context(opened())
-        except MaskwrightError as error:
-            ranks.gather((0, str(error)))
-            raise
-        ranks.gather((folder.step, None))
-        yield folder
+
+        def open_it() -> int:
+            folders.append(stack.enter_context(opened()))
+            return folders[0].step
+
+        step = ranks.each(lambda: open_it() if ranks.first else 0)[0]
+        ranks.each(lambda: None if ranks.first else folders.append(followed(out, step)))
+        yield folders[0]
 
 
 class Fingerprints(NamedTuple):
