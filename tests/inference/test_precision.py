@@ -9,7 +9,7 @@ import torch
 import maskwright as mw
 from maskwright.cli import main
 from maskwright.errors import BadInput
-from maskwright.inference import precision
+from maskwright.inference import encoder_loading, precision
 from maskwright.inference.precision import MANY, faster
 from maskwright.layers.eight_bits import can_eight_bits
 from maskwright.layers.onednn import can_fuse
@@ -55,6 +55,19 @@ def test_the_command_line_asks_for_it(folder: Path, tmp_path: Path, monkeypatch:
     assert np.array_equal(rounded, mw.load(folder, dtype="bfloat16").encode(texts))
     (tmp_path / "texts.txt").write_text("\n".join(texts[:-1]) + "\n")
     assert np.abs(encoded("c.npy") - exact[:-1]).max() < 1e-6
+
+
+def test_a_gpu_without_bf16_is_told_or_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, has = mw.load(folder), [(7, 5)]
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    monkeypatch.setattr(encoder_loading, "device_of", lambda _: torch.device("cpu"))
+    for module in (precision, encoder_loading):
+        monkeypatch.setattr(module, "capability_of", lambda _: has[0])
+    with pytest.raises(BadInput, match=r"dtype bfloat16: this GPU has no bf16 .*7\.5.*: take float32"):
+        mw.load(folder, dtype="bfloat16", device="cuda")
+    assert faster(exact, folder, MANY, "cuda") is exact
+    has[0] = (8, 0)
+    assert dtype_of(faster(exact, folder, MANY, "cuda")) == torch.bfloat16
 
 
 @pytest.mark.skipif(not can_eight_bits(), reason="this processor has no instructions for int8")

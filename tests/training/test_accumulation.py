@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from maskwright.batch import Batch
+from maskwright.objectives.packing import pack
 from maskwright.recipes.bert import build
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
@@ -77,6 +79,16 @@ def test_a_first_and_a_last_micro_batch_with_nothing_to_predict() -> None:
 def test_any_order_and_any_cuts(order: list[int], cuts: set[int]) -> None:
     ends = [0, *sorted(cuts), 8]
     check([list(order[a:b]) for a, b in pairwise(ends)])
+
+
+def test_packed_rows_are_their_sequences_each_alone() -> None:
+    """Rows as `training.batch_tokens` packs them: nothing crosses from one sequence of a row to another."""
+    lengths = np.array([len(row["ids"]) for row in EXAMPLES.rows])
+    order, ends = pack(lengths, 40, np.random.default_rng(0))
+    rows = [order[a:b].tolist() for a, b in pairwise(ends.tolist())]
+    assert 1 < len(rows) < 8 and sorted(order.tolist()) == [*range(8)]
+    check(rows)
+    check([[place] for place in range(8)])
 
 
 def test_a_step_without_a_single_hidden_token_still_learns_from_its_pairs() -> None:

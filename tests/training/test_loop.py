@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,11 +22,12 @@ from maskwright.objectives import masked_sequences
 from maskwright.objectives.tally import Tally
 from maskwright.training import checkpoint, signals
 from maskwright.training.evaluation import Window, evaluate
-from maskwright.training.loop import TrainingConfig
+from maskwright.training.loop import TrainingConfig, ahead
 from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.signals import Stop
+from maskwright.training.work import Share
 from tests.training.works import Around, corpus, recipe, run_in
 
 TIMES = ("timing",)
@@ -480,3 +482,23 @@ def test_a_limit_of_the_gradient_is_a_positive_number_or_none(clip: object) -> N
     with pytest.raises(ValidationError):
         TrainingConfig(clip=clip)
     assert TrainingConfig(clip="none").clip is None
+
+
+def test_the_next_step_is_made_while_this_one_is_computed() -> None:
+    begun = [Event() for _ in range(4)]
+
+    def make(step: int) -> int:
+        begun[step].set()
+        return step
+
+    for step, made in ahead(make, 0, 3):
+        assert made == step
+        assert step == 2 or begun[step + 1].wait(10)
+    assert not begun[3].is_set()
+
+
+def test_a_processor_has_its_batches_where_they_are() -> None:
+    work, cpu = build(recipe(), corpus()), torch.device("cpu")
+    batches = work.batches(0)
+    assert [batch.ready_for(cpu) for batch in batches] == batches
+    assert Share([range(len(batches))], dict(enumerate(batches))).ready_for(cpu).own == dict(enumerate(batches))

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from maskwright.errors import BadInput
+from maskwright.layers.capability import capability_of
 from maskwright.machine import THRESHOLDS
-from maskwright.training.run import capability_of, check_precision, keep_memory
+from maskwright.training.run import check_precision, keep_memory
 
 TRIM, MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 

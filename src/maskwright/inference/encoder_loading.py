@@ -11,6 +11,7 @@ from maskwright.checkpoints.task_folder import TaskFile, check_task, fill_task, 
 from maskwright.checkpoints.task_part import TaskPart, fill_head, read_task
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
+from maskwright.layers.capability import capability_of, lacking
 from maskwright.tasks.answering import Task
 from maskwright.tokenizers.loading import load_tokenizer
 from maskwright.tokenizers.tokenizer import Tokenizer
@@ -38,6 +39,8 @@ def load(
         return load(folder).in_eight_bits()
     if dtype not in DTYPES:
         raise BadInput(f"dtype {dtype!r}: there are {', '.join((*DTYPES, INT8))}")
+    if dtype == "bfloat16" and (line := lacking("bf16", capability_of(device_of(device)))):
+        raise BadInput(f"dtype {dtype}: {line}: take float32")
     found = read_folder(folder)
     tokenizer = load_tokenizer(found.path)
     if tokenizer.vocab_size > found.config.vocab_size:

@@ -16,6 +16,7 @@ from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput
 from maskwright.layers import fp8
 from maskwright.layers.attention import why_padded
+from maskwright.layers.capability import capability_of, lacking
 from maskwright.layers.compiled import can_compile, compile_layers, missing
 from maskwright.layers.recompute import recompute
 from maskwright.machine import allocator_settings, other_allocator
@@ -31,7 +32,6 @@ from maskwright.training.work import Work, judge_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32, "fp8": torch.bfloat16}
 """What the network reads its weights in."""
-BF16_SINCE = (8, 0)
 
 
 def keep_memory() -> bool:
@@ -76,31 +76,13 @@ def compiles(wanted: str, device: torch.device) -> bool:
     return wanted == "always" or (wanted == "auto" and device.type == "cuda" and can_compile())
 
 
-def capability_of(device: torch.device) -> tuple[int, int] | None:
-    """What an NVIDIA GPU can do, as NVIDIA counts it; None for all else."""
-    nvidia = device.type == "cuda" and torch.version.hip is None
-    return torch.cuda.get_device_capability(device) if nvidia else None
-
-
 def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
     """BadInput for bf16 or fp8 on a GPU that has no such arithmetic.
 
-    torch would make bf16 of float32, slower than that.
-
     capability   see `capability_of`
     """
-    if capability is None:
-        return
-    for name, first, since, instead in (
-        ("bf16", "Ampere", BF16_SINCE, "float32"),
-        ("fp8", "Ada", fp8.SINCE, "bf16"),
-    ):
-        if precision == name and capability < since:
-            here, there = (".".join(map(str, version)) for version in (capability, since))
-            raise BadInput(
-                f"this GPU has no {name} (compute capability {here}; {first}, {there}, is the first that has): take "
-                f"--training.precision {instead}"
-            )
+    if line := lacking(precision, capability):
+        raise BadInput(f"{line}: take --training.precision {'float32' if precision == 'bf16' else 'bf16'}")
 
 
 def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.device, progress: Progress = silent) -> None:

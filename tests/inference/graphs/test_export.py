@@ -285,7 +285,10 @@ def test_a_folder_s_own_pooling_goes_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_is_scored_before_and_after(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [(), ("--int8", "--bound", "-1")])
+def test_a_task_is_scored_before_and_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
     part = TaskPart("class", ("animal", "place"))
     model = finetuning(made_up.config(), part, 0)
     model.encoder.initialise(0)
@@ -296,13 +299,13 @@ def test_a_task_is_scored_before_and_after(tmp_path: Path, capsys: pytest.Captur
     )  # fmt: skip
     rows = [("the cat sat on a mat", "animal"), ("paris is long", "place"), ("a cat", "place"), ("the river", "place")]
     (tmp_path / "dev.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
-    words = ["export", str(folder), "--to", "onnx", "--out", str(tmp_path / "x.onnx"), "--json"]
+    words = ["export", str(folder), "--to", "onnx", "--out", str(tmp_path / "x.onnx"), "--json", *more]
     assert main([*words, "--test", str(tmp_path / "dev.csv"), "--texts", str(_file(tmp_path))]) == 0
     told = json.loads(capsys.readouterr().out)["certificate"]["task"]
-    right = [one.label for one in mw.load(folder).predict([text for text, _ in rows])]
-    assert told["before"] == told["after"] and told["test"] == str(tmp_path / "dev.csv")
-    if told["measure"] == "accuracy":
-        assert told["before"] == sum(a == b for a, (_, b) in zip(right, rows, strict=True)) / 4
+    assert told["test"] == str(tmp_path / "dev.csv") and told["measure"] == "accuracy"
+    for model, score in ((folder, told["before"]), (tmp_path / "x.onnx", told["after"])):
+        right = [one.label for one in mw.load(model).predict([text for text, _ in rows])]
+        assert score == sum(a == b for a, (_, b) in zip(right, rows, strict=True)) / 4
     assert main(["evaluate", str(tmp_path / "x.onnx"), "--test", str(tmp_path / "dev.csv"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["chief"]["value"] == told["after"]
 
