@@ -1,5 +1,6 @@
 """bfloat16 is taken for many texts, and only where it is exact enough."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,15 @@ import pytest
 import torch
 
 import maskwright as mw
+from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.task_part import TaskPart
 from maskwright.cli import main
 from maskwright.errors import BadInput
 from maskwright.inference import encoder_loading, precision
 from maskwright.inference.precision import MANY, faster
 from maskwright.layers.eight_bits import can_eight_bits
 from maskwright.layers.onednn import can_fuse
+from maskwright.training.finetuning import finetuning
 from tests.checkpoints import made_up
 
 pytestmark = pytest.mark.skipif(not can_fuse(torch.bfloat16), reason="this processor has no instructions for bfloat16")
@@ -83,3 +87,26 @@ def test_eight_bits_are_a_dtype(folder: Path, tmp_path: Path) -> None:
         mw.load(folder, dtype="int8", device="cuda")
     with pytest.raises(BadInput, match="dtype 'int4': there are float32, bfloat16, int8"):
         mw.load(folder, dtype="int4")
+
+
+def test_predictions_of_many_rows_are_made_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = made_up.config(**SHAPE)
+    model = finetuning(shape, TaskPart("class", ("animal", "place")), 0)
+    model.encoder.initialise(0)
+    model.initialise_head(0.5, 1)
+    folder = write_folder(
+        tmp_path / "model", names=model.weight_names(), parameters=dict(model.named_parameters()),
+        config=shape, tokenizer=made_up.tokenizer_for("bert"), task=TaskPart("class", ("animal", "place")),
+    )  # fmt: skip
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    texts = [f"the cat sat on word {i} x" for i in range(MANY)]
+    for count, dtype in ((MANY, "bfloat16"), (MANY - 1, "float32")):
+        (tmp_path / "rows.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts[:count]))
+        assert main(["predict", str(folder), "--in", str(tmp_path / "rows.csv"), "--shares"]) == 0
+        told = [json.loads(line)["shares"]["animal"] for line in capsys.readouterr().out.splitlines()]
+        expected = [one.shares["animal"] for one in mw.load(folder, dtype=dtype).predict(texts[:count])]
+        other = [one.shares["animal"] for one in mw.load(folder).predict(texts[:count])]
+        assert told == pytest.approx(expected, abs=1e-5)
+        assert (told == pytest.approx(other, abs=1e-5)) == (dtype == "float32")
