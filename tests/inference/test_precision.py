@@ -110,3 +110,15 @@ def test_predictions_of_many_rows_are_made_in_it(
         other = [one.shares["animal"] for one in mw.load(folder).predict(texts[:count])]
         assert told == pytest.approx(expected, abs=1e-5)
         assert (told == pytest.approx(other, abs=1e-5)) == (dtype == "float32")
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.99999), ("int8", 0.9999)])
+def test_a_text_s_vector_does_not_depend_on_its_neighbours(folder: Path, dtype: str, least: float) -> None:
+    """But for rounding: found were 1 and 0.99999; float32 has a test of its own."""
+    if dtype == "int8" and not can_eight_bits():
+        pytest.skip("this processor has no instructions for int8")
+    texts = ["the cat sat on a mat", *("paris is the capital of france . " * count for count in range(1, 6)), "a cat"]
+    encoder = mw.load(folder, dtype=dtype)
+    among, alone = encoder.encode(texts), np.concatenate([encoder.encode([text]) for text in texts])
+    cosines = (among * alone).sum(1) / np.linalg.norm(among, axis=1) / np.linalg.norm(alone, axis=1)
+    assert cosines.min() >= least
