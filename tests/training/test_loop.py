@@ -504,6 +504,7 @@ def test_a_processor_has_its_batches_where_they_are() -> None:
     assert Share([range(len(batches))], dict(enumerate(batches))).ready_for(cpu).own == dict(enumerate(batches))
 
 
+@pytest.mark.slow
 def test_curves_of_bf16_and_float32_lie_on_each_other(tmp_path: Path) -> None:
     """0.004 apart where this was written, and those of two seeds 0.036."""
 
