@@ -148,13 +148,14 @@ def test_the_second_phase_is_probed_and_reckoned_at_its_own_speed(
     recipe = recipe.with_changes(second_phase=recipe.second_phase.with_changes(**second))
     asked: list[Recipe] = []
 
-    def probed(recipe: Recipe, corpus: Corpus, seconds: float) -> Measured:
+    def probed(recipe: Recipe, corpus: Corpus, seconds: float, threads: int) -> Measured:
         asked.append(recipe)
+        assert threads == 3
         return one(recipe.training.micro_sequences, 5.0, activations=900)
 
     monkeypatch.setattr(planning, "probe_apart", probed)
     tried = [one(8, 10.0), one(16, 20.0)]
-    later = planning.probe_later(recipe, corpus, tried)
+    later = planning.probe_later(recipe, corpus, tried, threads=3)
     assert later is not None and planning.probe_later(resolved[0], corpus, tried) is None
     (later_recipe,) = asked
     assert later_recipe.layout.max_length == 96 and later_recipe.training.batch_sequences == 10

@@ -2,14 +2,17 @@
 
 import ctypes
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from maskwright.errors import BadInput
+from maskwright.layers import attention
 from maskwright.layers.capability import capability_of
 from maskwright.machine import THRESHOLDS
-from maskwright.training.run import check_precision, keep_memory
+from maskwright.training.loop import TrainingConfig
+from maskwright.training.run import check_precision, keep_memory, say_what_is_slower
 
 TRIM, MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 
@@ -106,3 +109,17 @@ def test_only_gpus_have_a_capability(monkeypatch: pytest.MonkeyPatch) -> None:
     assert capability_of(torch.device("cpu")) is None
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     assert capability_of(torch.device("cuda", 0)) == (9, 0)
+
+
+def test_what_a_gpu_or_a_torch_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    progress: Any = SimpleNamespace(say=said.append)
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(attention.importlib.util, "find_spec", lambda name: None)
+    say_what_is_slower(TrainingConfig(precision="float32"), gpu, progress)
+    say_what_is_slower(TrainingConfig(), cpu, progress)
+    assert not said
+    say_what_is_slower(TrainingConfig(), gpu, progress)
+    assert len(said) == 1 and "padded inside attention" in said[0] and "has no torch.nn.attention.varlen" in said[0]
+    say_what_is_slower(TrainingConfig(precision="fp8"), cpu, progress)
+    assert "fp8 on a CPU" in said[1]

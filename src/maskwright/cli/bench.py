@@ -107,6 +107,7 @@ def bench(
     """
     from maskwright.errors import BadInput
     from maskwright.lab.bench import tables
+    from maskwright.lab.bench.pretrain import Terms
     from maskwright.lab.bench.record import Record
     from maskwright.lab.bench.shapes import LENGTH, shape
     from maskwright.lab.bench.turns import default_threads
@@ -137,8 +138,6 @@ def bench(
     gpu = device_for().type == "cuda"
     shapes = [shape(name, gpu=gpu, length=LENGTH if length is None else length, sequences=sequences) for name in size]
     threads, progress, record = threads or default_threads(), rich_progress(), Record(out)
-    from maskwright.lab.bench.pretrain import Terms
-
     terms = Terms(seconds=seconds, rounds=rounds, threads=threads, precision=precision, packed=packed, record=record)
     result: Any
     match what:

@@ -41,8 +41,8 @@ def plan(
     """
     if not 0 < seconds < 3600:
         raise BadInput(f"--seconds {seconds}: give a number between 0 and 3600")
+    from maskwright.lab.plan import best_threads, probe_later, sizes_to_try, try_sizes, try_threads
     from maskwright.lab.plan import plan as planned
-    from maskwright.lab.plan import probe_later, sizes_to_try, try_sizes, try_threads
     from maskwright.progress import rich_progress
     from maskwright.recipes import folder_for, resolve, stepwise
 
@@ -54,9 +54,10 @@ def plan(
     sizes = sizes if given else sizes_to_try(training.batch_sequences)
     progress = rich_progress()
     tried = try_sizes(resolved, opened, sizes, seconds=seconds, progress=progress)
-    later = probe_later(resolved, opened, tried, seconds=seconds, progress=progress)
-    threads = try_threads(resolved, opened, tried, seconds=seconds, progress=progress)
-    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later, threads)
+    by_threads = try_threads(resolved, opened, tried, seconds=seconds, progress=progress)
+    threads = best_threads(by_threads)
+    later = probe_later(resolved, opened, tried, seconds=seconds, threads=threads, progress=progress)
+    result = planned(resolved, opened, tried, out or folder_for(recipe, resolved), later, by_threads)
     show(result, json=json, text=lambda: table(result))
 
 

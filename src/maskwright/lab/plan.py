@@ -141,8 +141,9 @@ def try_threads(
     return dict(sorted(found.items()))
 
 
-def best_threads(found: Mapping[int, Measured], usual: int) -> int:
-    """The number of threads to compute with: the usual one where no other is clearly faster."""
+def best_threads(found: Mapping[int, Measured]) -> int:
+    """The number of threads to compute with: torch's own where no other is clearly faster."""
+    usual = torch.get_num_threads()
     best = max(found, key=lambda threads: found[threads].tokens_per_second)
     return best if found[best].tokens_per_second > WORTH * found[usual].tokens_per_second else usual
 
@@ -166,9 +167,13 @@ def probe_later(
     tried: Sequence[Measured],
     *,
     seconds: float = 4.0,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> Later | None:
-    """A probe of the second phase, as it is with the fastest of the micro-batches tried; None where there is none."""
+    """A probe of the second phase, as it is with the fastest of the micro-batches tried; None where there is none.
+
+    threads   see `probe_apart`
+    """
     if not isinstance(recipe, Recipe):  # only masked pretraining has phases
         return None
     training = recipe.training.with_changes(micro_sequences=fastest(tried).micro_sequences)
@@ -176,7 +181,7 @@ def probe_later(
     if later is None:
         return None
     with progress.stage("probe of the second phase", 1, "sizes") as bar:
-        found = probe_apart(later, corpus, seconds)
+        found = probe_apart(later, corpus, seconds, threads)
         bar.advance(1, note=f"{found.micro_sequences} sequences, {found.tokens_per_second:,.0f} tokens/s")
     return Later(round(recipe.second_phase.share * training.steps), later.layout.max_length, found)
 
@@ -198,7 +203,7 @@ def plan(
     """
     usual = torch.get_num_threads()
     by_threads = by_threads or {usual: fastest(tried)}
-    threads = best_threads(by_threads, usual)
+    threads = best_threads(by_threads)
     best, training = by_threads[threads], recipe.training
     done = min(training.steps, max(checkpoint.steps(out), default=0))
     examples = module_of(recipe.recipe).data(recipe, corpus).epoch_sequences(0)

@@ -1,9 +1,9 @@
 """Passes that are recorded once for each shape of a batch and played back: CUDA's graphs.
 
-A GPU waits for Python where its kernels are short: a layer is some forty of them, forward and back. Recorded, a whole
-pass is one call. What is recorded reads and writes the same memory each time, so a batch is filled up to one of few
-shapes (`static_shapes`) and copied to where the recording reads, and the gradients are found where it wrote them.
-Dropout comes from the device's generator, which every pass sets to its address before it is played.
+A GPU waits for Python where its kernels are short. Recorded, a whole pass forward and back is one call. What is
+recorded reads and writes the same memory each time, so a batch is filled up to one of few shapes (`static_shapes`) and
+copied to where the recording reads, and the gradients are found where it wrote them. Dropout comes from the device's
+generator, which every pass sets to its address before it is played.
 
 How to record is a function, so that all else here is tested without a GPU.
 """

@@ -85,6 +85,14 @@ def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
         raise BadInput(f"{line}: take --training.precision {'float32' if precision == 'bf16' else 'bf16'}")
 
 
+def say_what_is_slower(training: TrainingConfig, device: torch.device, progress: Progress) -> None:
+    """Where the device, or this torch, has not what the precision would be fast with."""
+    if device.type == "cuda" and training.precision != "float32" and (reason := why_padded(device)):
+        progress.say(f"sequences are padded inside attention, which is slower: {reason}")
+    if training.precision == "fp8" and device.type == "cpu":
+        progress.say("training.precision fp8 on a CPU: the same numbers, multiplied as bf16, and slower")
+
+
 def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.device, progress: Progress = silent) -> None:
     """Compile the layers of a run where `compiles` says so; where nothing can be compiled, say it and leave them."""
     if not compiles(wanted, device):
@@ -188,10 +196,7 @@ def run(
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None
             work = build(folder.resumed is None)
-            if device.type == "cuda" and training.precision != "float32" and (reason := why_padded(device)):
-                progress.say(f"sequences are padded inside attention, which is slower: {reason}")
-            if training.precision == "fp8" and device.type == "cpu":
-                progress.say("training.precision fp8 on a CPU: the same numbers, multiplied as bf16, and slower")
+            say_what_is_slower(training, device, progress)
             dtype = as_wanted(work.module, training, device, progress)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)

@@ -6,16 +6,15 @@ by length, mask. Everything is counted, the planning too, so the rate is tokens 
 Beside it the collator of transformers pads and masks, see `batches_rival`; what packing takes tells `batches_packing`.
 """
 
-import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from maskwright.lab.bench.clock import peak_mib, told
 from maskwright.lab.bench.record import NOWHERE, Record
-from maskwright.lab.bench.turns import Result, Side, in_turn
+from maskwright.lab.bench.turns import Result, Side, in_turn, spread
 from maskwright.progress import Progress, silent
 
 SEQUENCES = 256  # a step of the paper
@@ -53,11 +52,8 @@ def beside(results: Mapping[str, Sequence[Result]]) -> dict[str, Any] | None:
     name = next((name for name in SIMPLEST if name in results), None)
     if name is None or COLLATOR not in results:
         return None
-    values = [
-        ours["tokens_per_second"] / its["tokens_per_second"]
-        for ours, its in zip(results[name], results[COLLATOR], strict=True)
-    ]
-    return {"recipe": name, "median": statistics.median(values), "least": min(values), "most": max(values)}
+    pairs = zip(results[name], results[COLLATOR], strict=True)
+    return {"recipe": name, **spread([ours["tokens_per_second"] / its["tokens_per_second"] for ours, its in pairs])}
 
 
 def _has_mask(corpus: str) -> bool:
@@ -86,17 +82,23 @@ def measure(
 
     keep_memory()  # as the process does that trains
     data = data_for(corpus, recipe, sequences=sequences, length=length)
+    epoch = data.epoch_sequences(0) / sequences
+    return timed(lambda step: sum(batch.num_tokens for batch in data.batches(step)), seconds, epoch)
+
+
+def timed(make: Callable[[int], int], seconds: float, epoch: float) -> dict[str, Any]:
+    """Rates of what makes a step and tells its tokens, for so long; `epoch` is the number of steps of one."""
     tokens = step = 0
     begin, busy = time.perf_counter(), time.process_time()
     while (taken := time.perf_counter() - begin) < seconds:
-        tokens += sum(batch.num_tokens for batch in data.batches(step))
+        tokens += make(step)
         step += 1
     return {
         "tokens_per_second": tokens / taken,
         "tokens_per_cpu_second": tokens / (time.process_time() - busy),
         "tokens": tokens,
         "steps": step,
-        "epochs": step * sequences / data.epoch_sequences(0),
+        "epochs": step / epoch,
         "peak_mib": peak_mib(),
     }
 

@@ -6,12 +6,11 @@ and laying out are in our time and not in its. Of what it takes, bare lists are 
 mask, which costs as much again.
 """
 
-import time
 from itertools import pairwise
 from typing import Any
 
-from maskwright.lab.bench.batches import SEQUENCES, data_for
-from maskwright.lab.bench.clock import peak_mib, told
+from maskwright.lab.bench.batches import SEQUENCES, data_for, timed
+from maskwright.lab.bench.clock import told
 from maskwright.lab.bench.shapes import MASK_RATE
 
 MADE = 64
@@ -35,20 +34,12 @@ def measure(*, corpus: str, seconds: float, sequences: int = SEQUENCES, length: 
     )
     made = ready(corpus, sequences=sequences, length=length)
     counts = [sum(map(len, step)) for step in made]
-    tokens = step = 0
-    begin, busy = time.perf_counter(), time.process_time()
-    while (taken := time.perf_counter() - begin) < seconds:
+
+    def make(step: int) -> int:
         collate(made[step % len(made)])
-        tokens += counts[step % len(made)]
-        step += 1
-    return {
-        "tokens_per_second": tokens / taken,
-        "tokens_per_cpu_second": tokens / (time.process_time() - busy),
-        "tokens": tokens,
-        "steps": step,
-        "epochs": step / len(made),
-        "peak_mib": peak_mib(),
-    }
+        return counts[step % len(made)]
+
+    return timed(make, seconds, len(made))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ sentence-transformers in float32.
 """
 
 import json
-import statistics
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,7 @@ from maskwright.inference.encoder import Encoder
 from maskwright.inference.encoder_loading import load
 from maskwright.lab.bench.finetune import encoder_folder
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms
-from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
+from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
 from maskwright.progress import Progress, silent
 from maskwright.text.samples import sample
 
@@ -144,8 +143,7 @@ def summary(
     from maskwright.inference.graphs.certificate import closeness
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
-        values = [value(i) for i in range(terms.rounds)]
-        return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        return spread([value(i) for i in range(terms.rounds)])
 
     def ratio(key: str) -> dict[str, dict[str, float]]:
         pairs = {name: _beside(name, results) for name in results if name.removesuffix(SET) in BESIDE}

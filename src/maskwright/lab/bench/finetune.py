@@ -5,7 +5,6 @@ batches padded to their own longest text, and to 128 tokens. Each side runs in t
 """
 
 import json
-import statistics
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from maskwright.errors import BadInput
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms, rival_there
-from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
+from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
 from maskwright.progress import Progress, silent
 from maskwright.tasks.reading import tables
 from maskwright.tasks.reading.faults import Faults
@@ -131,8 +130,7 @@ def summary(terms: Terms, chosen: dict[str, Any], results: dict[str, list[Result
     """
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
-        values = [value(i) for i in range(terms.rounds)]
-        return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        return spread([value(i) for i in range(terms.rounds)])
 
     def each(key: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
         return {name: over_rounds(lambda i, name=name: results[name][i][key]) for name in names}

@@ -1,9 +1,9 @@
 """What a bench found as a page with bars, to look at; beneath them the table that the terminal has."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from maskwright.lab.bench.turns import spread
 from maskwright.report.figures import Bar, bar_chart
 from maskwright.report.page import Page
 
@@ -25,7 +25,7 @@ class Chart(NamedTuple):
 
 def page(what: str, result: Any, table: str) -> Page:
     """Of `bench <what>` and its result, as `--json` has it."""
-    made = Page(f"bench {what}", "median of the rounds; the line at a bar's end reaches from the least to the most")
+    made = Page(f"bench {what}", "medians of the rounds, ± half of what lies between the least and the most")
     for chart in charts(what, result):
         bars = [
             Bar(name, values["median"], (values["most"] - values["least"]) / 2, not name.startswith(OTHERS))
@@ -43,11 +43,7 @@ def charts(what: str, result: Any) -> list[Chart]:
         case "encode":
             return [Chart("Texts a second; longer is faster", result["texts_per_second"])]
         case "parts":
-            return [
-                Chart(f"Per cent of a step, {one['shape']}", {name: _spread([100 * share]) for name, share in shares})
-                for one in result
-                if (shares := sorted(one["shares"].items(), key=lambda part: -part[1]))
-            ]
+            return [Chart(f"Per cent of a step, {one['shape']}", _shares(one["shares"])) for one in result]
         case "recipes":
             return [
                 Chart(f"A token's time over that of BERT's, {one['shape']}", _costs(one["recipes"])) for one in result
@@ -56,11 +52,11 @@ def charts(what: str, result: Any) -> list[Chart]:
             made = {name: _rates(rounds, "tokens_per_second", 1e6) for name, rounds in result["batches"].items()}
             return [Chart("Million tokens a second of one processor; longer is faster", made)]
         case "corpus":
-            builds = {f"{one['megabytes']:,.0f} MB": _spread([one["megabytes_per_second"]]) for one in result["builds"]}
+            builds = {f"{one['megabytes']:,.0f} MB": spread([one["megabytes_per_second"]]) for one in result["builds"]}
             beside: dict[str, dict[str, Spread]] = {}
             for one in result["beside"]:
                 side = f"{one['side']}, {one['workers']} processes"
-                beside.setdefault(one["language"], {})[side] = _spread(one["megabytes_per_second"])
+                beside.setdefault(one["language"], {})[side] = spread(one["megabytes_per_second"])
             return [
                 Chart("maskwright corpus, MB a second by the text's size", builds),
                 *(
@@ -74,13 +70,13 @@ def charts(what: str, result: Any) -> list[Chart]:
             raise ValueError(f"bench {what} has no page of bars")
 
 
+def _shares(shares: Mapping[str, float]) -> dict[str, Spread]:
+    return {name: spread([100 * share]) for name, share in sorted(shares.items(), key=lambda part: -part[1])}
+
+
 def _costs(recipes: Mapping[str, Any]) -> dict[str, Spread]:
     return {name: row["cost"] for name, row in recipes.items()}
 
 
 def _rates(rounds: Sequence[Mapping[str, float]], key: str, unit: float) -> Spread:
-    return _spread([one[key] / unit for one in rounds])
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return spread([one[key] / unit for one in rounds])

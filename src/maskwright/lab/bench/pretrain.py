@@ -9,7 +9,6 @@ On a GPU ours is measured a second time with passes that are recorded and played
 """
 
 import importlib.util
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.lab.bench.record import NOWHERE, Record
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, POSITIONS, Shape, flops_per_token
-from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side
+from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
 from maskwright.progress import Progress, silent
 from maskwright.training.run import device_for
 
@@ -174,8 +173,7 @@ def summary(
         flops = counted * 1e6
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
-        values = [value(i) for i in range(terms.rounds)]
-        return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        return spread([value(i) for i in range(terms.rounds)])
 
     def speed(name: str) -> Callable[[int], float]:
         return lambda i: results[name][i]["tokens_per_second"]

@@ -10,7 +10,6 @@ of one that predicts 15 %. So predictions and arithmetic of a token stand beside
 measured a second time with no more predictions than BERT's; XLNet a second time without a memory.
 """
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -22,7 +21,7 @@ from maskwright.lab.bench.batches import sample_corpus
 from maskwright.lab.bench.clock import time_steps, told
 from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
-from maskwright.lab.bench.turns import Result, Side, in_turn
+from maskwright.lab.bench.turns import Result, Side, in_turn, spread
 from maskwright.progress import Progress, silent
 from maskwright.training.work import whole
 
@@ -82,8 +81,7 @@ def summary(shape: Shape, terms: Terms, results: dict[str, list[Result]]) -> Res
     """
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
-        values = [value(i) for i in range(terms.rounds)]
-        return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        return spread([value(i) for i in range(terms.rounds)])
 
     def row(mine: list[Result]) -> Result:
         def cost(key: str) -> dict[str, float]:

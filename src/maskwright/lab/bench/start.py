@@ -5,15 +5,13 @@ brings is a row of its own, and stands beside what users of others import, where
 """
 
 import resource
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 
 from maskwright.errors import MaskwrightError
-from maskwright.lab.bench.turns import Result
+from maskwright.lab.bench.turns import Result, spread
 
 COMMANDS = {
     "python": ["-c", "pass"],
@@ -48,8 +46,8 @@ def compare(rounds: int, *, alone: bool = False) -> list[Result]:
     return [
         {
             "command": name,
-            "seconds": _spread([wall for wall, _ in measured[1:]]),
-            "cpu_seconds": _spread([busy for _, busy in measured[1:]]),
+            "seconds": spread([wall for wall, _ in measured[1:]]),
+            "cpu_seconds": spread([busy for _, busy in measured[1:]]),
         }
         for name, measured in taken.items()
     ]
@@ -57,10 +55,6 @@ def compare(rounds: int, *, alone: bool = False) -> list[Result]:
 
 def _others() -> dict[str, list[str]]:
     return {name: ["-c", code] for package, (name, code) in OTHERS.items() if find_spec(package)}
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def _childrens_seconds() -> float:

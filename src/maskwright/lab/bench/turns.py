@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,15 @@ def in_turn(
                 results[side.name].append(measure_side(side, threads, record, (name, turn)))
                 bar.advance(1, note=side.name)
     return results
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Of the rounds: median, least and most.
+
+    >>> spread([3.0, 1.0, 2.0])
+    {'median': 2.0, 'least': 1.0, 'most': 3.0}
+    """
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def default_threads() -> int:
