@@ -113,7 +113,7 @@ class Course:
         if self.folder.checking is not None:
             self.ranks.each(self.folder.checking.wait)
         flat = self.optimizer.flat
-        sharers = flat.shards.ranks
+        sharers = flat.sharers
         if any(sharers.sum_numbers([float(not flat.master.isfinite().all())], flat.master.device)):
             raise MaskwrightError(
                 f"step {self.done}: the update made weights that are not finite; the last checkpoint is that of "

@@ -52,16 +52,22 @@ def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, float, float]
 def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: Ranks = ALONE) -> HeldOut | None:
     """Mean loss and accuracy on the held-out documents, in full precision and without dropout. Changes nothing.
 
-    None where there is nothing to evaluate on. Each rank looks at some batches, and all add up the same.
+    None where there is nothing to evaluate on. Each rank looks at some batches, and all add up the same. Where all must
+    compute as many (`FullySharded`), one that has none left looks at another's, which does not count.
     """
     found: list[dict[str, tuple[float, float, float]]] = []
-    with optimizer.flat.full_precision():
+    flat, device = optimizer.flat, optimizer.flat.master.device
+    with flat.full_precision():
         if (judge := judge_of(work)) is not None:
             return judge.judged()
-        for batch in islice(work.held_out(), ranks.rank, None, ranks.size):
+        batches = work.held_out()
+        while turn := list(islice(batches, ranks.size)):
             if stop is not None and ranks.size == 1:
                 stop.hurry()
-            found.append(_looked_at(work, batch, optimizer.flat.master.device))
+            if ranks.rank < len(turn):
+                found.append(_looked_at(work, turn[ranks.rank], device, cut_if_needed=not flat.together))
+            elif flat.together:
+                _looked_at(work, turn[0], device, cut_if_needed=False)
     sums = Window()
     for of_batch in chain.from_iterable(zip_longest(*ranks.gather(found), fillvalue={})):
         for name, total in of_batch.items():
@@ -69,13 +75,15 @@ def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: 
     return sums.means() if sums.sums else None
 
 
-def _looked_at(work: Work, batch: Batch, device: torch.device) -> dict[str, tuple[float, float, float]]:
+def _looked_at(
+    work: Work, batch: Batch, device: torch.device, *, cut_if_needed: bool = True
+) -> dict[str, tuple[float, float, float]]:
     """The sums of a batch; of halves of it, and halves of these, where there is no memory for the whole."""
     try:
         return totals(work.tallies(batch.to(device), None))
     except (RuntimeError, MemoryError) as error:
         whole = isinstance(work, Carries | Joined)  # of what belongs together no half is the same
-        if not ran_out(error) or whole or batch.num_sequences < 2:
+        if not ran_out(error) or whole or batch.num_sequences < 2 or not cut_if_needed:
             raise
     let_go()
     first, second = (_looked_at(work, half, device) for half in cut(batch, -(-batch.num_sequences // 2)))

@@ -11,7 +11,7 @@ working copy.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -104,6 +104,19 @@ class FlatParameters:
             if name in self._frozen:
                 parameter.data = self._frozen[name].to(dtype)
 
+    together = False
+    """Whether ranks have to compute the same number of passes, each time."""
+
+    @property
+    def row(self) -> "FlatParameters":
+        """What the optimizer moves: this."""
+        return self
+
+    @property
+    def sharers(self) -> Ranks:
+        """The ranks that share the master."""
+        return self.shards.ranks
+
     @property
     def gradient(self) -> Tensor:
         """(P,) float32: what was collected and clipped; what was spent is not in it."""
@@ -194,21 +207,29 @@ class FlatParameters:
         else:
             ranks.sum_pieces(self.gradient, self.shards.pieces, as_tree=as_tree)
 
-    def clip(self, limit: float | None) -> Tensor:
+    def clip(self, limit: float | None) -> float:
         """The gradient's norm; if it is finite and above `limit`, the gradient is scaled down to it."""
+        norm = self.norm()
+        self.shorten(norm, limit)
+        return norm
+
+    def norm(self) -> float:
+        """The gradient's length."""
         if not self.shards.whole:
             norms = self.shards.norms(self.gradient)
         elif self._held:
             norms = torch.cat([stretch_norms(gradient) for _, gradient in self.stretches(slice(0, len(self._row)))])
         else:
             norms = stretch_norms(self._row)
-        norm = torch.linalg.vector_norm(norms, dtype=torch.float64)
-        if limit is not None and limit < float(norm) < float("inf"):
-            self._factor = limit / float(norm)
+        return float(torch.linalg.vector_norm(norms, dtype=torch.float64))
+
+    def shorten(self, norm: float, limit: float | None) -> None:
+        """Scale a gradient of that length down to `limit`, if it is finite and above it."""
+        if limit is not None and limit < norm < float("inf"):
+            self._factor = limit / norm
             for run, held in self._runs(self.shards.own):
                 if held is None:
                     self._row[run].mul_(self._factor)
-        return norm
 
     @contextmanager
     def full_precision(self) -> Generator[None, None, None]:
@@ -229,8 +250,12 @@ class FlatParameters:
             self._precise_of = before
             self._point_to(self._working_of, working)
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Have all parameters in full precision, on the first rank: for what a finished run leaves."""
+        return self.full_precision()
+
     def tensors(self) -> dict[str, Tensor]:
-        """Every parameter in full precision by name, fixed ones too; within `full_precision` where ranks share it."""
+        """Every parameter in full precision by name, fixed ones too; within `gathered` where ranks share it."""
         assert self._precise_of is not None
         return {**self._precise_of, **self._frozen}
 

@@ -60,13 +60,14 @@ class TrainingConfig(Config):
     groups: int | None = Field(default=None, ge=1, le=4096)
     """Sum a step's micro-batches in so many groups, and these in pairs: 1, 2, 4 ... processes, up to so many, then make
     the same weights bit for bit. none: one group for each process."""
-    shard: Literal["none", "optimizer"] = "none"
-    """optimizer: each process keeps and saves a piece of master and optimizer, 12 of a weight's 18 bytes in bf16."""
+    shard: Literal["none", "optimizer", "parameters"] = "none"
+    """optimizer: each process keeps and saves a piece of master and optimizer, 12 of a weight's 18 bytes in bf16.
+    parameters: a piece of all there is, a layer being whole when its turn comes (FSDP); with all optimizers but muon."""
     clip: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Longest gradient; longer ones are scaled down to it. none: never."""
     precision: Precision = "bf16"
     """Of the arithmetic: bf16, float32 or, as an experiment, fp8, in which linear maps of layers multiply 8-bit floats
-    and all else is bf16. Weights, optimizer and evaluation are float32 in all."""
+    and all else is bf16. Weights and optimizer are float32 in all, and evaluation is, but with shard parameters."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
     are no faster."""
@@ -110,6 +111,11 @@ class TrainingConfig(Config):
                 f"training.micro_tokens {self.micro_tokens} are the tokens of a packed row, and training.batch_tokens "
                 f"{self.batch_tokens or 'none'} those of a step: let this be a multiple of that"
             )
+        if self.shard == "parameters" and (self.groups or self.graphs == "always"):
+            raise BadInput(
+                "training.shard parameters sums gradients in the library's order and gathers layers as they come: leave "
+                "training.groups and training.graphs out, or take --training.shard optimizer"
+            )
         return self
 
     def logs(self, done: int) -> bool:
@@ -152,6 +158,8 @@ def train(
     counts = [number_of(work, step) for step in steps] if ranks.size > 1 else [1]
     ranks.check(config.groups, counts)
     if (line := ranks.uneven(config.groups, counts)) is not None:
+        if optimizer.flat.together:
+            raise BadInput(f"{line}; with training.shard parameters all must compute as many")
         progress.say(line)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
@@ -249,9 +257,9 @@ def gradients(
             raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
         sums.add(name, loss, of_batches[place][name], correct)
     flat.sum_gradient(ranks, as_tree=config.groups is not None)
-    norm = float(flat.clip(config.clip))
+    norm = flat.clip(config.clip)
     if not math.isfinite(norm):
-        raise NotFiniteError(blame(work, share.made, config.seed, step))
+        raise NotFiniteError(blame(work, share.own, config.seed, step, ranks))
     return sums, tokens, norm
 
 

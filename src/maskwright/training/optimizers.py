@@ -15,6 +15,7 @@ and norms do not. Any of them may move at a share of the rate (`training.depth`)
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -25,9 +26,10 @@ from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.training.adagrad import Adagrad
 from maskwright.training.flat import FlatParameters, Part, check_same
+from maskwright.training.fully_sharded import FullySharded, is_cut
 from maskwright.training.muon import Muon
 from maskwright.training.ranks import ALONE, Ranks
-from maskwright.training.shards import GRAIN, Saved, Shards, pieces, taken
+from maskwright.training.shards import GRAIN, Cut, Saved, Shards, pieces, taken
 from maskwright.training.update_rules import AdamNumbers, AdamW, Google, Lamb
 
 OptimizerName = Literal["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
@@ -135,10 +137,19 @@ class Optimizer:
         moved = ways(decayed, exempt, config.weight_decay, factors)
         as_one = config.name in ("lamb", "google_lamb")
         groups = [(matrices, True), *((way.names, way.shaped and as_one) for way in moved)]
-        shards = Shards(pieces(list(_cuts(module, groups)), ranks.size), ranks)
-        self.flat = flat = FlatParameters(module, [names for names, _ in groups], dtype, shards)
-        self._stretches: dict[str, slice | None] = {}
-        """What of the state that is called so is this rank's."""
+        lists = [names for names, _ in groups]
+        if is_cut(module):
+            if matrices:
+                raise BadInput("muon moves whole matrices, and training.shard parameters cuts them: take shard optimizer")
+            self.flat = FullySharded(module, lists, ranks)
+        else:
+            shards = Shards(pieces(list(_cuts(module, groups)), ranks.size), ranks)
+            self.flat = FlatParameters(module, lists, dtype, shards)
+        flat = self.flat.row
+        self._names: dict[str, list[str]] = {}
+        """The parameters that the state that is called so belongs to, where it is one row of several."""
+        self._stretches: dict[str, list[slice]] = {}
+        """What of that state, were it whole, is this rank's."""
         self._shapes: dict[str, torch.Size] = {}
         self.inner: dict[str, AdamW | Google | Lamb | Adagrad | Muon] = {}
         first = "adamw" if config.name == "muon" else config.name
@@ -149,8 +160,8 @@ class Optimizer:
         elif config.name == "adagrad":
             self.inner[first] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
         elif as_one:
-            blocks = [_own_blocks(flat, moved[part.place].names) if moved[part.place].shaped else [] for part in parts]
-            self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb")
+            blocks = [self._blocks(moved[part.place].names) if moved[part.place].shaped else [] for part in parts]
+            self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb", cut=self._across)
         elif parts:
             self.inner[first] = AdamW(parts, [flat.ranges[1 + part.place] for part in parts], adam)
         if config.name == "muon":
@@ -159,38 +170,61 @@ class Optimizer:
 
     def step(self, factor: float) -> None:
         """Move the master by one update at `factor` times the peak rates, and publish it."""
-        found = [*self.inner.values()]
-        on_cpu = self.flat.master.device.type == "cpu"
-        if on_cpu and self.flat.shards.whole and len(found) == 1 and isinstance(found[0], AdamW):
-            found[0].step_in(self.flat, factor)
+        found, flat = [*self.inner.values()], self.flat
+        alone = isinstance(flat, FlatParameters) and flat.shards.whole
+        if alone and flat.master.device.type == "cpu" and len(found) == 1 and isinstance(found[0], AdamW):
+            found[0].step_in(flat.row, factor)
             return
-        self.flat.settle()
+        flat.settle()
         for inner in found:
             inner.step(factor)
         self.flat.publish()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by name, for a checkpoint; of what ranks share, this one's."""
+        """The state by name, for a checkpoint; of what ranks share, this one's.
+
+        Where parameters are cut, a rank's part of each has a name of its own, `STATE/PARAMETER`.
+        """
         return {
-            f"{kind}.{name}": tensor for kind, inner in self.inner.items() for name, tensor in inner.tensors().items()
+            name: tensor
+            for kind, inner in self.inner.items()
+            for state, row in inner.tensors().items()
+            for name, tensor in self._apart(f"{kind}.{state}", row)
         }
+
+    def _apart(self, state: str, row: Tensor) -> Iterator[tuple[str, Tensor]]:
+        if isinstance(self.flat, FlatParameters) or row.ndim == 0:
+            yield state, row
+            return
+        names = self._names[state.rpartition(".")[0]]
+        sizes = [(where := self.flat.places[name]).stop - where.start for name in names]
+        yield from zip((f"{state}/{name}" for name in names), row.split(sizes), strict=True)
+
+    def _together(self, saved: Mapping[str, Saved]) -> dict[str, Saved]:
+        """The same with one row for each state, as they are where nothing is cut."""
+        found = {name: tensor for name, tensor in saved.items() if "/" not in name}
+        for state in dict.fromkeys(name.partition("/")[0] for name in saved if "/" in name):
+            names = [f"{state}/{name}" for name in self._names.get(state.rpartition(".")[0], [])]
+            if sorted(names) == sorted(name for name in saved if name.startswith(f"{state}/")):
+                found[state] = Cut([saved[name] for name in names])
+        return found
 
     def own(self, saved: Mapping[str, Saved]) -> dict[str, Tensor]:
         """Of the state that any number of ranks saved, what `tensors()` is here."""
         found: dict[str, Tensor] = {}
-        for name, tensor in saved.items():
+        for name, tensor in self._together(saved).items():
             of = name.rpartition(".")[0]
-            whole = slice(0, tensor.numel())
+            whole = [slice(0, tensor.numel())]
             single = isinstance(tensor, Tensor) and tensor.ndim == 0
-            stretch = self._stretches.get(of, whole)
-            if stretch is not None:
+            if stretches := self._stretches.get(of, whole):
                 shape = torch.Size([]) if single else self._shapes.get(of, torch.Size([tensor.numel()]))
-                found[name] = taken(tensor, whole if single else stretch, shape)
+                parts = [taken(tensor, stretch, shape) for stretch in (whole if single else stretches)]
+                found[name] = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1) for part in parts])
         return found
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `tensors()` gave; MaskwrightError for the state of another optimizer."""
-        self.flat.shards.ranks.each(lambda: self._take_up(tensors))
+        self.flat.sharers.each(lambda: self._take_up(tensors))
 
     def _take_up(self, tensors: Mapping[str, Tensor]) -> None:
         of: dict[str, dict[str, Tensor]] = {kind: {} for kind in self.inner}
@@ -204,19 +238,41 @@ class Optimizer:
 
     def _own(self, state: str, where: slice, shape: torch.Size) -> slice | None:
         """The stretch of the row that this rank moves of `where`, whose state is called so."""
-        stretch = self._stretches[state] = self.flat.shards.stretch(where)
-        self._shapes[state] = shape
+        stretch = self.flat.row.shards.stretch(where)
+        self._stretches[state], self._shapes[state] = [] if stretch is None else [stretch], shape
         return stretch and slice(where.start + stretch.start, where.start + stretch.stop)
 
     def _parts(self, kind: str, moved: Iterable[tuple[slice, Way]]) -> Iterator[Part]:
         for place, (where, way) in enumerate(moved):
-            own = self._own(f"{kind}.{place}", where, torch.Size([where.stop - where.start]))
+            state = f"{kind}.{place}"
+            own = self._own(state, where, torch.Size([where.stop - where.start]))
+            self._names[state] = way.names
+            if isinstance(self.flat, FullySharded):
+                self._stretches[state] = self.flat.stretches(way.names)
+                self._shapes[state] = torch.Size([self.flat.numel(way.names)])
+                own = where  # on every rank, were it empty: of its matrices all ranks add up the lengths
             if own is not None:
                 yield Part(self._leaf(own, torch.Size([own.stop - own.start])), way.decay, way.factor, place)
 
+    def _blocks(self, names: Sequence[str]) -> list[int]:
+        """Of each map among these parameters, how many numbers this rank moves; only of its own where none is cut."""
+        if isinstance(self.flat, FlatParameters):
+            return _own_blocks(self.flat, names)
+        found: list[int] = []
+        for name, stretch in ((name, self.flat.stretches([name])[0]) for name in names):
+            size = self.flat.numel([name]) // _maps(name)
+            ends = [min(max(at * size, stretch.start), stretch.stop) for at in range(_maps(name) + 1)]
+            found += [end - begin for begin, end in pairwise(ends)]
+        return found
+
+    @property
+    def _across(self) -> Ranks:
+        """The ranks among which a single map is cut."""
+        return self.flat.sharers if isinstance(self.flat, FullySharded) else ALONE
+
     def _muon(self, moved: Iterable[Way], config: OptimizerConfig) -> Muon | None:
         parts: list[Part] = []
-        maps = ((way, where, shape) for way in moved for where, shape in _maps_of(self.flat, way.names))
+        maps = ((way, where, shape) for way in moved for where, shape in _maps_of(self.flat.row, way.names))
         for place, (way, where, shape) in enumerate(maps):
             if (own := self._own(f"muon.{place}", where, shape)) is not None:
                 parts.append(Part(self._leaf(own, shape), way.decay, way.factor, place))
@@ -224,7 +280,7 @@ class Optimizer:
 
     def _leaf(self, where: slice, shape: torch.Size) -> Tensor:
         """A view of the master that torch's optimizers take for a parameter, its gradient in place."""
-        first = self.flat.shards.own.start
+        first = self.flat.row.shards.own.start
         leaf = self.flat.master[where.start - first : where.stop - first].detach().view(shape)
         leaf.grad = self.flat.gradient[where].view(shape)
         return leaf

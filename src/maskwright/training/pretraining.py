@@ -158,9 +158,13 @@ class PretrainingWork:
         self.module, self.data = network, data
         self.batches, self.held_out = data.batches, data.held_out
         self.visit_sizes, self.know = data.visit_sizes, data.know
-        self.counts, self.tallies = network.counts, network.tallies
+        self.counts = network.counts
         if isinstance(data, InParts):
             self.number, self.part = data.number, data.part
+
+    def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
+        """See `Pretraining.tallies`, which may have been put among others since."""
+        return self.module.tallies(batch, stream)
 
 
 def tell_of_few(streams: Sequence[Stream[Any]], batch: int, progress: Progress) -> None:

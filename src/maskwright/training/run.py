@@ -21,6 +21,7 @@ from maskwright.layers.compiled import can_compile, compile_layers, missing
 from maskwright.layers.recompute import recompute
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
+from maskwright.training import fully_sharded
 from maskwright.training.agreement import check_alike, terms
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.memory import HALVED
@@ -105,17 +106,26 @@ def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.devic
 
 
 def as_wanted(
-    network: torch.nn.Module, training: TrainingConfig, device: torch.device, progress: Progress = silent
+    network: torch.nn.Module,
+    training: TrainingConfig,
+    device: torch.device,
+    progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> torch.dtype:
     """Let a network compute on the device as a run does, and before its parameters are laid out.
 
-    Its precision, what is compiled and what is computed twice; returns what it reads its weights in.
+    Its precision, what is compiled, what is computed twice, and of what each rank has its rows only; returns what it
+    reads its weights in.
     """
-    network.to(device)
+    in_pieces = training.shard == "parameters" and ranks.size > 1
+    if not in_pieces:
+        network.to(device)
     if training.precision == "fp8":
         fp8.in_fp8(network)
     compile_as_wanted(network, training.compile, device, progress)
     recompute(network, training.recompute)
+    if in_pieces:
+        fully_sharded.cut(network, ranks, device, PRECISIONS[training.precision])
     return PRECISIONS[training.precision]
 
 
@@ -197,7 +207,7 @@ def run(
                 return None
             work = build(folder.resumed is None)
             say_what_is_slower(training, device, progress)
-            dtype = as_wanted(work.module, training, device, progress)
+            dtype = as_wanted(work.module, training, device, progress, ranks)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)
             passes = passes_of(work, training, device, progress)
@@ -206,7 +216,7 @@ def run(
                 return stopped
             if (judge := judge_of(work)) is not None:
                 judge.best.restore(moved.flat)
-            with moved.flat.full_precision():
+            with moved.flat.gathered():
                 if ranks.first:
                     finish(work, moved, folder)
         return None

@@ -72,8 +72,9 @@ class Shards:
 
 def stretch_norms(row: Tensor) -> Tensor:
     """The Euclidean norms of stretches of WIDTH numbers, and of what is left: (P // WIDTH + 1,)."""
-    whole = row.numel() // WIDTH * WIDTH
-    stretches = torch.linalg.vector_norm(row[:whole].view(-1, WIDTH), dim=1)
+    count = row.numel() // WIDTH
+    whole = count * WIDTH
+    stretches = torch.linalg.vector_norm(row[:whole].view(count, WIDTH), dim=1)
     return torch.cat([stretches, torch.linalg.vector_norm(row[whole:])[None]])
 
 
@@ -98,14 +99,14 @@ def pieces(cuts: Sequence[range], count: int) -> list[slice]:
 
 
 class Cut:
-    """A saved tensor that lies in stretches of its flat row, one after the other."""
+    """A saved tensor that lies in stretches of its flat row, one after the other, which may be cut themselves."""
 
-    def __init__(self, stretches: Sequence[Tensor]) -> None:
+    def __init__(self, stretches: "Sequence[Saved]") -> None:
         self._stretches = stretches
 
     def numel(self) -> int:
         """Its numbers."""
-        return sum(len(stretch) for stretch in self._stretches)
+        return sum(stretch.numel() for stretch in self._stretches)
 
     def taken(self, where: slice) -> Tensor:
         """Some of its row."""
@@ -113,8 +114,8 @@ class Cut:
         start = 0
         for stretch in self._stretches:
             inside = slice(max(where.start - start, 0), max(where.stop - start, 0))
-            found.append(stretch[inside])
-            start += len(stretch)
+            found.append(stretch.taken(inside) if isinstance(stretch, Cut) else stretch.reshape(-1)[inside])
+            start += stretch.numel()
         return torch.cat(found)
 
 

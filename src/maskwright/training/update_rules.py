@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from maskwright.training.flat import FlatParameters, Part, check_same, long_norm
+from maskwright.training.ranks import ALONE, Ranks
 
 
 class AdamNumbers(NamedTuple):
@@ -57,10 +58,19 @@ class Lamb:
 
     blocks      for each part the sizes of the matrices that it is made of; none: it is moved by Adam alone
     corrected   whether m and v are corrected for their start at 0
+    cut         the ranks among which each matrix is cut, of which a block is this one's piece
     """
 
-    def __init__(self, parts: list[Part], blocks: list[list[int]], numbers: AdamNumbers, *, corrected: bool) -> None:
-        self.parts, self.blocks, self.numbers, self.corrected = parts, blocks, numbers, corrected
+    def __init__(
+        self,
+        parts: list[Part],
+        blocks: list[list[int]],
+        numbers: AdamNumbers,
+        *,
+        corrected: bool,
+        cut: Ranks = ALONE,
+    ) -> None:
+        self.parts, self.blocks, self.numbers, self.corrected, self.cut = parts, blocks, numbers, corrected, cut
         self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
         self.steps = torch.zeros((), dtype=torch.int64)
 
@@ -79,11 +89,19 @@ class Lamb:
             update.add_(weights, alpha=decay)
             if blocks:
                 matrices = update.split(blocks)
-                wanted, lengths = norms(weights.split(blocks)), norms(matrices)
+                wanted, lengths = self._lengths(weights.split(blocks)), self._lengths(matrices)
                 ratios = torch.where((wanted > 0) & (lengths > 0), wanted / lengths, 1.0)
                 for matrix, ratio in zip(matrices, ratios.unbind(), strict=True):
                     matrix.mul_(ratio)
             weights.sub_(update, alpha=rate)
+
+    def _lengths(self, blocks: Sequence[Tensor]) -> Tensor:
+        own = norms(blocks)
+        if self.cut.size == 1:
+            return own
+        squares = own.square()
+        self.cut.add_up(squares)
+        return squares.sqrt()
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name."""

@@ -1,0 +1,235 @@
+"""A network cut among the ranks of a run, for models that no single device holds: torch's `fully_shard` (FSDP2).
+
+Of every parameter each rank keeps some rows, in float32, with their gradient and what the optimizer holds of them:
+
+    16 bytes a parameter, divided by the number of ranks, and one layer that is whole at a time
+
+A layer is made whole, in the type it computes with, when its turn comes on the way forward and once more on the way
+back; the sum of its gradient goes to whose rows it is while the layer below is computed. That is stage 3 of ZeRO
+(Rajbhandari et al. 2020, 1910.02054; Zhao et al. 2023, 2304.11277).
+
+To the optimizer a rank's rows are one flat row like any other (`flat`). A checkpoint has a file for each rank, from
+which any number of them goes on, cut or not. What is added up in float32 is added by the library, in an order that
+depends on the number of ranks. All of them compute together: as many micro-batches each, and in an evaluation too.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.errors import BadInput
+from maskwright.objectives.tally import Tally
+from maskwright.training.flat import FlatParameters, check_same
+from maskwright.training.pretraining import Pretraining
+from maskwright.training.ranks import Ranks
+from maskwright.training.shards import Saved, taken
+
+
+def cut(network: nn.Module, ranks: Ranks, device: torch.device, dtype: torch.dtype) -> None:
+    """Leave each rank its rows of the network's parameters, on the device; fixed ones stay whole.
+
+    dtype   that layers compute with: float32 or bfloat16
+
+    BadInput for what is no pretraining of a network.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+
+    if not isinstance(network, Pretraining):
+        raise BadInput("training.shard parameters is for pretraining: take --training.shard optimizer")
+    _let_tallies_be_seen()
+    fixed = {parameter for parameter in network.parameters() if not parameter.requires_grad}
+    shard = partial(
+        fully_shard,
+        mesh=init_device_mesh(device.type, (ranks.size,)),
+        mp_policy=MixedPrecisionPolicy(dtype, torch.float32, cast_forward_inputs=False),
+        ignored_params=fixed,
+    )
+    for part in [*_repeated(network), network]:  # each is moved to the device, cut, and let go before the next
+        whole: Any = shard(part)
+        whole.set_gradient_divide_factor(1.0)  # sums, not means: the loss is divided by the counts of the whole step
+        whole.set_force_sum_reduction_for_comms(True)
+    for parameter in fixed:
+        parameter.data = parameter.data.to(device, dtype)
+    register_fsdp_forward_method(network, "tallies")
+
+
+def is_cut(network: nn.Module) -> bool:
+    """Whether this rank has rows of its parameters only."""
+    return any(hasattr(parameter, "to_local") for parameter in network.parameters())
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """What this rank has of it, flat: of one that is not cut all."""
+    local: Tensor = cast("Any", tensor).to_local() if hasattr(tensor, "to_local") else tensor
+    return local.reshape(-1)
+
+
+class FullySharded:
+    """The parameters of a network that was cut, with the face of `FlatParameters`.
+
+    row      this rank's rows of all of them, one after the other, float32
+    sharers  all ranks
+    """
+
+    together = True
+    """Whether ranks have to compute the same number of passes, each time."""
+
+    def __init__(self, module: nn.Module, groups: Sequence[Sequence[str]], ranks: Ranks) -> None:
+        self.module, self.sharers = module, ranks
+        self._parameters: dict[str, Any] = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        self._shapes = {name: parameter.shape for name, parameter in self._parameters.items()}
+        self._own = _stand_in(module)
+        kinds = {name: parameter.dtype for name, parameter in module.named_parameters() if not parameter.requires_grad}
+        self.row = FlatParameters(self._own, groups, torch.float32)
+        for name, dtype in kinds.items():
+            fixed = module.get_parameter(name)
+            fixed.data = fixed.data.to(dtype)
+        self.master, self.places, self.ranges = self.row.master, self.row.places, self.row.ranges
+        self._whole: dict[str, Tensor] = {}
+        self._share_memory()
+
+    @property
+    def gradient(self) -> Tensor:
+        """Of this rank's rows, the sum of all ranks."""
+        return self.row.gradient
+
+    def collect(self, *, first: bool) -> None:
+        """See `FlatParameters.collect`."""
+        for name, parameter in self._parameters.items():
+            self._own.get_parameter(name).grad = None if parameter.grad is None else own_part(parameter.grad)
+            parameter.grad = None
+        self.row.collect(first=first)
+
+    def settle(self) -> None:
+        """See `FlatParameters.settle`."""
+        self.row.settle()
+
+    def sum_gradient(self, ranks: Ranks, *, as_tree: bool) -> None:
+        """Nothing: it was summed on the way back."""
+
+    def clip(self, limit: float | None) -> float:
+        """See `FlatParameters.clip`: the norm is that of all ranks' rows."""
+        (square,) = self.sharers.sum_numbers([self.row.norm() ** 2], self.master.device)
+        self.row.shorten(norm := square**0.5, limit)
+        return norm
+
+    def publish(self) -> None:
+        """Let the network see what the optimizer moved, where it does not read the row itself."""
+        if self._beside:
+            torch._foreach_copy_(*map(list, zip(*self._beside, strict=True)))
+
+    @contextmanager
+    def full_precision(self) -> Generator[None]:
+        """Nothing changes: the network is looked at in the precision of its training."""
+        yield
+
+    @contextmanager
+    def gathered(self) -> Generator[None]:
+        """Bring all parameters to the first rank, in its host's memory; all ranks do so together."""
+        for name, parameter in self._parameters.items():
+            whole = parameter.detach().full_tensor()
+            if self.sharers.first:
+                self._whole[name] = whole.cpu()
+        try:
+            yield
+        finally:
+            self._whole = {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter by name, within `gathered` on the first rank."""
+        return {**self._whole, **{name: t for name, t in self.row.state().items() if name not in self.places}}
+
+    def state(self) -> dict[str, Tensor]:
+        """See `FlatParameters.state`: flat."""
+        return self.row.state()
+
+    def own(self, saved: Mapping[str, Saved]) -> dict[str, Tensor]:
+        """See `FlatParameters.own`."""
+        found: dict[str, Tensor] = {}
+        for name, tensor in saved.items():
+            if name in self._shapes:
+                part = taken(tensor, self._stretch(name), self._shapes[name])
+                found[name] = part.reshape(-1) if tensor.numel() == self._shapes[name].numel() else part
+            elif isinstance(tensor, Tensor):
+                found[name] = tensor
+        return found
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """See `FlatParameters.load`."""
+        self.sharers.each(lambda: check_same(self.state(), tensors))
+        self.row.load(tensors)
+        self.publish()
+
+    def stretches(self, names: Sequence[str]) -> list[slice]:
+        """Of the row that these parameters would make if they were whole, what is this rank's: a stretch of each."""
+        found: list[slice] = []
+        start = 0
+        for name in names:
+            own = self._stretch(name)
+            found.append(slice(start + own.start, start + own.stop))
+            start += self._shapes[name].numel()
+        return found
+
+    def numel(self, names: Sequence[str]) -> int:
+        """Of whole parameters together."""
+        return sum(self._shapes[name].numel() for name in names)
+
+    def _stretch(self, name: str) -> slice:
+        """Of one, flat: the library gives each rank ceil(rows / ranks) rows, and the last ones what is left."""
+        shape, ranks = self._shapes[name], self.sharers
+        rows, width = shape[0], shape[1:].numel()
+        each = -(-rows // ranks.size)
+        start, stop = (min(at * each, rows) * width for at in (ranks.rank, ranks.rank + 1))
+        assert stop - start == self._own.get_parameter(name).numel()
+        return slice(start, stop)
+
+    def _share_memory(self) -> None:
+        """Let the library's pieces be views of the row. Those that it fills up, so that all are of one size, are not."""
+        from torch.distributed.tensor import DTensor
+
+        given: dict[str, Tensor] = {}
+        for name, parameter in self._parameters.items():
+            view = self._own.get_parameter(name).detach().view(parameter.to_local().shape)
+            given[name] = DTensor.from_local(
+                view, parameter.device_mesh, parameter.placements, run_check=False,
+                shape=parameter.shape, stride=parameter.stride(),
+            )  # fmt: skip
+        self.module.load_state_dict(given, strict=False, assign=True)
+        self._parameters = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
+        own = [(p.to_local(), self._own.get_parameter(name).detach()) for name, p in self._parameters.items()]
+        self._beside = [
+            (theirs, ours.view(theirs.shape)) for theirs, ours in own if theirs.data_ptr() != ours.data_ptr()
+        ]
+
+
+def _repeated(network: Pretraining) -> Iterator[nn.Module]:
+    """The layers; where some share weights (ALBERT) none, and all is whole at once."""
+    layers = list(getattr(network.encoder, "layers", []))
+    weights = [id(parameter) for layer in layers for parameter in layer.parameters()]
+    yield from layers if len(set(weights)) == len(weights) else []
+
+
+def _stand_in(module: nn.Module) -> nn.Module:
+    """A module with this rank's part of each parameter, flat, under the same name; fixed ones are the same."""
+    made = nn.Module()
+    for name, parameter in module.named_parameters():
+        *path, last = name.split(".")
+        at = made
+        for step in path:
+            if not hasattr(at, step):
+                at.add_module(step, nn.Module())
+            at = at.get_submodule(step)
+        part = nn.Parameter(own_part(parameter.detach())) if parameter.requires_grad else parameter
+        at.register_parameter(last, part)
+    return made
+
+
+def _let_tallies_be_seen() -> None:
+    """The library looks for tensors in what a network returns, to know when its turn comes on the way back."""
+    if Tally not in torch.utils._pytree.SUPPORTED_NODES:
+        torch.export.register_dataclass(Tally)
