@@ -16,6 +16,7 @@ depends on the number of ranks. All of them compute together: as many micro-batc
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -125,16 +126,22 @@ class FullySharded:
 
     @contextmanager
     def full_precision(self) -> Generator[None]:
-        """Nothing changes: the network is looked at in the precision of its training."""
-        yield
+        """The network is looked at in the precision of its training; what was gathered for it is let go."""
+        try:
+            yield
+        finally:
+            for part in self.module.modules():
+                if hasattr(part, "reshard"):  # without a way back nothing else would
+                    cast("Any", part).reshard()
 
     @contextmanager
     def gathered(self) -> Generator[None]:
         """Bring all parameters to the first rank, in its host's memory; all ranks do so together."""
-        for name, parameter in self._parameters.items():
-            whole = parameter.detach().full_tensor()
-            if self.sharers.first:
-                self._whole[name] = whole.cpu()
+        for name, shape in self._shapes.items():
+            sizes = [stretch.stop - stretch.start for stretch in self._pieces(name)]
+            whole = self.sharers.bring(self._own.get_parameter(name).detach(), sizes)
+            if whole is not None:
+                self._whole[name] = whole.view(shape).cpu()
         try:
             yield
         finally:
@@ -153,8 +160,9 @@ class FullySharded:
         found: dict[str, Tensor] = {}
         for name, tensor in saved.items():
             if name in self._shapes:
-                part = taken(tensor, self._stretch(name), self._shapes[name])
-                found[name] = part.reshape(-1) if tensor.numel() == self._shapes[name].numel() else part
+                if (stretch := self._stretch(name)).start < stretch.stop:
+                    part = taken(tensor, stretch, self._shapes[name])
+                    found[name] = part.reshape(-1) if tensor.numel() == self._shapes[name].numel() else part
             elif isinstance(tensor, Tensor):
                 found[name] = tensor
         return found
@@ -180,13 +188,18 @@ class FullySharded:
         return sum(self._shapes[name].numel() for name in names)
 
     def _stretch(self, name: str) -> slice:
-        """Of one, flat: the library gives each rank ceil(rows / ranks) rows, and the last ones what is left."""
-        shape, ranks = self._shapes[name], self.sharers
+        """What of a parameter, flat, is this rank's."""
+        own = self._pieces(name)[self.sharers.rank]
+        assert own.stop - own.start == self._own.get_parameter(name).numel()
+        return own
+
+    def _pieces(self, name: str) -> list[slice]:
+        """What of it is whose: the library gives each rank ceil(rows / ranks) rows, and the last ones what is left."""
+        shape = self._shapes[name]
         rows, width = shape[0], shape[1:].numel()
-        each = -(-rows // ranks.size)
-        start, stop = (min(at * each, rows) * width for at in (ranks.rank, ranks.rank + 1))
-        assert stop - start == self._own.get_parameter(name).numel()
-        return slice(start, stop)
+        each = -(-rows // self.sharers.size)
+        ends = [min(rank * each, rows) * width for rank in range(self.sharers.size + 1)]
+        return [slice(*pair) for pair in pairwise(ends)]
 
     def _share_memory(self) -> None:
         """Let the library's pieces be views of the row. Those that it fills up, so that all are of one size, are not."""
@@ -194,14 +207,14 @@ class FullySharded:
 
         given: dict[str, Tensor] = {}
         for name, parameter in self._parameters.items():
-            view = self._own.get_parameter(name).detach().view(parameter.to_local().shape)
+            view = self._own.get_parameter(name).detach().view(parameter.detach().to_local().shape)
             given[name] = DTensor.from_local(
                 view, parameter.device_mesh, parameter.placements, run_check=False,
                 shape=parameter.shape, stride=parameter.stride(),
             )  # fmt: skip
         self.module.load_state_dict(given, strict=False, assign=True)
         self._parameters = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
-        own = [(p.to_local(), self._own.get_parameter(name).detach()) for name, p in self._parameters.items()]
+        own = [(p.detach().to_local(), self._own.get_parameter(name).detach()) for name, p in self._parameters.items()]
         self._beside = [
             (theirs, ours.view(theirs.shape)) for theirs, ours in own if theirs.data_ptr() != ours.data_ptr()
         ]

@@ -111,6 +111,10 @@ class TrainingConfig(Config):
                 f"training.micro_tokens {self.micro_tokens} are the tokens of a packed row, and training.batch_tokens "
                 f"{self.batch_tokens or 'none'} those of a step: let this be a multiple of that"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _as_it_is_cut(self) -> "TrainingConfig":
         if self.shard == "parameters" and (self.groups or self.graphs == "always"):
             raise BadInput(
                 "training.shard parameters sums gradients in the library's order and gathers layers as they come: leave "

@@ -13,8 +13,10 @@ pairs: a tree that is the same whether 1, 2, 4 or so many ranks work on it, and 
 
 import contextlib
 import datetime as dt
+import gc
 import importlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -143,6 +145,17 @@ busy (batch_sequences / micro_sequences)'
         """Make the row whole on every rank, from each one's own piece."""
         rooted = [(row[piece], rank) for rank, piece in enumerate(pieces) if piece.start < piece.stop]
         self._together(lambda: _wait_for(dist.broadcast(part, rank, async_op=True) for part, rank in rooted))
+
+    def bring(self, part: Tensor, sizes: Sequence[int]) -> Tensor | None:
+        """Every rank's part of a row, of these sizes, one after the other: on the first rank; on the others None."""
+        parts = [part if rank == self.rank else part.new_empty(size) for rank, size in enumerate(sizes)]
+        if self.first:
+            swaps = [dist.P2POp(dist.irecv, parts[rank], rank) for rank in range(1, self.size) if sizes[rank]]
+        else:
+            swaps = [dist.P2POp(dist.isend, part, 0)] if len(part) else []
+        if swaps:
+            self._together(lambda: _wait_for(dist.batch_isend_irecv(swaps)))
+        return torch.cat(parts) if self.first else None
 
     def add_up(self, row: Tensor) -> None:
         """Put the sum over all ranks in the place of each one's own, however it is added."""
@@ -303,4 +316,15 @@ def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
     try:
         yield Ranks(rank, size, store), device
     finally:
+        _forget_cut_tensors()
         dist.destroy_process_group()
+
+
+def _forget_cut_tensors() -> None:
+    """What torch remembers of operations on them (`fully_sharded`) holds on to the group, and so to gloo's threads."""
+    if "torch.distributed.tensor" not in sys.modules:
+        return
+    gc.collect()
+    debug = importlib.import_module("torch.distributed.tensor.debug")
+    if (clear := getattr(debug, "_clear_sharding_prop_cache", None)) is not None:
+        clear()

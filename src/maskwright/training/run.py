@@ -185,7 +185,8 @@ def run(
     halves    micro-batches may differ from those of before, see `training.memory`
     checking  that what is learned from is as it was written: nothing is saved before that is known
     """
-    with all_ranks() as (ranks, own):
+
+    def shared(ranks: Ranks, own: torch.device | None) -> Signals | None:
         device = own or device_for()
         if ranks.size > 1:
             check_alike(ranks.gather(terms(recipe, **data._asdict())))
@@ -198,8 +199,8 @@ def run(
             ranks=ranks.size,
             **({"micro_sequences": training.micro_sequences} if halves else {}),
         )
-        may_change = {*may_change, *HALVED} if halves else may_change
-        opened = partial(RunFolder.open, out, plain(recipe), now, may_change=may_change, progress=progress)
+        others = {*may_change, *HALVED} if halves else may_change
+        opened = partial(RunFolder.open, out, plain(recipe), now, may_change=others, progress=progress)
         with held(out, opened, ranks) as found:
             folder = replace(found, checking=checking)
             if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
@@ -220,3 +221,6 @@ def run(
                 if ranks.first:
                     finish(work, moved, folder)
         return None
+
+    with all_ranks() as joined:
+        return shared(*joined)  # whose network, which may hold on to the group, is gone before that
