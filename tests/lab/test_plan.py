@@ -137,7 +137,18 @@ def test_processes_that_share_the_optimizer_hold_pieces_of_it(resolved: tuple[Re
     told = plan(recipe, corpus, [one(8, 10.0)], tmp_path)
     assert told["memory_shared"] == {2: 140 - 12 + 6, 4: 140 - 12 + 3, 8: 140 - 12 + 2}  # of master 4 and state 8
     assert "each of 2 processes" in table(told)
-    assert shared(Memory(4, 0, 6, 8, 100, 20), 2) == 138 - 8 + 4  # the working copy is the master, which is whole
+    float32 = one(8, 10.0)._replace(memory=Memory(4, 0, 6, 8, 100, 20))
+    assert shared(float32, 2) == 138 - 8 + 4  # the working copy is the master, which is whole
+
+
+def test_of_processes_that_share_all_each_holds_a_piece_and_some_layers(
+    resolved: tuple[Recipe, Corpus], tmp_path: Path
+) -> None:
+    recipe, corpus = resolved
+    recipe = recipe.with_changes(training=recipe.training.with_changes(shard="parameters"))
+    told = plan(recipe, corpus, [one(8, 10.0)._replace(whole_at_once=25)], tmp_path)
+    # of master, gradient and state 4 + 4 + 8 a piece; half of the parameters whole, 2 (2 + 2 + 4) for all of them
+    assert told["memory_shared"] == {ranks: 100 + 20 + 8 + 16 // ranks for ranks in (2, 4, 8)}
 
 
 def test_the_second_phase_is_probed_and_reckoned_at_its_own_speed(

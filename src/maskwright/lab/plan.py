@@ -241,7 +241,9 @@ def plan(
         if later
         else None,
         "memory": {"peak": sum(most.memory), "free": free_memory(device), **most.memory._asdict()},
-        "memory_shared": {ranks: shared(most.memory, ranks) for ranks in RANKS} if training.shard != "none" else None,
+        "memory_shared": None
+        if training.shard == "none"
+        else {ranks: shared(most, ranks, parameters=training.shard == "parameters") for ranks in RANKS},
         "disk": {
             "run": run_bytes(best, training.keep),
             "free": disk_usage(_existing(out)).free,
@@ -262,8 +264,18 @@ def plan(
     }
 
 
-def shared(memory: Memory, ranks: int) -> int:
-    """Bytes that each of so many processes holds at the peak where they share the optimizer: a piece of two parts."""
+def shared(one: Measured, ranks: int, *, parameters: bool = False) -> int:
+    """Bytes that each of so many processes holds at the peak where they share the optimizer: a piece of two parts.
+
+    parameters   they share those too: then a piece of all, beside the layers that are whole just then, in the type that
+                 is computed with, with their gradient, which is summed in float32: each twice, as it is used and as it
+                 is exchanged
+    """
+    memory = one.memory
+    if parameters:
+        number = memory.working_copy or memory.weights
+        whole = one.whole_at_once * 2 * (2 * number + memory.weights) // one.parameters
+        return memory.activations + memory.program + whole + -(-(2 * memory.weights + memory.optimizer) // ranks)
     pieces = memory.weights + memory.optimizer if memory.working_copy else memory.optimizer
     return sum(memory) - pieces + -(-pieces // ranks)
 

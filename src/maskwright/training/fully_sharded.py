@@ -59,6 +59,14 @@ def cut(network: nn.Module, ranks: Ranks, device: torch.device, dtype: torch.dty
     register_fsdp_forward_method(network, "tallies")
 
 
+def whole_at_once(network: nn.Module) -> int:
+    """Of how many parameters a rank has all at some time: a layer, the next one, and what is outside of layers."""
+    if not isinstance(network, Pretraining):
+        return sum(parameter.numel() for parameter in network.parameters())
+    sizes = [sum(parameter.numel() for parameter in part.parameters()) for part in [network, *_repeated(network)]]
+    return sizes[0] - sum(sizes[1:]) + sum(sorted(sizes[1:])[-2:])
+
+
 def is_cut(network: nn.Module) -> bool:
     """Whether this rank has rows of its parameters only."""
     return any(hasattr(parameter, "to_local") for parameter in network.parameters())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from maskwright.training.fully_sharded import whole_at_once
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.replays import passes_of
@@ -50,6 +51,8 @@ class Measured(NamedTuple):
     memory: Memory
     checkpoint_bytes: int
     model_bytes: int
+    whole_at_once: int = 0
+    """Parameters, of those that ranks share, see `fully_sharded.whole_at_once`."""
 
     @property
     def tokens_per_second(self) -> float:
@@ -94,6 +97,7 @@ def measure(
         memory=_memory(optimizer, device, state, program),
         checkpoint_bytes=model + state,
         model_bytes=model,
+        whole_at_once=whole_at_once(work.module),
     )
 
 
