@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,15 @@ import torch
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training import checkpoint
 from maskwright.training import ranks as ranks_module
+from maskwright.training.buckets import Buckets
+from maskwright.training.flat import FlatParameters
+from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
 from maskwright.training.ranks import ALONE, Ranks, all_ranks
+from maskwright.training.signals import Stop
+from maskwright.training.work import share_of
 from tests.models.networks import network, small
+from tests.training.works import Examples, Given
 
 NAMES: list[OptimizerName] = ["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
@@ -111,6 +118,50 @@ def a_row_is_summed_as_a_tree(ranks: Ranks) -> None:
             assert torch.equal(row, wanted[0])
 
 
+def a_gradient_is_summed_on_its_way(ranks: Ranks) -> None:
+    """In buckets, begun before the last one is there: the sum of what is summed in the end, whatever was in the row.
+
+    The pooler is used by no head here, so nothing comes for it.
+    """
+    batches = [Examples(place, 4).batch(range(4)) for place in range(2 * ranks.size)]
+    config = TrainingConfig(clip=None)
+    for shard in (ALONE, ranks):
+        for size in (1, 700, 10**6):
+            rows: list[torch.Tensor] = []
+            for on_its_way in (False, True):
+                module = network(small(hidden_dropout_prob=0.1), heads=("mlm",))
+                optimizer = Optimizer(module, OptimizerConfig(), torch.bfloat16, None, shard)
+                work, flat = Given(module, batches), optimizer.flat
+                assert isinstance(flat, FlatParameters)
+                flat.gradient.fill_(float("nan"))
+                buckets = Buckets(flat, ranks, size) if on_its_way else None
+                for step in range(2):  # the second as the first
+                    share = share_of(work, 0, ranks)
+                    gradients(work, optimizer, share, config, step, Stop(), ranks, buckets=buckets)
+                    rows.append(flat.gradient[flat.shards.own].clone())
+            near = torch.equal if ranks.size == 2 else partial(torch.allclose, rtol=1e-5, atol=1e-6)
+            assert all(near(rows[step], rows[2 + step]) for step in range(2)) and not rows[0].isnan().any()
+
+
+def sums_begin_before_all_is_there(ranks: Ranks) -> None:
+    module = network(small())
+    flat = Optimizer(module, OptimizerConfig(), torch.float32).flat
+    assert isinstance(flat, FlatParameters)
+    began, told = list[slice](), list[int]()
+    token = flat.parameters["encoder.embeddings.token"]
+    token.register_post_accumulate_grad_hook(lambda _: told.append(len(began)))
+    buckets = Buckets(flat, ranks, 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "begin_sum", lambda row, where, pieces: began.append(where) or [])
+        buckets.begin(first=True)
+        tallies = module.tallies(Examples(0, 4).batch(range(4)))
+        torch.stack([tally.loss_sum for tally in tallies.values()]).sum().backward()  # pyright: ignore[reportUnknownMemberType]
+        before = len(began)
+        buckets.finish()
+    number = len(buckets.buckets)
+    assert number > 8 and told == [number - 1] and before == len(began) == number, "the token table ends the way back"
+
+
 def another_network_is_refused_by_all(ranks: Ranks) -> None:
     shared, other = made("adamw", torch.float32, ranks), Optimizer(network(small()), OptimizerConfig(), torch.float32)
     for given in (other.flat.state(), {name: t for name, t in shared.flat.state().items() if ranks.first}):
@@ -153,6 +204,8 @@ if __name__ == "__main__":
             steps_alike(out, these)
             if these.size != 3:
                 a_row_is_summed_as_a_tree(these)
+            a_gradient_is_summed_on_its_way(these)
+            sums_begin_before_all_is_there(these)
             another_network_is_refused_by_all(these)
             a_full_disk_of_one_is_told_to_all(out / "full", these)
     threads = [(place / "comm").read_text() for place in Path("/proc/self/task").iterdir()]

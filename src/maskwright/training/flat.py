@@ -49,7 +49,8 @@ class FlatParameters:
     dtype    of the working copy: float32, bfloat16, or float64 (then the master is float64 too)
     shards   which rank keeps which piece of the master; none: each keeps all of it
 
-    places             where each parameter lies in the row, in its order
+    parameters         by name, in the order of the network
+    places             where each lies in the row, in its order
     gradient           (P,) float32; `gradient_of[name]` are views of it
     master             float32, this rank's piece; `master_of[name]` are views of it, flat where a parameter is cut
     working            (P,) `dtype`, what the module's parameters are views of
@@ -59,13 +60,13 @@ class FlatParameters:
         self, module: nn.Module, groups: Sequence[Sequence[str]], dtype: torch.dtype, shards: Shards | None = None
     ) -> None:
         self.module = module
-        self._parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         names = [name for group in groups for name in group]
-        if sorted(names) != sorted(self._parameters):
+        if sorted(names) != sorted(self.parameters):
             raise ValueError("the groups must hold every trainable parameter once")
         self._frozen = {name: p.detach().clone() for name, p in module.named_parameters() if not p.requires_grad}
         device = next(module.parameters()).device
-        self.places, self.ranges = _laid_out(self._parameters, groups)
+        self.places, self.ranges = _laid_out(self.parameters, groups)
         total = self.ranges[-1].stop
         self.shards = shards or Shards([slice(0, total)])
         own = self.shards.own
@@ -84,7 +85,7 @@ class FlatParameters:
         self._row_of: dict[str, Tensor] = {}
         self._working_of: dict[str, Tensor] = {}
         for name in names:
-            place, values = self.places[name], self._parameters[name].detach()
+            place, values = self.places[name], self.parameters[name].detach()
             self._row_of[name] = self._row[place].view(values.shape)
             self._working_of[name] = self.working[place].view(values.shape)
             self._working_of[name].copy_(values.to(precise))  # on every rank: they begin alike
@@ -97,7 +98,7 @@ class FlatParameters:
         self._point_to(self._working_of, dtype)
 
     def _point_to(self, views: dict[str, Tensor], dtype: torch.dtype) -> None:
-        for name, parameter in self._parameters.items():
+        for name, parameter in self.parameters.items():
             parameter.grad = None
             parameter.data = views[name]
         for name, parameter in self.module.named_parameters():
@@ -143,20 +144,29 @@ class FlatParameters:
 
     def collect(self, *, first: bool) -> None:
         """Take up the gradients of one backward pass: in place of what is there, or onto it."""
-        there = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         if first:
+            found = {name: self.parameters[name].grad for name in self.places}
             on_cpu = self._row.device.type == "cpu"
-            stay = {name for name, grad in there.items() if on_cpu and grad.numel() >= HELD}
-            self._held, self._factor = {name: there.pop(name).reshape(-1) for name in self.places if name in stay}, 1.0
-            for name in self._parameters.keys() - there.keys() - stay:
-                self._row_of[name].zero_()
+            stay = {n: grad for n, grad in found.items() if on_cpu and grad is not None and grad.numel() >= HELD}
+            self._held, self._factor = {name: grad.reshape(-1) for name, grad in stay.items()}, 1.0
+            names = [name for name in self.parameters if name not in stay]
         else:
             self.settle()
+            names = [*self.parameters]
+        self.take_up(names, first=first)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def take_up(self, names: Sequence[str], *, first: bool) -> None:
+        """The same of these alone, into the row."""
+        there = {name: p.grad for name in names if (p := self.parameters[name]).grad is not None}
         if there:  # on a GPU all of them in a few kernels
             together = torch.ops.aten._foreach_copy_ if first else torch.ops.aten._foreach_add_.List
             together([self._row_of[name] for name in there], list(there.values()))
-        for parameter in self._parameters.values():
-            parameter.grad = None
+        for name in names:
+            self.parameters[name].grad = None
+            if first and name not in there:
+                self._row_of[name].zero_()
 
     def settle(self) -> None:
         """Bring into the row what is held beside it: for whoever has views of it."""

@@ -21,6 +21,7 @@ from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
 from maskwright.objectives.micro_batches import InParts
 from maskwright.progress import Progress, silent
+from maskwright.training.buckets import Buckets, summing
 from maskwright.training.course import Course
 from maskwright.training.evaluation import Window
 from maskwright.training.finite import BEFORE, NotFiniteError, blame
@@ -155,6 +156,7 @@ def train(
     one_pass   computes each micro-batch; None: `AsWritten`
     """
     device = optimizer.flat.master.device
+    buckets = summing(optimizer.flat, ranks, config.groups) if config.graphs == "never" else None
     one_pass = one_pass or AsWritten(work, device)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
@@ -189,7 +191,7 @@ def train(
 
             for step, share in ahead(made, folder.step, end):
                 with enough_memory(step, share.sequences):
-                    sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks, one_pass)
+                    sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks, one_pass, buckets)
                 optimizer.step(rate(step))
                 course.count(sums, tokens, norm)
                 if config.logs(course.done):
@@ -223,10 +225,13 @@ def gradients(
     stop: Stop,
     ranks: Ranks = ALONE,
     one_pass: Pass | None = None,
+    buckets: Buckets | None = None,
 ) -> tuple[Window, int, float]:
     """Leave the clipped gradient of the joined micro-batches in `optimizer.flat.gradient`.
 
     Their sums, their tokens, and the gradient's norm: of the whole step, of which this process computes its share.
+
+    buckets   sum the gradient over the ranks while it is computed; None: it is summed in the end
     """
     of_batches, tokens = counted(work, share, ranks)
     counts = {name: count or 1 for name, count in joined(of_batches.values()).items()}
@@ -246,8 +251,12 @@ def gradients(
         for place in group:
             if ranks.size == 1:
                 stop.hurry()
+            first, last = place == group.start, place == group[-1]
+            if buckets is not None and last:
+                buckets.begin(first=first)
             summed[place] = one_pass(share.made[place], partial(stream, place), counts)
-            flat.collect(first=place == group.start)
+            if buckets is None or not last:
+                flat.collect(first=first)
         if tree is not None:
             tree.add()
     if tree is not None:
@@ -255,12 +264,15 @@ def gradients(
     sums, found = Window(), brought(summed)
     names = [(place, name) for place, its in of_batches.items() for name in its]
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
+    if buckets is not None:
+        buckets.finish()
+    else:
+        flat.sum_gradient(ranks, as_tree=config.groups is not None)
     for place, name in names:
         loss, correct = next(told), next(told)
         if not math.isfinite(loss):
             raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
         sums.add(name, loss, of_batches[place][name], correct)
-    flat.sum_gradient(ranks, as_tree=config.groups is not None)
     norm = flat.clip(config.clip)
     if not math.isfinite(norm):
         raise NotFiniteError(blame(work, share.own, config.seed, step, ranks))

@@ -141,6 +141,31 @@ busy (batch_sequences / micro_sequences)'
                 theirs = [left + right for left, right in zip(theirs[::2], theirs[1::2], strict=True)]
             mine.copy_(theirs[0])
 
+    def begin_sum(self, row: Tensor, where: slice, pieces: Sequence[slice]) -> list[Any]:
+        """Begin to sum a stretch of the row over all ranks, each part of it to the rank whose piece it is in.
+
+        pieces   one alone: all ranks need it
+
+        What is to be given to `wait_for`; all ranks do so in the same order.
+        """
+        begun: list[Any] = []
+
+        def exchange() -> None:
+            if len(pieces) == 1:
+                begun.append(dist.all_reduce(row[where], async_op=True))
+                return
+            for rank, piece in enumerate(pieces):
+                start, stop = max(where.start, piece.start), min(where.stop, piece.stop)
+                if start < stop:
+                    begun.append(dist.reduce(row[start:stop], rank, async_op=True))
+
+        self._together(exchange)
+        return begun
+
+    def wait_for(self, begun: Iterable[Any]) -> None:
+        """Until these are done."""
+        self._together(lambda: _wait_for(begun))
+
     def tell_pieces(self, row: Tensor, pieces: Sequence[slice]) -> None:
         """Make the row whole on every rank, from each one's own piece."""
         rooted = [(row[piece], rank) for rank, piece in enumerate(pieces) if piece.start < piece.stop]
