@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from maskwright.training.fully_sharded import whole_at_once
 from maskwright.training.loop import TrainingConfig
+from tests.models.networks import network, small
 from tests.training.small_corpus import SMALL, environment, make_corpus
 from tests.training.test_ranks import done, same, torchrun
 
@@ -68,9 +71,7 @@ def test_it_learns_what_a_whole_one_does(corpus: Path, cut_run: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(("count", "shard"), [(1, "none"), (2, "optimizer"), (2, "parameters")])
-def test_others_go_on_from_its_checkpoint(
-    count: int, shard: str, corpus: Path, cut_run: Path, tmp_path: Path
-) -> None:
+def test_others_go_on_from_its_checkpoint(count: int, shard: str, corpus: Path, cut_run: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(cut_run, tmp_path / "run"))
     for left in ("model", "checkpoints/step-00000014", "checkpoints/step-00000021"):
         shutil.rmtree(out / left)
@@ -101,3 +102,12 @@ def test_what_does_not_go_together_is_refused(corpus: Path, tmp_path: Path) -> N
     assert "muon moves whole matrices" in done(
         torchrun(2, *line(corpus, tmp_path / "muon", "--optimizer.name", "muon")), rc=1
     )
+
+
+def test_what_is_whole_at_once_is_a_layer_the_next_and_what_is_outside_of_layers() -> None:
+    bert, albert = network(small(num_hidden_layers=5)), network(small("albert", num_hidden_layers=5))
+    layer = sum(parameter.numel() for parameter in bert.encoder.layers[0].parameters())
+    sizes = [sum(parameter.numel() for parameter in module.parameters()) for module in (bert, albert)]
+    assert whole_at_once(bert) == sizes[0] - 3 * layer
+    assert whole_at_once(albert) == sizes[1], "all places share the weights of one layer"
+    assert whole_at_once(torch.nn.Linear(3, 4)) == 16

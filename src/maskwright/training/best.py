@@ -14,6 +14,7 @@ from torch import Tensor
 
 from maskwright.config import Config
 from maskwright.training.flat import FlatParameters
+from maskwright.training.fully_sharded import FullySharded
 from maskwright.training.metrics import HeldOut
 
 
@@ -83,7 +84,7 @@ class Best:
         if self.keeps and self.step:
             self.tensors = {name: tensor.clone() for name, tensor in tensors.items()}
 
-    def restore(self, flat: FlatParameters) -> None:
+    def restore(self, flat: FlatParameters | FullySharded) -> None:
         """Put the best weights in place, where they are kept."""
         if self.kept:
             flat.load(self.tensors)

@@ -1,8 +1,8 @@
 """The sum over ranks of a step's gradient, begun while its last micro-batch is still on the way back.
 
-The row is cut in buckets of some megabytes. Each is summed as soon as all gradients in it are there, and the layers below
-are computed meanwhile; what is waited for in the end is what came last, the embeddings. So torch's DDP does it (Li et
-al. 2020, 2006.15704). Buckets are begun in an order that is the same on all ranks, whatever order their gradients have.
+The row is cut in buckets of some megabytes. Each is summed as soon as all gradients in it are there, while the layers
+below are computed; what is waited for in the end is what came last, the embeddings. So torch's DDP does it (Li et al.
+2020, 2006.15704). Buckets are begun in an order that is the same on all ranks, whatever order their gradients have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,4 +100,3 @@ def summing(flat: Any, ranks: Ranks, groups: int | None) -> Buckets | None:
     if ranks.size == 1 or groups is not None or not isinstance(flat, FlatParameters):
         return None
     return Buckets(flat, ranks)
-

@@ -15,7 +15,7 @@ depends on the number of ranks. All of them compute together: as many micro-batc
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -130,7 +130,7 @@ class FullySharded:
     def publish(self) -> None:
         """Let the network see what the optimizer moved, where it does not read the row itself."""
         if self._beside:
-            torch._foreach_copy_(*map(list, zip(*self._beside, strict=True)))
+            torch.ops.aten._foreach_copy_([theirs for theirs, _ in self._beside], [ours for _, ours in self._beside])
 
     @contextmanager
     def full_precision(self) -> Generator[None]:
@@ -210,7 +210,7 @@ class FullySharded:
         return [slice(*pair) for pair in pairwise(ends)]
 
     def _share_memory(self) -> None:
-        """Let the library's pieces be views of the row. Those that it fills up, so that all are of one size, are not."""
+        """Let the library's pieces be views of the row. Those that it fills up, to have all of one size, are not."""
         from torch.distributed.tensor import DTensor
 
         given: dict[str, Tensor] = {}
@@ -250,7 +250,7 @@ def _stand_in(module: nn.Module) -> nn.Module:
     return made
 
 
+@cache  # a second time is refused
 def _let_tallies_be_seen() -> None:
     """The library looks for tensors in what a network returns, to know when its turn comes on the way back."""
-    if Tally not in torch.utils._pytree.SUPPORTED_NODES:
-        torch.export.register_dataclass(Tally)
+    torch.export.register_dataclass(Tally)

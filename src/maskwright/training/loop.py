@@ -63,7 +63,7 @@ class TrainingConfig(Config):
     the same weights bit for bit. none: one group for each process."""
     shard: Literal["none", "optimizer", "parameters"] = "none"
     """optimizer: each process keeps and saves a piece of master and optimizer, 12 of a weight's 18 bytes in bf16.
-    parameters: a piece of all there is, a layer being whole when its turn comes (FSDP); with all optimizers but muon."""
+    parameters: a piece of all there is, a layer is whole in its turn (FSDP); with all optimizers but muon."""
     clip: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Longest gradient; longer ones are scaled down to it. none: never."""
     precision: Precision = "bf16"
@@ -118,8 +118,8 @@ class TrainingConfig(Config):
     def _as_it_is_cut(self) -> "TrainingConfig":
         if self.shard == "parameters" and (self.groups or self.graphs == "always"):
             raise BadInput(
-                "training.shard parameters sums gradients in the library's order and gathers layers as they come: leave "
-                "training.groups and training.graphs out, or take --training.shard optimizer"
+                "training.shard parameters sums gradients in the library's order and gathers layers as they come: "
+                "leave training.groups and training.graphs out, or take --training.shard optimizer"
             )
         return self
 

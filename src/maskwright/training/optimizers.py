@@ -140,7 +140,7 @@ class Optimizer:
         lists = [names for names, _ in groups]
         if is_cut(module):
             if matrices:
-                raise BadInput("muon moves whole matrices, and training.shard parameters cuts them: take shard optimizer")
+                raise BadInput("muon moves whole matrices, which training.shard parameters cuts: take shard optimizer")
             self.flat = FullySharded(module, lists, ranks)
         else:
             shards = Shards(pieces(list(_cuts(module, groups)), ranks.size), ranks)

@@ -129,7 +129,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _memory(optimizer: Optimizer, device: torch.device, state: int, program: int) -> Memory:
-    flat = optimizer.flat
+    flat = optimizer.flat.row
     working = 0 if flat.working is flat.master else size_of([flat.working])
     known = [
         size_of([flat.master]),
