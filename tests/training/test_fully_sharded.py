@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from maskwright.training.fully_sharded import whole_at_once
 from maskwright.training.loop import TrainingConfig
 from tests.models.networks import network, small
 from tests.training.small_corpus import SMALL, environment, make_corpus
-from tests.training.test_ranks import done, same, torchrun
+from tests.training.test_ranks import done, same, steps, torchrun, workers
 
 CUT = "--training.micro_sequences 4 --training.shard parameters --training.steps 21 --training.keep 9".split()
 
@@ -80,6 +81,18 @@ def test_others_go_on_from_its_checkpoint(count: int, shard: str, corpus: Path, 
     assert alike(cut_run, out)
     if shard == "parameters":
         assert same(cut_run, out)
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_all_and_a_restart_goes_on(corpus: Path, cut_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lost"
+    command = torchrun(2, *line(corpus, out), more=("--max-restarts", "1"))
+    launcher = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    while steps(out) < 10 and launcher.poll() is None:
+        time.sleep(0.05)
+    subprocess.run(["kill", "-9", workers(launcher)[-1]], check=True)
+    assert launcher.wait(120) == 0
+    assert same(cut_run, out)
 
 
 @pytest.mark.slow

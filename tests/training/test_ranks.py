@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maskwright.errors import BadInput
+from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training.ranks import Ranks, Tree, all_ranks
 from tests.checkpoints import made_up
 from tests.training.small_corpus import SMALL, environment, make_corpus, maskwright
@@ -106,6 +106,13 @@ def test_processes_that_wait_for_others_are_told_of(
 ) -> None:
     told = Ranks(0, size).uneven(groups, counts)
     assert told is None if said is None else said in str(told)
+
+
+def test_a_lost_rank_is_named_wherever_it_was_noticed() -> None:
+    with pytest.raises(MaskwrightError, match="rank 1 lost another of the run's 3 processes"), Ranks(1, 3).noticing():
+        raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
+    with pytest.raises(RuntimeError, match="shapes"), Ranks(1, 3).noticing():
+        raise RuntimeError("shapes cannot be multiplied")
 
 
 def test_a_number_of_processes_that_nobody_started_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

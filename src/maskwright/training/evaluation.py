@@ -50,10 +50,10 @@ def totals(tallies: Mapping[str, Tally]) -> dict[str, tuple[float, float, float]
 
 @torch.no_grad()
 def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: Ranks = ALONE) -> HeldOut | None:
-    """Mean loss and accuracy on the held-out documents, in full precision and without dropout. Changes nothing.
+    """Mean loss and accuracy on the held-out documents, without dropout and in full precision. Changes nothing.
 
     None where there is nothing to evaluate on. Each rank looks at some batches, and all add up the same. Where all must
-    compute as many (`FullySharded`), one that has none left looks at another's, which does not count.
+    compute as many (`FullySharded`, in the precision of training), one that has none left looks at another's in vain.
     """
     found: list[dict[str, tuple[float, float, float]]] = []
     flat, device = optimizer.flat, optimizer.flat.master.device
@@ -65,9 +65,9 @@ def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: 
             if stop is not None and ranks.size == 1:
                 stop.hurry()
             if ranks.rank < len(turn):
-                found.append(_looked_at(work, turn[ranks.rank], device, cut_if_needed=not flat.together))
+                found.append(_looked_at(work, turn[ranks.rank], device, in_halves=not flat.together))
             elif flat.together:
-                _looked_at(work, turn[0], device, cut_if_needed=False)
+                _looked_at(work, turn[0], device, in_halves=False)
     sums = Window()
     for of_batch in chain.from_iterable(zip_longest(*ranks.gather(found), fillvalue={})):
         for name, total in of_batch.items():
@@ -76,14 +76,14 @@ def evaluate(work: Work, optimizer: Optimizer, stop: Stop | None = None, ranks: 
 
 
 def _looked_at(
-    work: Work, batch: Batch, device: torch.device, *, cut_if_needed: bool = True
+    work: Work, batch: Batch, device: torch.device, *, in_halves: bool = True
 ) -> dict[str, tuple[float, float, float]]:
     """The sums of a batch; of halves of it, and halves of these, where there is no memory for the whole."""
     try:
         return totals(work.tallies(batch.to(device), None))
     except (RuntimeError, MemoryError) as error:
         whole = isinstance(work, Carries | Joined)  # of what belongs together no half is the same
-        if not ran_out(error) or whole or batch.num_sequences < 2 or not cut_if_needed:
+        if not ran_out(error) or whole or batch.num_sequences < 2 or not in_halves:
             raise
     let_go()
     first, second = (_looked_at(work, half, device) for half in cut(batch, -(-batch.num_sequences // 2)))

@@ -191,9 +191,9 @@ class FullySharded:
             start += self._shapes[name].numel()
         return found
 
-    def numel(self, names: Sequence[str]) -> int:
-        """Of whole parameters together."""
-        return sum(self._shapes[name].numel() for name in names)
+    def shape(self, names: Sequence[str]) -> torch.Size:
+        """Of that row."""
+        return torch.Size([sum(self._shapes[name].numel() for name in names)])
 
     def _stretch(self, name: str) -> slice:
         """What of a parameter, flat, is this rank's."""

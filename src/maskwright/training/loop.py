@@ -175,6 +175,7 @@ def train(
     with (
         log_of(folder, folder.step - owed, tensorboard, ranks) as log,
         stop_signals() as stop,
+        ranks.noticing(),
         hurried(work.module, stop) if ranks.size == 1 else nullcontext(),
         progress.stage(name, config.steps - folder.step, "steps") as bar,
     ):

@@ -178,7 +178,7 @@ class Optimizer:
         flat.settle()
         for inner in found:
             inner.step(factor)
-        self.flat.publish()
+        flat.publish()
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name, for a checkpoint; of what ranks share, this one's.
@@ -244,13 +244,13 @@ class Optimizer:
 
     def _parts(self, kind: str, moved: Iterable[tuple[slice, Way]]) -> Iterator[Part]:
         for place, (where, way) in enumerate(moved):
-            state = f"{kind}.{place}"
-            own = self._own(state, where, torch.Size([where.stop - where.start]))
+            state, cut = f"{kind}.{place}", self.flat
             self._names[state] = way.names
-            if isinstance(self.flat, FullySharded):
-                self._stretches[state] = self.flat.stretches(way.names)
-                self._shapes[state] = torch.Size([self.flat.numel(way.names)])
-                own = where  # on every rank, were it empty: of its matrices all ranks add up the lengths
+            if isinstance(cut, FullySharded):  # on every rank, were it empty: of matrices all add up the lengths
+                own = where
+                self._stretches[state], self._shapes[state] = cut.stretches(way.names), cut.shape(way.names)
+            else:
+                own = self._own(state, where, torch.Size([where.stop - where.start]))
             if own is not None:
                 yield Part(self._leaf(own, torch.Size([own.stop - own.start])), way.decay, way.factor, place)
 
@@ -260,7 +260,7 @@ class Optimizer:
             return _own_blocks(self.flat, names)
         found: list[int] = []
         for name, stretch in ((name, self.flat.stretches([name])[0]) for name in names):
-            size = self.flat.numel([name]) // _maps(name)
+            size = self.flat.shape([name]).numel() // _maps(name)
             ends = [min(max(at * size, stretch.start), stretch.stop) for at in range(_maps(name) + 1)]
             found += [end - begin for begin, end in pairwise(ends)]
         return found

@@ -261,14 +261,27 @@ busy (batch_sequences / micro_sequences)'
                     raise RuntimeError(f"rank {rank} gave no sign of life for {silence[rank]:.0f} seconds")
             pause = min(1.5 * pause, 0.5)
 
+    @contextlib.contextmanager
+    def noticing(self) -> Generator[None]:
+        """Say in one line that another rank is lost, where the library found it out in an exchange of its own."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+                raise
+            raise self._lost(error) from error
+
     def _together(self, exchange: Any) -> None:
         try:
             exchange()
         except RuntimeError as error:
-            raise MaskwrightError(
-                f"rank {self.rank} lost another of the run's {self.size} processes ({str(error).splitlines()[0]}): go "
-                "on from the last checkpoint by the same line; torchrun --max-restarts 3 does so by itself"
-            ) from error
+            raise self._lost(error) from error
+
+    def _lost(self, error: RuntimeError) -> MaskwrightError:
+        return MaskwrightError(
+            f"rank {self.rank} lost another of the run's {self.size} processes ({str(error).splitlines()[0]}): go "
+            "on from the last checkpoint by the same line; torchrun --max-restarts 3 does so by itself"
+        )
 
 
 def _sizes(count: int, groups: int) -> list[int]:
