@@ -139,6 +139,19 @@ def shares_layers(ranks: Ranks) -> None:
     assert abs(norms[0] / norms[1] - 1) < 1e-5
 
 
+def may_have_nothing_to_predict(ranks: Ranks) -> None:
+    """On one of them: its head has a gradient all the same, which the others' is added to."""
+    drawn = Examples(3, 6)
+    of_ranks = [[drawn.batch([0, 3] if rank == 0 else [1, 2, rank])] for rank in range(ranks.size)]
+    assert of_ranks[0][0].predict_rows is not None and len(of_ranks[0][0].predict_rows) == 0
+    whole, parts = made("adamw", torch.float32, None), made("adamw", torch.float32, ranks)
+    norms = [
+        update(whole, whole.flat.module, [*chain(*of_ranks)], 0, Ranks()),
+        update(parts, parts.flat.module, of_ranks[ranks.rank], ranks.rank, ranks),
+    ]
+    assert abs(norms[0] / norms[1] - 1) < 1e-6
+
+
 def is_looked_at_and_blamed_together(ranks: Ranks) -> None:
     """Batches that ranks cannot share evenly, and weights of one rank that are no numbers."""
     whole, parts = made("adamw", torch.float32, None), made("adamw", torch.float32, ranks)
@@ -177,6 +190,7 @@ if __name__ == "__main__":
                 moves_as_a_whole_one(Path(sys.argv[1]), these, name, dtype)
         computes_twice_what_is_wanted_so(these)
         shares_layers(these)
+        may_have_nothing_to_predict(these)
         is_looked_at_and_blamed_together(these)
         another_network_is_refused_by_all(these)
     threads = [(place / "comm").read_text() for place in Path("/proc/self/task").iterdir()]
