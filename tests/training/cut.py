@@ -13,6 +13,7 @@ import torch
 
 from maskwright.batch import Batch
 from maskwright.errors import BadInput, MaskwrightError
+from maskwright.layers import fp8
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.recompute import Recompute, recompute
 from maskwright.models.albert import AlbertConfig
@@ -139,6 +140,18 @@ def shares_layers(ranks: Ranks) -> None:
     assert abs(norms[0] / norms[1] - 1) < 1e-5
 
 
+def multiplies_eight_bits_too(ranks: Ranks) -> None:
+    of_ranks, norms = batches_of(0, ranks), list[float]()
+    for together, mine in ((Ranks(), [*chain(*of_ranks)]), (ranks, of_ranks[ranks.rank])):
+        module = network(small(**{**SHAPE, "hidden_size": 32, "intermediate_size": 64}))
+        assert fp8.in_fp8(module) > 0
+        if together.size > 1:
+            cut(module, ranks, CPU, torch.bfloat16)
+        optimizer = Optimizer(module, OptimizerConfig(), torch.bfloat16, None, together)
+        norms.append(update(optimizer, module, mine, 2 * together.rank, together))
+    assert abs(norms[0] / norms[1] - 1) < 1e-5, norms
+
+
 def may_have_nothing_to_predict(ranks: Ranks) -> None:
     """On one of them: its head has a gradient all the same, which the others' is added to."""
     drawn = Examples(3, 6)
@@ -190,6 +203,7 @@ if __name__ == "__main__":
                 moves_as_a_whole_one(Path(sys.argv[1]), these, name, dtype)
         computes_twice_what_is_wanted_so(these)
         shares_layers(these)
+        multiplies_eight_bits_too(these)
         may_have_nothing_to_predict(these)
         is_looked_at_and_blamed_together(these)
         another_network_is_refused_by_all(these)
