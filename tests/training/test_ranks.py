@@ -225,7 +225,7 @@ def test_a_lost_process_ends_all_and_a_restart_goes_on(tmp_path: Path, corpus: P
 def test_fine_tuning_is_shared_too(tmp_path: Path) -> None:
     model = made_up.encoder(tmp_path / "model")
     pairs = [
-        (text, name) for i in range(31) for text, name in ((f"a cat word{i % 5}", "x"), (f"paris word{i % 5}", "y"))
+        (text, name) for i in range(32) for text, name in ((f"a cat word{i % 5}", "x"), (f"paris word{i % 5}", "y"))
     ]
     table = tmp_path / "train.csv"
     table.write_text("text,label\n" + "".join(f"{text},{name}\n" for text, name in pairs))
@@ -235,6 +235,9 @@ def test_fine_tuning_is_shared_too(tmp_path: Path) -> None:
     done(torchrun(2, *given, "--out", tmp_path / "two"))
     done(torchrun(2, *given, "--out", tmp_path / "shared", "--training.shard", "optimizer"))
     assert same(tmp_path / "one", tmp_path / "two") and same(tmp_path / "one", tmp_path / "shared")
+    # summed on the way; of the last step of an epoch the second process has nothing
+    done(torchrun(2, *given[:-2], "--out", tmp_path / "ahead"))
+    assert same(tmp_path / "one", tmp_path / "ahead")
 
 
 def workers(launcher: "subprocess.Popen[Any]") -> list[str]:

@@ -95,6 +95,14 @@ def test_stretches_that_lie_on_several_ranks_are_added_up_as_one(ends: list[int]
         sums = [torch.stack(each).sum(0) for each in zip(*added)][: known + 1]
 
 
+def test_what_one_rank_had_all_of_is_taken_in_its_shape() -> None:
+    """A table of one row, of which other ranks that cut parameters have nothing."""
+    row = torch.arange(16.0)
+    found = joined([{"w": row, "v": row[:8]}, {"v": row[8:]}])
+    for name in ("w", "v"):
+        assert torch.equal(taken(found[name], slice(0, 16), torch.Size([1, 16])), row[None])
+
+
 def test_a_tensor_in_stretches_is_taken_as_a_whole_one_is() -> None:
     row = torch.arange(24.0)
     files = [{"w": row[:5], "step": torch.tensor(3.0)}, {"w": row[5:7], "step": torch.tensor(3.0)}, {"w": row[7:]}]

@@ -30,19 +30,17 @@ class Buckets:
 
     def __init__(self, flat: FlatParameters, ranks: Ranks, size: int = SIZE) -> None:
         self.flat, self.ranks = flat, ranks
-        self.buckets = in_turn(cut(flat.places, size), [*flat.parameters])
+        self.buckets = in_turn(in_stretches(flat.places, size), [*flat.parameters])
         self._of = {name: place for place, bucket in enumerate(self.buckets) for name in bucket.names}
         self._missing: list[set[str]] = []
         self._works: list[Any] = []
         self._next, self._first, self._begun = 0, True, False
-        self._hooks = [
+        for name, parameter in flat.parameters.items():
             parameter.register_post_accumulate_grad_hook(partial(self._there, name))
-            for name, parameter in flat.parameters.items()
-        ]
 
     def begin(self, *, first: bool) -> None:
         """The next backward pass is the step's last on this rank; its gradients take the place of what is there, if it
-        is the `first` too, or are added to it."""
+        is the `first` too, or are added to it. A rank without one begins as well."""
         self.flat.settle()
         self._missing = [set(bucket.names) for bucket in self.buckets]
         self._next, self._first, self._begun = 0, first, True
@@ -69,10 +67,11 @@ class Buckets:
             self._next += 1
 
 
-def cut(places: Mapping[str, slice], size: int) -> Iterator[Bucket]:
+def in_stretches(places: Mapping[str, slice], size: int) -> Iterator[Bucket]:
     """A row in stretches of that many numbers or some more; no parameter is cut.
 
-    >>> [bucket.names for bucket in cut({"a": slice(0, 5), "b": slice(5, 7), "c": slice(7, 9), "d": slice(9, 10)}, 4)]
+    >>> places = {"a": slice(0, 5), "b": slice(5, 7), "c": slice(7, 9), "d": slice(9, 10)}
+    >>> [bucket.names for bucket in in_stretches(places, 4)]
     [['a'], ['b', 'c'], ['d']]
     """
     names: list[str] = []

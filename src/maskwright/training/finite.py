@@ -26,7 +26,8 @@ def blame(work: Work, batches: Mapping[int, Batch], seed: int, step: int, ranks:
     """
     names: list[str] = []
     device = next(work.module.parameters()).device
-    for name in work.counts(next(iter(batches.values()))):
+    of_rank = [*work.counts(next(iter(batches.values())))] if batches else []  # one may have nothing to do
+    for name in dict.fromkeys(name for told in ranks.gather(of_rank) for name in told):
         for place, batch in batches.items():
             work.module.zero_grad()
             stream = DropoutStream(seed, "dropout", step, place, device=device)

@@ -41,7 +41,10 @@ def cut(network: nn.Module, ranks: Ranks, device: torch.device, dtype: torch.dty
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     if not isinstance(network, Pretraining):
-        raise BadInput("training.shard parameters is for pretraining: take --training.shard optimizer")
+        raise BadInput(
+            "training.shard parameters cuts the networks of masked and causal pretraining, and this is none: leave it "
+            "out, or take --training.shard optimizer"
+        )
     _let_tallies_be_seen()
     fixed = {parameter for parameter in network.parameters() if not parameter.requires_grad}
     shard = partial(
@@ -54,8 +57,10 @@ def cut(network: nn.Module, ranks: Ranks, device: torch.device, dtype: torch.dty
         whole: Any = shard(part)
         whole.set_gradient_divide_factor(1.0)  # sums, not means: the loss is divided by the counts of the whole step
         whole.set_force_sum_reduction_for_comms(True)
+        if (every := getattr(whole, "set_reduce_scatter_unused_params", None)) is not None:
+            every(True)  # torch 2.13: ranks exchange as much whatever has a gradient
     for parameter in fixed:
-        parameter.data = parameter.data.to(device, dtype)
+        parameter.data = parameter.data.to(device)
     register_fsdp_forward_method(network, "tallies")
 
 
@@ -88,16 +93,15 @@ class FullySharded:
     together = True
     """Whether ranks have to compute the same number of passes, each time."""
 
-    def __init__(self, module: nn.Module, groups: Sequence[Sequence[str]], ranks: Ranks) -> None:
+    def __init__(self, module: nn.Module, groups: Sequence[Sequence[str]], dtype: torch.dtype, ranks: Ranks) -> None:
         self.module, self.sharers = module, ranks
         self._parameters: dict[str, Any] = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self._shapes = {name: parameter.shape for name, parameter in self._parameters.items()}
         self._own = _stand_in(module)
-        kinds = {name: parameter.dtype for name, parameter in module.named_parameters() if not parameter.requires_grad}
         self.row = FlatParameters(self._own, groups, torch.float32)
-        for name, dtype in kinds.items():
-            fixed = module.get_parameter(name)
-            fixed.data = fixed.data.to(dtype)
+        for parameter in module.parameters():
+            if not parameter.requires_grad:  # the row has what it is in full
+                parameter.data = parameter.data.to(dtype)
         self.master, self.places, self.ranges = self.row.master, self.row.places, self.row.ranges
         self._whole: dict[str, Tensor] = {}
         self._share_memory()
@@ -108,11 +112,7 @@ class FullySharded:
         return self.row.gradient
 
     def collect(self, *, first: bool) -> None:
-        """See `FlatParameters.collect`."""
-        for name, parameter in self._parameters.items():
-            self._own.get_parameter(name).grad = None if parameter.grad is None else own_part(parameter.grad)
-            parameter.grad = None
-        self.row.collect(first=first)
+        """Nothing: the library has added what it summed to the row."""
 
     def settle(self) -> None:
         """See `FlatParameters.settle`."""
@@ -128,9 +128,15 @@ class FullySharded:
         return norm
 
     def publish(self) -> None:
-        """Let the network see what the optimizer moved, where it does not read the row itself."""
+        """Let the network see what was moved, where it does not read the row itself; the gradient is spent."""
+        self._begin()
         if self._beside:
             torch.ops.aten._foreach_copy_([theirs for theirs, _ in self._beside], [ours for _, ours in self._beside])
+
+    def check_even(self, line: str | None) -> None:
+        """BadInput where some ranks have more to compute than others, which the line says."""
+        if line is not None:
+            raise BadInput(f"{line}; with training.shard parameters all must compute as many")
 
     @contextmanager
     def full_precision(self) -> Generator[None]:
@@ -209,19 +215,27 @@ class FullySharded:
         ends = [min(rank * each, rows) * width for rank in range(self.sharers.size + 1)]
         return [slice(*pair) for pair in pairwise(ends)]
 
+    def _begin(self) -> None:
+        """Empty the row for the gradients of a step; the library adds to what it finds."""
+        self.row.gradient.zero_()
+        for name, parameter in self._parameters.items():
+            parameter.grad = self._gradients[name]
+
     def _share_memory(self) -> None:
         """Let the library's pieces be views of the row. Those that it fills up, to have all of one size, are not."""
         from torch.distributed.tensor import DTensor
 
-        given: dict[str, Tensor] = {}
-        for name, parameter in self._parameters.items():
-            view = self._own.get_parameter(name).detach().view(parameter.detach().to_local().shape)
-            given[name] = DTensor.from_local(
-                view, parameter.device_mesh, parameter.placements, run_check=False,
-                shape=parameter.shape, stride=parameter.stride(),
+        def of_the_library(parameter: Any, own: Tensor) -> Tensor:
+            return DTensor.from_local(
+                own.detach().view(parameter.detach().to_local().shape), parameter.device_mesh, parameter.placements,
+                run_check=False, shape=parameter.shape, stride=parameter.stride(),
             )  # fmt: skip
+
+        given = {name: of_the_library(p, self._own.get_parameter(name)) for name, p in self._parameters.items()}
+        self._gradients = {name: of_the_library(p, self.row.gradient_of[name]) for name, p in self._parameters.items()}
         self.module.load_state_dict(given, strict=False, assign=True)
         self._parameters = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
+        self._begin()
         own = [(p.detach().to_local(), self._own.get_parameter(name).detach()) for name, p in self._parameters.items()]
         self._beside = [
             (theirs, ours.view(theirs.shape)) for theirs, ours in own if theirs.data_ptr() != ours.data_ptr()

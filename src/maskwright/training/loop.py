@@ -164,8 +164,7 @@ def train(
     counts = [number_of(work, step) for step in steps] if ranks.size > 1 else [1]
     ranks.check(config.groups, counts)
     if (line := ranks.uneven(config.groups, counts)) is not None:
-        if optimizer.flat.together:
-            raise BadInput(f"{line}; with training.shard parameters all must compute as many")
+        optimizer.flat.check_even(line)
         progress.say(line)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
@@ -188,6 +187,8 @@ def train(
             end = folder.step if course.enough else config.steps
 
             def made(step: int) -> Share:
+                if optimizer.flat.together:  # every phase of a run has numbers of its own
+                    optimizer.flat.check_even(ranks.uneven(None, [number_of(work, step)]))
                 return share_of(work, step, ranks, config.groups).ready_for(device)
 
             for step, share in ahead(made, folder.step, end):
@@ -249,6 +250,8 @@ def gradients(
     for group in share.groups:
         if not group:
             flat.gradient.zero_()
+            if buckets is not None:
+                buckets.begin(first=False)
         for place in group:
             if ranks.size == 1:
                 stop.hurry()
@@ -262,13 +265,13 @@ def gradients(
             tree.add()
     if tree is not None:
         tree.finish()
+    if buckets is not None:
+        buckets.finish()  # before anything else is exchanged: on another rank all of them may have begun by now
+    else:
+        flat.sum_gradient(ranks, as_tree=config.groups is not None)
     sums, found = Window(), brought(summed)
     names = [(place, name) for place, its in of_batches.items() for name in its]
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
-    if buckets is not None:
-        buckets.finish()
-    else:
-        flat.sum_gradient(ranks, as_tree=config.groups is not None)
     for place, name in names:
         loss, correct = next(told), next(told)
         if not math.isfinite(loss):

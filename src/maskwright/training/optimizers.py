@@ -141,7 +141,7 @@ class Optimizer:
         if is_cut(module):
             if matrices:
                 raise BadInput("muon moves whole matrices, which training.shard parameters cuts: take shard optimizer")
-            self.flat = FullySharded(module, lists, ranks)
+            self.flat = FullySharded(module, lists, dtype, ranks)
         else:
             shards = Shards(pieces(list(_cuts(module, groups)), ranks.size), ranks)
             self.flat = FlatParameters(module, lists, dtype, shards)
@@ -161,7 +161,7 @@ class Optimizer:
             self.inner[first] = Adagrad(parts, rate=config.rate, begin=config.first_sum)
         elif as_one:
             blocks = [self._blocks(moved[part.place].names) if moved[part.place].shaped else [] for part in parts]
-            self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb", cut=self._across)
+            self.inner[first] = Lamb(parts, blocks, adam, corrected=config.name == "lamb", sharers=self._across)
         elif parts:
             self.inner[first] = AdamW(parts, [flat.ranges[1 + part.place] for part in parts], adam)
         if config.name == "muon":
@@ -244,11 +244,11 @@ class Optimizer:
 
     def _parts(self, kind: str, moved: Iterable[tuple[slice, Way]]) -> Iterator[Part]:
         for place, (where, way) in enumerate(moved):
-            state, cut = f"{kind}.{place}", self.flat
+            state, flat = f"{kind}.{place}", self.flat
             self._names[state] = way.names
-            if isinstance(cut, FullySharded):  # on every rank, were it empty: of matrices all add up the lengths
+            if isinstance(flat, FullySharded):  # on every rank, were it empty: of matrices all add up the lengths
                 own = where
-                self._stretches[state], self._shapes[state] = cut.stretches(way.names), cut.shape(way.names)
+                self._stretches[state], self._shapes[state] = flat.stretches(way.names), flat.shape(way.names)
             else:
                 own = self._own(state, where, torch.Size([where.stop - where.start]))
             if own is not None:

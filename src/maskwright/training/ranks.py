@@ -173,14 +173,13 @@ busy (batch_sequences / micro_sequences)'
 
     def bring(self, part: Tensor, sizes: Sequence[int]) -> Tensor | None:
         """Every rank's part of a row, of these sizes, one after the other: on the first rank; on the others None."""
-        parts = [part if rank == self.rank else part.new_empty(size) for rank, size in enumerate(sizes)]
-        if self.first:
-            swaps = [dist.P2POp(dist.irecv, parts[rank], rank) for rank in range(1, self.size) if sizes[rank]]
-        else:
-            swaps = [dist.P2POp(dist.isend, part, 0)] if len(part) else []
+        others = [part.new_empty(size) for size in sizes[1:]] if self.first else []
+        swaps = [dist.P2POp(dist.irecv, other, rank) for rank, other in enumerate(others, 1) if len(other)]
+        if not self.first and len(part):
+            swaps = [dist.P2POp(dist.isend, part, 0)]
         if swaps:
             self._together(lambda: _wait_for(dist.batch_isend_irecv(swaps)))
-        return torch.cat(parts) if self.first else None
+        return torch.cat([part, *others]) if self.first else None
 
     def add_up(self, row: Tensor) -> None:
         """Put the sum over all ranks in the place of each one's own, however it is added."""

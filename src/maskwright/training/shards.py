@@ -143,6 +143,6 @@ def taken(saved: Saved, where: slice, shape: torch.Size) -> Tensor:
     if saved.numel() != shape.numel():
         return saved if isinstance(saved, Tensor) else saved.taken(slice(0, saved.numel()))
     if isinstance(saved, Tensor) and where.stop - where.start == shape.numel():
-        return saved
+        return saved.view(shape) if saved.ndim == 1 else saved  # a rank that has all of it saved it flat
     row = saved.taken(where) if isinstance(saved, Cut) else saved.reshape(-1)[where]
     return row.view(shape) if len(row) == shape.numel() else row

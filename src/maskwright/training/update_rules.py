@@ -58,7 +58,7 @@ class Lamb:
 
     blocks      for each part the sizes of the matrices that it is made of; none: it is moved by Adam alone
     corrected   whether m and v are corrected for their start at 0
-    cut         the ranks among which each matrix is cut, of which a block is this one's piece
+    sharers     the ranks among which each matrix is cut, of which a block is this one's piece
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Lamb:
         numbers: AdamNumbers,
         *,
         corrected: bool,
-        cut: Ranks = ALONE,
+        sharers: Ranks = ALONE,
     ) -> None:
-        self.parts, self.blocks, self.numbers, self.corrected, self.cut = parts, blocks, numbers, corrected, cut
+        self.parts, self.blocks, self.numbers, self.corrected, self.sharers = parts, blocks, numbers, corrected, sharers
         self.state = [(torch.zeros_like(part.weights), torch.zeros_like(part.weights)) for part in parts]
         self.steps = torch.zeros((), dtype=torch.int64)
 
@@ -97,10 +97,10 @@ class Lamb:
 
     def _lengths(self, blocks: Sequence[Tensor]) -> Tensor:
         own = norms(blocks)
-        if self.cut.size == 1:
+        if self.sharers.size == 1:
             return own
         squares = own.square()
-        self.cut.add_up(squares)
+        self.sharers.add_up(squares)
         return squares.sqrt()
 
     def tensors(self) -> dict[str, Tensor]:
