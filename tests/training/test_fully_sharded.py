@@ -65,10 +65,10 @@ def cut_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_learns_what_a_whole_one_does(corpus: Path, cut_run: Path, tmp_path: Path) -> None:
     done(alone(*line(corpus, tmp_path / "whole")))
     assert alike(tmp_path / "whole", cut_run)
-    models = [load_file(out / "model" / "model.safetensors") for out in (tmp_path / "whole", cut_run)]
-    assert [{name: tensor.shape for name, tensor in model.items()} for model in models[1:]] == [
-        {name: tensor.shape for name, tensor in models[0].items()}
-    ]
+    whole, ours = (load_file(out / "model" / "model.safetensors") for out in (tmp_path / "whole", cut_run))
+    assert whole.keys() == ours.keys()
+    for name, tensor in whole.items():  # 21 updates of at most 1e-4 each: what lies elsewhere would be further off
+        torch.testing.assert_close(ours[name], tensor, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize(("count", "shard"), [(1, "none"), (2, "optimizer"), (2, "parameters")])
@@ -109,6 +109,13 @@ def test_what_does_not_go_together_is_refused(corpus: Path, tmp_path: Path) -> N
     for setting in ({"groups": 2}, {"graphs": "always"}):
         with pytest.raises(ValueError, match="sums gradients in the library's order"):
             TrainingConfig.model_validate({"shard": "parameters", **setting})
+    phases = (
+        "--training.batch_sequences 4 --training.micro_sequences 1 --length_warmup.share 0.3 --length_warmup.first 40"
+    )
+    phases += " --second_phase.share 0.3 --second_phase.max_length 48 --second_phase.batch_sequences 4"
+    assert "5 micro-batches of a step on 2 processes" in done(
+        torchrun(2, *line(corpus, tmp_path / "phases", *phases.split())), rc=1
+    )
     told = done(torchrun(2, *line(corpus, tmp_path / "uneven", "--training.micro_sequences", "3")), rc=1)
     assert "3 micro-batches of a step on 2 processes: some compute 2, others 1 and wait" in told
     assert "with training.shard parameters all must compute as many" in told

@@ -4,7 +4,7 @@ What step k sees is a function of the seed and k.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class MaskedSequences:
     boundaries           give the bounds of hidden spans, for the span boundary objective
     segments             give token types, for networks that have segments
     """
+
+    begins: ClassVar[Sequence[int]] = (0,)  # one phase
 
     def __init__(
         self,
@@ -187,6 +189,7 @@ class Phases:
 
     def __init__(self, phases: Sequence[tuple[int, MaskedSequences]], *, main: int = 0) -> None:
         self.phases, self.main = phases, phases[main][1]
+        self.begins = [0, *(end for end, _ in phases[:-1])]
         self.held_out = self.main.held_out
 
     def of(self, step: int) -> MaskedSequences:

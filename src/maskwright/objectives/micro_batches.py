@@ -1,6 +1,6 @@
 """A step's examples in micro-batches, of which each process makes and computes its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -35,6 +35,11 @@ def micro_batches(examples: Examples[Any], micro_sequences: int) -> MicroBatches
 @runtime_checkable
 class InParts(Protocol):
     """Data of which some micro-batches can be made without the others."""
+
+    @property
+    def begins(self) -> Sequence[int]:
+        """The first step of each phase, within which every step has as many micro-batches."""
+        ...
 
     def number(self, step: int) -> int:
         """Micro-batches of a step."""

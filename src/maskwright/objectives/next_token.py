@@ -81,6 +81,8 @@ class NextTokenSequences:
     held_out_sequences   how many held-out sequences are looked at, None for all
     """
 
+    begins: ClassVar[Sequence[int]] = (0,)  # one phase
+
     def __init__(
         self,
         stream: Stream[Any],

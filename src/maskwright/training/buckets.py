@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from maskwright.training.flat import FlatParameters
+from maskwright.training.fully_sharded import FullySharded
 from maskwright.training.ranks import Ranks
 
 SIZE = 1 << 22
@@ -94,7 +95,7 @@ def in_turn(buckets: Iterator[Bucket], order: list[str]) -> list[Bucket]:
     return sorted(buckets, key=lambda bucket: min(place[name] for name in bucket.names), reverse=True)
 
 
-def summing(flat: Any, ranks: Ranks, groups: int | None) -> Buckets | None:
+def summing(flat: FlatParameters | FullySharded, ranks: Ranks, groups: int | None) -> Buckets | None:
     """How the gradient of a run is summed ahead; None where one process does all, as a tree, or the network is cut."""
     if ranks.size == 1 or groups is not None or not isinstance(flat, FlatParameters):
         return None

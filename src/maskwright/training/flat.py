@@ -108,12 +108,6 @@ class FlatParameters:
     together = False
     """Whether ranks have to compute the same number of passes, each time."""
 
-    def check_even(self, line: str | None) -> None:
-        """Nothing: ranks may have more to compute than others.
-
-        line   that says so, if some have
-        """
-
     @property
     def row(self) -> "FlatParameters":
         """What the optimizer moves: this."""

@@ -133,11 +133,6 @@ class FullySharded:
         if self._beside:
             torch.ops.aten._foreach_copy_([theirs for theirs, _ in self._beside], [ours for _, ours in self._beside])
 
-    def check_even(self, line: str | None) -> None:
-        """BadInput where some ranks have more to compute than others, which the line says."""
-        if line is not None:
-            raise BadInput(f"{line}; with training.shard parameters all must compute as many")
-
     @contextmanager
     def full_precision(self) -> Generator[None]:
         """The network is looked at in the precision of its training; what was gathered for it is let go."""

@@ -19,7 +19,6 @@ from pydantic import Field, model_validator
 from maskwright.config import Config
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
-from maskwright.objectives.micro_batches import InParts
 from maskwright.progress import Progress, silent
 from maskwright.training.buckets import Buckets, summing
 from maskwright.training.course import Course
@@ -33,7 +32,7 @@ from maskwright.training.ranks import ALONE, Ranks, Tree
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.schedules import Schedule, schedule
 from maskwright.training.signals import Abandoned, Stop, hurried, stop_signals
-from maskwright.training.work import Carries, Joined, Share, Work, number_of, share_of
+from maskwright.training.work import Carries, Joined, Share, Work, numbers_from, share_of
 
 Made = TypeVar("Made")
 Precision = Literal["bf16", "float32", "fp8"]
@@ -160,11 +159,11 @@ def train(
     one_pass = one_pass or AsWritten(work, device)
     if ranks.size > 1 and isinstance(work, Carries | Joined):
         raise BadInput("memories and texts that are all compared stay in one process: run this one alone")
-    steps = (folder.step, config.steps - 1) if isinstance(work, InParts) else (folder.step,)  # where that is arithmetic
-    counts = [number_of(work, step) for step in steps] if ranks.size > 1 else [1]
+    counts = numbers_from(work, folder.step) if ranks.size > 1 else [1]
     ranks.check(config.groups, counts)
     if (line := ranks.uneven(config.groups, counts)) is not None:
-        optimizer.flat.check_even(line)
+        if optimizer.flat.together:
+            raise BadInput(f"{line}; with training.shard parameters all must compute as many")
         progress.say(line)
     rate = schedule(config.schedule, warmup_steps=round(config.warmup_share * config.steps), total_steps=config.steps)
     course = Course(work, optimizer, folder, rate, ranks)
@@ -187,8 +186,6 @@ def train(
             end = folder.step if course.enough else config.steps
 
             def made(step: int) -> Share:
-                if optimizer.flat.together:  # every phase of a run has numbers of its own
-                    optimizer.flat.check_even(ranks.uneven(None, [number_of(work, step)]))
                 return share_of(work, step, ranks, config.groups).ready_for(device)
 
             for step, share in ahead(made, folder.step, end):

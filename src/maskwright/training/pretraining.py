@@ -160,7 +160,7 @@ class PretrainingWork:
         self.visit_sizes, self.know = data.visit_sizes, data.know
         self.counts = network.counts
         if isinstance(data, InParts):
-            self.number, self.part = data.number, data.part
+            self.begins, self.number, self.part = data.begins, data.number, data.part
 
     def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
         """See `Pretraining.tallies`, which may have been put among others since."""

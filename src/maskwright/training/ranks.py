@@ -72,9 +72,10 @@ class Ranks:
     def check(self, groups: int | None, counts: Sequence[int]) -> None:
         """BadInput for groups that these ranks cannot share, or that are no tree of pairs, and for idle ranks.
 
-        counts   micro-batches of the next step, and of a later one if that is known
+        counts   micro-batches of a step, in this phase and in later ones if they are known
         """
-        for count, phase in zip(counts, ("training", "second_phase"), strict=False):
+        for place, count in enumerate(counts):
+            phase = "second_phase" if 0 < place == len(counts) - 1 else "training"
             if count < self.size:
                 raise BadInput(
                     f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
@@ -112,10 +113,10 @@ busy (batch_sequences / micro_sequences)'
         """Put the sum over all ranks in the place of each one's own."""
         if self.size == 1:
             return
-        if not as_tree:
-            self._together(lambda: dist.all_reduce(gradient))
-            return
         total = gradient.numel()
+        if not as_tree:
+            self.wait_for(self.begin_sum(gradient, slice(0, total), [slice(0, total)]))
+            return
         ends = [total * rank // self.size for rank in range(self.size + 1)]
         pieces = [slice(*pair) for pair in pairwise(ends)]  # each adds up one
         self.sum_pieces(gradient, pieces, as_tree=True)
@@ -124,8 +125,7 @@ busy (batch_sequences / micro_sequences)'
     def sum_pieces(self, row: Tensor, pieces: Sequence[slice], *, as_tree: bool) -> None:
         """Put the sum over all ranks into each one's own piece of the row; the rest of it is not to be used then."""
         if not as_tree:
-            rooted = [(row[piece], rank) for rank, piece in enumerate(pieces) if piece.start < piece.stop]
-            self._together(lambda: _wait_for(dist.reduce(part, rank, async_op=True) for part, rank in rooted))
+            self.wait_for(self.begin_sum(row, slice(0, len(row)), pieces))
             return
         own = pieces[self.rank]
         for start in range(0, max(piece.stop - piece.start for piece in pieces), AT_ONCE):

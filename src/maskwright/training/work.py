@@ -110,9 +110,11 @@ def whole(batches: Sequence[Batch]) -> Share:
     return Share([range(len(batches))], dict(enumerate(batches)))
 
 
-def number_of(work: Work, step: int) -> int:
-    """Micro-batches of a step."""
-    return work.number(step) if isinstance(work, InParts) else len(work.batches(step))
+def numbers_from(work: Work, step: int) -> list[int]:
+    """Micro-batches of a step, and of the first one of each later phase where that is arithmetic."""
+    if not isinstance(work, InParts):
+        return [len(work.batches(step))]
+    return [work.number(at) for at in (step, *(begin for begin in work.begins if begin > step))]
 
 
 def share_of(work: Work, step: int, ranks: Ranks = ALONE, groups: int | None = None) -> Share:
