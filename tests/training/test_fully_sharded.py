@@ -110,7 +110,7 @@ def test_what_does_not_go_together_is_refused(corpus: Path, tmp_path: Path) -> N
         with pytest.raises(ValueError, match="sums gradients in the library's order"):
             TrainingConfig.model_validate({"shard": "parameters", **setting})
     phases = (
-        "--training.batch_sequences 4 --training.micro_sequences 1 --length_warmup.share 0.3 --length_warmup.first 40"
+        "--training.batch_sequences 5 --training.micro_sequences 1 --length_warmup.share 0.3 --length_warmup.first 32"
     )
     phases += " --second_phase.share 0.3 --second_phase.max_length 48 --second_phase.batch_sequences 4"
     assert "5 micro-batches of a step on 2 processes" in done(
