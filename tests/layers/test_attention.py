@@ -150,12 +150,14 @@ def test_the_chosen_way_drops_when_it_must() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "width", "capability", "way"),
+    ("dtype", "width", "capability", "triton", "way"),
     [
-        (torch.bfloat16, 64, (9, 0), "varlen"),
-        (torch.float32, 64, (9, 0), "sdpa"),
-        (torch.bfloat16, 12, (9, 0), "sdpa"),
-        (torch.bfloat16, 64, (7, 5), "sdpa"),
+        (torch.bfloat16, 64, (9, 0), True, "flash"),
+        (torch.bfloat16, 64, (9, 0), False, "varlen"),
+        (torch.bfloat16, 80, (9, 0), True, "varlen"),
+        (torch.float32, 64, (9, 0), True, "sdpa"),
+        (torch.bfloat16, 12, (9, 0), True, "sdpa"),
+        (torch.bfloat16, 64, (7, 5), True, "sdpa"),
     ],
 )
 def test_the_way_on_a_gpu(
@@ -163,13 +165,17 @@ def test_the_way_on_a_gpu(
     dtype: torch.dtype,
     width: int,
     capability: tuple[int, int],
+    triton: bool,
     way: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(attention_module, "can_compile", lambda: triton)
     rows: Any = SimpleNamespace(device=torch.device("cuda", 0), dtype=dtype, shape=(5, 3 * 2 * width))
-    attention_module.has_varlen.cache_clear()
+    for known in (attention_module.has_flash, attention_module.has_varlen):
+        known.cache_clear()
     assert best_way(rows, 2) == way
-    attention_module.has_varlen.cache_clear()
+    for known in (attention_module.has_flash, attention_module.has_varlen):
+        known.cache_clear()
 
 
 def test_why_a_gpu_pads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

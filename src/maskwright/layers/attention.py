@@ -6,7 +6,8 @@ Inner ways, chosen by `best_way`:
     products  padded inside, plain matrix products with a backward of their own; on CPUs several
               times faster than SDPA in bf16, and about equal to it in float32
     sdpa      padded inside, `scaled_dot_product_attention`; any device
-    varlen    no padding at all; CUDA, torch >= 2.10
+    varlen    no padding at all, torch's kernel; CUDA, torch >= 2.10
+    flash     no padding at all, kernels of our own, see `layers.flash`; CUDA, Triton
 
 Sequences come in any order; when neighbours have like lengths, little is padded.
 """
@@ -21,10 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskwright.layers.compiled import can_compile
 from maskwright.layers.dropout import DropoutStream, keep, keep_
 from maskwright.layers.filler import fill
 
-Way = Literal["plain", "products", "sdpa", "varlen"]
+Way = Literal["plain", "products", "sdpa", "varlen", "flash"]
+WIDTHS = (16, 32, 64)
+"""Columns of a head that `flash` is made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,16 @@ def _varlen(qkv: Tensor, where: Layout, heads: int, rate: float, stream: Dropout
     return varlen(query, key, value, where, where, 0.0 if stream is None else rate).reshape(qkv.shape[0], -1)
 
 
+def flash(
+    asking: Tensor, asked: Tensor | None, where: tuple[Layout, Layout], heads: int, rate: float, stream: DropoutStream | None
+) -> Tensor:
+    """See `layers.flash`, which is imported where there is Triton."""
+    from maskwright.layers import flash as kernels
+
+    ends, longest = (where[0].cu_seqlens, where[1].cu_seqlens), (where[0].max_seqlen, where[1].max_seqlen)
+    return kernels.flash(asking, asked, ends, longest, heads, where[1].causal, 0.0 if stream is None else rate)
+
+
 def varlen(query: Tensor, key: Tensor, value: Tensor, asking: Layout, asked: Layout, rate: float) -> Tensor:
     """query (R, A, D) of sequences that lie as `asking` says, key and value (T, A, D) as `asked` -> (R, A, D).
 
@@ -221,11 +235,20 @@ def plain(
 
 
 def best_way(qkv: Tensor, heads: int) -> Way:
-    """The fastest exact way: `varlen` or `sdpa` on CUDA, `products` on CPUs."""
+    """The fastest exact way: `flash`, `varlen` or `sdpa` on CUDA, `products` on CPUs."""
     if qkv.device.type != "cuda":
         return "products"
-    width = qkv.shape[1] // (3 * heads)
-    return "varlen" if has_varlen(qkv.device, qkv.dtype, width) else "sdpa"
+    given = qkv.device, qkv.dtype, qkv.shape[1] // (3 * heads)
+    return "flash" if has_flash(*given) else "varlen" if has_varlen(*given) else "sdpa"
+
+
+@cache
+def has_flash(device: torch.device, dtype: torch.dtype, width: int) -> bool:
+    """Whether kernels of our own can be made for this GPU and heads of `width` columns."""
+    half = dtype in (torch.bfloat16, torch.float16)
+    if device.type != "cuda" or torch.version.hip is not None or not half or width not in WIDTHS:
+        return False
+    return can_compile() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 @cache
@@ -259,7 +282,7 @@ def attention(
 
     qkv (T, 3H): queries, keys and values side by side, each head's D columns together; returns (T, H).
     `rate` and `stream` drop attention weights, as BERT does in training; on CPUs `sdpa` cannot, and refuses. On CUDA
-    `sdpa` and `varlen` drop others than `products` and `plain`.
+    `sdpa`, `varlen` and `flash` drop others than `products` and `plain`.
     """
     if way == "sdpa" and stream is not None and rate > 0 and not qkv.is_cuda:
         raise ValueError(f"the way {way} drops no attention weights on CPUs: take products or plain")
@@ -272,3 +295,5 @@ def attention(
             return _sdpa(qkv, where, heads, rate, stream)
         case "varlen":
             return _varlen(qkv, where, heads, rate, stream)
+        case "flash":
+            return flash(qkv, None, (where, where), heads, rate, stream)

@@ -33,6 +33,8 @@ SAFE = 60.0
 """The largest score: 30,000 times e^60 is far below what bfloat16 holds, and what it divides far above zero."""
 CHUNK_ON_GPU = 8192
 """The same on GPUs, where rows are many and memory is too: half a gigabyte."""
+ALIGNED = 64
+"""On GPUs a row of scores has a multiple of so many: of 30,522 columns products are made at a third of their rate."""
 IGNORED = -100
 """A target that counts for nothing, as in torch: of GPUs and of the plain way."""
 EXACT_AFTER = 4
@@ -63,6 +65,9 @@ class _Projected(torch.autograd.Function):
         grad_rows = torch.empty_like(rows)
         on_cpu = rows.device.type == "cpu"
         chunk = CHUNK if on_cpu else CHUNK_ON_GPU
+        vocabulary = table.shape[0]
+        if not on_cpu:
+            table, bias = aligned(table, bias)
         many = rows.shape[0] > EXACT_AFTER * chunk
         grad_table = table
         if need:
@@ -89,6 +94,7 @@ class _Projected(torch.autograd.Function):
                 else:
                     grad_table.addmm_(grad.t(), part)
         if need:
+            grad_table, grad_bias = grad_table[:vocabulary], grad_bias[:vocabulary]
             ctx.save_for_backward(grad_rows, grad_table.to(table.dtype), grad_bias.to(bias.dtype))
         ctx.mark_non_differentiable(correct)
         return loss, correct
@@ -150,6 +156,12 @@ def _shares(scores: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _set(scores: Tensor, wanted: Tensor, numbers: Tensor) -> None:
     """In place, one number of each row (`scatter_` copies all of them first)."""
     scores[torch.arange(len(scores)), wanted[:, 0]] = numbers[:, 0].to(scores.dtype)
+
+
+def aligned(table: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with columns of filler behind the vocabulary, which score -inf: they have no share and no gradient."""
+    filler = -len(table) % ALIGNED
+    return F.pad(table, (0, 0, 0, filler)), F.pad(bias, (0, filler), value=-math.inf)
 
 
 def _on_gpu(scores: Tensor, target: Tensor) -> Scored:

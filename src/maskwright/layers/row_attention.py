@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskwright.layers.attention import Layout, has_varlen, layout, pad, unpad, varlen
+from maskwright.layers.attention import Layout, flash, has_flash, has_varlen, layout, pad, unpad, varlen
 from maskwright.layers.dropout import DropoutStream, dropout
 
 
@@ -54,6 +54,8 @@ def row_attention(
 ) -> Tensor:
     """query (R, H) of the rows, key_value (T, 2H) of all: keys and values side by side; returns (R, H)."""
     n, s, width = where.num_sequences, where.max_seqlen, query.shape[1] // heads
+    if has_flash(query.device, query.dtype, width):
+        return flash(query, key_value, (rows.where, where), heads, rate, stream)
     if has_varlen(query.device, query.dtype, width):
         key, value = key_value.view(key_value.shape[0], 2, heads, -1).unbind(1)
         asks = query.view(len(query), heads, -1)
