@@ -7,13 +7,22 @@ import torch
 from torch import Tensor
 
 from maskwright.layers import fp8
-from maskwright.layers.attention import Layout, attention, layout
+from maskwright.layers.attention import Layout, Way, attention, best_way, layout
 from maskwright.layers.capability import capability_of, lacking
 from maskwright.layers.compiled import compile_layers
 from maskwright.layers.cross_entropy import plain, projected_cross_entropy
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.lookup import lookup
 from maskwright.layers.row_attention import row_attention, some_rows
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from tests.layers.interpreted import (  # noqa: F401 - the same on a GPU
+    test_attention,
+    test_gradients_of_what_was_not_dropped,
+    test_nobody_asks,
+    test_some_rows_look_at_all,
+    test_weights_are_dropped_at_the_rate,
+    test_what_is_dropped_is_a_matter_of_seed_and_place,
+)
 from tests.models.networks import network, small
 from tests.training.works import Examples, relative
 
@@ -35,11 +44,13 @@ def where(dtype: torch.dtype, *, causal: bool = False) -> Layout:
     return layout(ends, TOKENS, max(LENGTHS), dtype, causal=causal)
 
 
+@pytest.mark.parametrize("way", ["flash", "varlen"])
 @pytest.mark.parametrize("causal", [False, True])
-def test_attention_without_padding(causal: bool) -> None:
+def test_attention_without_padding(causal: bool, way: Way) -> None:
     qkv, grad = drawn(TOKENS, 3 * HIDDEN), drawn(TOKENS, HIDDEN).detach()
     exact = qkv.detach().double().requires_grad_()
-    found = attention(qkv, where(torch.bfloat16, causal=causal), HEADS)
+    assert best_way(qkv, HEADS) == "flash"
+    found = attention(qkv, where(torch.bfloat16, causal=causal), HEADS, way=way)
     expected = attention(exact, where(torch.float64, causal=causal), HEADS, way="plain")
     assert relative(found.detach().double(), expected.detach()) < BF16
     found.backward(grad)
@@ -102,6 +113,18 @@ def test_products_of_eight_bits() -> None:
     found = fp8.Fp8Linear(linear)(rows).detach()
     expected = rows.detach().double() @ linear.weight.detach().double().t() + linear.bias.detach().double()
     assert relative(found.double(), expected) < 0.1
+
+
+@pytest.mark.parametrize("rows", [2, 512, 4000])
+def test_rows_of_a_table(rows: int) -> None:
+    """The gradient of tables of few rows is a product, and of many a sum of what was sorted."""
+    table, grad = drawn(rows, HIDDEN), drawn(3000, HIDDEN).detach()
+    ids = torch.randint(0, rows, (3000,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    found = lookup(table, ids)
+    assert found.equal(table.detach()[ids])
+    found.backward(grad)
+    expected = torch.zeros(rows, HIDDEN, dtype=torch.float64, device=DEVICE).index_add_(0, ids, grad.double())
+    assert table.grad is not None and relative(table.grad.double(), expected) < 4e-3
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb", "muon"])

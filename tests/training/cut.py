@@ -25,7 +25,7 @@ from maskwright.training.optimizers import Optimizer, OptimizerConfig, Optimizer
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.ranks import Ranks, all_ranks
 from tests.models.networks import network, small
-from tests.training.works import Examples, Given, relative
+from tests.training.works import Examples, Given, clipped, relative
 
 NAMES: list[OptimizerName] = ["adamw", "google", "lamb", "google_lamb", "adagrad"]
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def update(optimizer: Optimizer, module: Pretraining, batches: list[Batch], firs
         torch.stack([tally.loss_sum for tally in tallies.values()]).sum().backward()  # pyright: ignore[reportUnknownMemberType]
         optimizer.flat.collect(first=place == first)
     optimizer.flat.sum_gradient(ranks, as_tree=False)
-    norm = optimizer.flat.clip(3.0)
+    norm = clipped(optimizer.flat, 3.0)
     optimizer.step(1.0)
     return norm
 

@@ -28,7 +28,7 @@ from maskwright.training.ranks import ALONE, Ranks, all_ranks
 from maskwright.training.signals import Stop
 from maskwright.training.work import share_of
 from tests.models.networks import network, small
-from tests.training.works import Examples, Given
+from tests.training.works import Examples, Given, clipped
 
 NAMES: list[OptimizerName] = ["adamw", "google", "muon", "lamb", "google_lamb", "adagrad"]
 
@@ -60,7 +60,7 @@ def step(optimizer: Optimizer, number: int, ranks: Ranks, clip: float | None) ->
     else:
         flat.gradient.copy_(drawn(number, ranks.rank, flat.gradient.numel(), flat.gradient.dtype))
         flat.sum_gradient(ranks, as_tree=tree)
-    norm = float(flat.clip(clip))
+    norm = clipped(flat, clip)
     optimizer.step(1.0)
     return norm
 

@@ -29,7 +29,7 @@ from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from tests.models.elmo_batches import config
 from tests.training.test_loop import files, lines
-from tests.training.works import run_in
+from tests.training.works import clipped, run_in
 
 LANES = 5
 
@@ -78,7 +78,7 @@ class Run:
             loss.backward()  # type: ignore[union-attr]
             self.optimizer.flat.collect(first=place == 0)
         if until is None:
-            self.optimizer.flat.clip(1.0)
+            clipped(self.optimizer.flat, 1.0)
             self.optimizer.step(1.0)
 
     def saved(self) -> dict[str, dict[str, Tensor]]:

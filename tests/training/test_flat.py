@@ -13,6 +13,7 @@ from maskwright.training import flat as flat_module
 from maskwright.training.flat import FlatParameters, long_norm
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, decay_lists
 from tests.models.networks import network, small
+from tests.training.works import clipped
 
 
 def flat_of(module: nn.Module, dtype: torch.dtype = torch.float32) -> FlatParameters:
@@ -126,7 +127,7 @@ def test_clipping_is_torch_s_up_to_its_millionth(limit: float, seed: int) -> Non
     for parameter, view in zip(theirs, flat.gradient_of.values(), strict=True):
         parameter.grad = view.clone()
     norm = nn.utils.clip_grad_norm_(theirs, limit)
-    ours = float(flat.clip(limit))
+    ours = clipped(flat, limit)
     assert ours == pytest.approx(float(norm), rel=1e-6)
     for parameter, view in zip(theirs, flat.gradient_of.values(), strict=True):
         torch.testing.assert_close(view, parameter.grad, rtol=3e-6, atol=0)
@@ -139,7 +140,7 @@ def test_no_limit_and_no_number_leave_the_gradient_as_it_is() -> None:
         flat.gradient.copy_(drawn(len(flat.gradient)))
         flat.gradient[7] = value
         before = flat.gradient.clone()
-        norm = float(flat.clip(limit))
+        norm = clipped(flat, limit)
         assert torch.equal(flat.gradient.nan_to_num(1.5), before.nan_to_num(1.5))
         assert torch.tensor(norm).isfinite() == torch.tensor(value).isfinite()
 
@@ -208,7 +209,7 @@ def trained(
                 if name != names[3 * step + place]:  # one parameter has no gradient
                     parameter.grad = drawn(parameter.numel(), 100 * step + number).view(parameter.shape).to(dtype)
             optimizer.flat.collect(first=place == 0)
-        norms.append(float(optimizer.flat.clip(limit)))
+        norms.append(clipped(optimizer.flat, limit))
         if step == 2:
             held_now = dict(optimizer.flat._held)  # pyright: ignore[reportPrivateUsage]
             assert bool(held_now) == (held == 1 and micro_batches == 1)
@@ -246,7 +247,7 @@ def test_whoever_asks_for_the_gradient_sees_all_of_it(monkeypatch: pytest.Monkey
         parameter.grad = drawn(parameter.numel(), len(name)).view(parameter.shape).bfloat16()
     wanted = {name: p.grad.float() for name, p in module.named_parameters() if p.grad is not None}
     flat.collect(first=True)
-    norm = float(flat.clip(0.5))
+    norm = clipped(flat, 0.5)
     for name, grad in wanted.items():
         torch.testing.assert_close(flat.gradient_of[name], grad * (0.5 / norm), rtol=1e-6, atol=0)
     assert float(long_norm(flat.gradient)) == pytest.approx(0.5, rel=1e-6)

@@ -26,6 +26,7 @@ from maskwright.training.loop import TrainingConfig, ahead
 from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer
+from maskwright.training.passes import AsWritten
 from maskwright.training.signals import Stop
 from maskwright.training.work import Share
 from tests.training.works import Around, corpus, recipe, run_in
@@ -501,7 +502,9 @@ def test_a_processor_has_its_batches_where_they_are() -> None:
     work, cpu = build(recipe(), corpus()), torch.device("cpu")
     batches = work.batches(0)
     assert [batch.ready_for(cpu) for batch in batches] == batches
-    assert Share([range(len(batches))], dict(enumerate(batches))).ready_for(cpu).own == dict(enumerate(batches))
+    assert Share([range(len(batches))], dict(enumerate(batches))).readied(AsWritten(work, cpu).ready).ready == dict(
+        enumerate(batches)
+    )
 
 
 @pytest.mark.slow

@@ -172,12 +172,16 @@ def test_dropout_is_that_of_each_pass() -> None:
     optimizer, written = Optimizer(work.module, OptimizerConfig(), torch.float64), AsWritten(work, CPU)
     losses: list[float] = []
 
-    def filled_and_written(batch: Batch, stream: Callable[[], DropoutStream], counts: Mapping[str, float]) -> Sums:
-        sums = written(filled(batch, shape_of(batch, 64)), stream, counts)
-        losses.append(float(sums["mlm"][0]))
-        return sums
+    class FilledAndWritten:
+        def __call__(self, batch: Batch, stream: Callable[[], DropoutStream], counts: Mapping[str, float]) -> Sums:
+            sums = written(batch, stream, counts)
+            losses.append(float(sums["mlm"][0]))
+            return sums
 
-    expected, _ = gradient(work, filled_and_written, optimizer)
+        def ready(self, batch: Batch) -> Batch:
+            return filled(batch, shape_of(batch, 64))
+
+    expected, _ = gradient(work, FilledAndWritten(), optimizer)
     assert losses[0] != losses[1]  # the same batch with another dropout
     found, _ = gradient(work, Replays(work, CPU, record), optimizer)
     assert relative(found, expected) <= 1e-14

@@ -14,6 +14,8 @@ from maskwright.layers.dropout import DropoutStream
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.tally import Tally
+from maskwright.training.flat import FlatParameters
+from maskwright.training.fully_sharded import FullySharded
 from maskwright.training.loop import TrainingConfig, train
 from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
@@ -155,6 +157,13 @@ class Given:
 
     def tallies(self, batch: Batch, stream: DropoutStream | None) -> dict[str, Tally]:
         return self.module.tallies(batch, stream)
+
+
+def clipped(flat: FlatParameters | FullySharded, limit: float | None) -> float:
+    """The gradient's length, to which it was then shortened as the loop does."""
+    norm = float(flat.length())
+    flat.shorten(norm, limit)
+    return norm
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:

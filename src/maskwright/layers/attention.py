@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskwright.layers import flash as kernels
 from maskwright.layers.compiled import can_compile
 from maskwright.layers.dropout import DropoutStream, keep, keep_
 from maskwright.layers.filler import fill
@@ -179,11 +180,14 @@ def _varlen(qkv: Tensor, where: Layout, heads: int, rate: float, stream: Dropout
 
 
 def flash(
-    asking: Tensor, asked: Tensor | None, where: tuple[Layout, Layout], heads: int, rate: float, stream: DropoutStream | None
+    asking: Tensor,
+    asked: Tensor | None,
+    where: tuple[Layout, Layout],
+    heads: int,
+    rate: float,
+    stream: DropoutStream | None,
 ) -> Tensor:
-    """See `layers.flash`, which is imported where there is Triton."""
-    from maskwright.layers import flash as kernels
-
+    """`layers.flash` of rows that lie as `where` says, those that ask and those that are asked."""
     ends, longest = (where[0].cu_seqlens, where[1].cu_seqlens), (where[0].max_seqlen, where[1].max_seqlen)
     return kernels.flash(asking, asked, ends, longest, heads, where[1].causal, 0.0 if stream is None else rate)
 
@@ -248,7 +252,7 @@ def has_flash(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     half = dtype in (torch.bfloat16, torch.float16)
     if device.type != "cuda" or torch.version.hip is not None or not half or width not in WIDTHS:
         return False
-    return can_compile() and torch.cuda.get_device_capability(device) >= (8, 0)
+    return can_compile() and torch.cuda.get_device_capability(device) >= (8, 0) and kernels.works(device)
 
 
 @cache

@@ -217,21 +217,15 @@ class FlatParameters:
         else:
             ranks.sum_pieces(self.gradient, self.shards.pieces, as_tree=as_tree)
 
-    def clip(self, limit: float | None) -> float:
-        """The gradient's norm; if it is finite and above `limit`, the gradient is scaled down to it."""
-        norm = self.norm()
-        self.shorten(norm, limit)
-        return norm
-
-    def norm(self) -> float:
-        """The gradient's length."""
+    def length(self) -> Tensor:
+        """The gradient's norm, () float64, of all ranks that share it."""
         if not self.shards.whole:
             norms = self.shards.norms(self.gradient)
         elif self._held:
             norms = torch.cat([stretch_norms(gradient) for _, gradient in self.stretches(slice(0, len(self._row)))])
         else:
             norms = stretch_norms(self._row)
-        return float(torch.linalg.vector_norm(norms, dtype=torch.float64))
+        return torch.linalg.vector_norm(norms, dtype=torch.float64)
 
     def shorten(self, norm: float, limit: float | None) -> None:
         """Scale a gradient of that length down to `limit`, if it is finite and above it."""

@@ -121,11 +121,14 @@ class FullySharded:
     def sum_gradient(self, ranks: Ranks, *, as_tree: bool) -> None:
         """Nothing: it was summed on the way back."""
 
-    def clip(self, limit: float | None) -> float:
-        """See `FlatParameters.clip`: the norm is that of all ranks' rows."""
-        (square,) = self.sharers.sum_numbers([self.row.norm() ** 2], self.master.device)
-        self.row.shorten(norm := square**0.5, limit)
-        return norm
+    def length(self) -> Tensor:
+        """See `FlatParameters.length`: of all ranks' rows."""
+        (square,) = self.sharers.sum_numbers([float(self.row.length()) ** 2], self.master.device)
+        return torch.tensor(square**0.5, dtype=torch.float64)
+
+    def shorten(self, norm: float, limit: float | None) -> None:
+        """See `FlatParameters.shorten`."""
+        self.row.shorten(norm, limit)
 
     def publish(self) -> None:
         """Let the network see what was moved, where it does not read the row itself; the gradient is spent."""

@@ -186,7 +186,7 @@ def train(
             end = folder.step if course.enough else config.steps
 
             def made(step: int) -> Share:
-                return share_of(work, step, ranks, config.groups).ready_for(device)
+                return share_of(work, step, ranks, config.groups).readied(one_pass.ready)
 
             for step, share in ahead(made, folder.step, end):
                 with enough_memory(step, share.sequences):
@@ -236,6 +236,7 @@ def gradients(
     counts = {name: count or 1 for name, count in joined(of_batches.values()).items()}
     flat, device = optimizer.flat, optimizer.flat.master.device
     one_pass = one_pass or AsWritten(work, device)
+    ready = share.ready or share.readied(one_pass.ready).ready
     summed: dict[int, Sums] = {}
 
     def stream(place: int) -> DropoutStream:
@@ -255,7 +256,7 @@ def gradients(
             first, last = place == group.start, place == group[-1]
             if buckets is not None and last:
                 buckets.begin(first=first)
-            summed[place] = one_pass(share.made[place], partial(stream, place), counts)
+            summed[place] = one_pass(ready[place], partial(stream, place), counts)
             if buckets is None or not last:
                 flat.collect(first=first)
         if tree is not None:
@@ -266,6 +267,7 @@ def gradients(
         buckets.finish()  # before anything else is exchanged: on another rank all of them may have begun by now
     else:
         flat.sum_gradient(ranks, as_tree=config.groups is not None)
+    length = flat.length()  # begun before the losses are asked for: a GPU is waited for once
     sums, found = Window(), brought(summed)
     names = [(place, name) for place, its in of_batches.items() for name in its]
     told = iter(ranks.sum_numbers([number for at in names for number in found.get(at, (0.0, 0.0))], device))
@@ -274,7 +276,8 @@ def gradients(
         if not math.isfinite(loss):
             raise NotFiniteError(f"step {step + 1}: the loss of {name} is {loss}; {BEFORE}")
         sums.add(name, loss, of_batches[place][name], correct)
-    norm = flat.clip(config.clip)
+    norm = float(length)
+    flat.shorten(norm, config.clip)
     if not math.isfinite(norm):
         raise NotFiniteError(blame(work, share.own, config.seed, step, ranks))
     return sums, tokens, norm

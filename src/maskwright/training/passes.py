@@ -21,9 +21,14 @@ class Pass(Protocol):
     def __call__(self, batch: Batch, stream: Callable[[], DropoutStream], counts: Mapping[str, float]) -> Sums:
         """What it found.
 
+        batch    as `ready` made it
         stream   gives the dropout of this micro-batch, anew each time
         counts   predictions of the whole step by objective
         """
+        ...
+
+    def ready(self, batch: Batch) -> Batch:
+        """The batch as the pass wants it: made in the thread that makes batches, while the one before is computed."""
         ...
 
 
@@ -38,6 +43,10 @@ class AsWritten:
         tallies = self.work.tallies(batch.to(self.device), stream())
         mean_loss(tallies, counts).backward()  # pyright: ignore[reportUnknownMemberType]
         return sums_of(tallies)
+
+    def ready(self, batch: Batch) -> Batch:
+        """See `Pass`: as it is, in memory from which a GPU copies."""
+        return batch.ready_for(self.device)
 
 
 def mean_loss(tallies: Mapping[str, Tally], counts: Mapping[str, float | Tensor]) -> Tensor:

@@ -80,7 +80,7 @@ def measure(
     while place < 2 or time.perf_counter() - began < seconds:
         of_step = several[place % STEPS]
         batch = of_step[place * STRIDE % len(of_step)]
-        share = whole([batch]).ready_for(device)
+        share = whole([batch]).readied(passes.ready)
         gradients(work, optimizer, share, training, 0, stop, one_pass=passes)  # asks for the loss, so it waits
         tokens += batch.num_tokens
         place += 1

@@ -20,7 +20,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.passes import AsWritten, Pass, Sums, mean_loss, sums_of
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.static_shapes import Shape, can_fill, filled, shape_of
+from maskwright.training.static_shapes import Shape, can_fill, filled, shape_in, shape_of
 from maskwright.training.work import Carries, Joined, Work
 
 MOST = 64
@@ -68,9 +68,7 @@ class Replays:
         """See `Pass`."""
         if not can_fill(batch):
             return self._written(batch, stream, counts)
-        shape = shape_of(batch, self.positions)
-        batch = filled(batch, shape).ready_for(self.device)
-        key = shape, tuple(batch.tensors())
+        key = shape_in(batch), tuple(batch.tensors())
         if key not in self.recordings:
             if len(self.recordings) >= MOST:
                 return self._written(batch, stream, counts)
@@ -78,18 +76,25 @@ class Replays:
         recording = self.recordings[key]
         for name, values in batch.tensors().items():
             getattr(recording.batch, name).copy_(values, non_blocking=True)
-        recording.counts.copy_(_numbers(recording.names, counts))
+        for count, name in zip(recording.counts, recording.names, strict=True):
+            count.fill_(counts[name])  # a copy from memory that is not page-locked would wait for the device
         recording.stream = stream()
         recording.play()
         for name in recording.moved:
             self.parameters[name].grad = self._gradients[name]
         return dict(zip(recording.names, recording.sums.clone(), strict=True))
 
+    def ready(self, batch: Batch) -> Batch:
+        """See `Pass`: filled up to one of few shapes."""
+        if can_fill(batch):
+            batch = filled(batch, shape_of(batch, self.positions))
+        return batch.ready_for(self.device)
+
     def _recorded(self, batch: Batch, stream: DropoutStream, counts: Mapping[str, float]) -> Recording:
         own = {name: values.to(self.device, copy=True) for name, values in batch.tensors().items()}
         names = list(self.work.module.heads)  # type: ignore[arg-type]
         sums = torch.zeros(len(names), 2, dtype=torch.float64, device=self.device)
-        divisors = _numbers(names, counts).to(self.device, copy=True)
+        divisors = torch.tensor([counts[name] for name in names], dtype=torch.float32, device=self.device)
         made = Recording(replace(batch, **own), divisors, stream, names, sums, [], lambda: None)
 
         def written() -> None:
@@ -110,10 +115,6 @@ class Replays:
         torch.ops.aten._foreach_copy_([self._gradients[name] for name in found], list(found.values()))
         for name in found:
             self.parameters[name].grad = None
-
-
-def _numbers(names: list[str], counts: Mapping[str, float]) -> Tensor:
-    return torch.tensor([counts[name] for name in names], dtype=torch.float32)
 
 
 class OnCuda:

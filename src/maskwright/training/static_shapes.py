@@ -41,6 +41,12 @@ def can_fill(batch: Batch) -> bool:
     return all(field.name in FILLED or getattr(batch, field.name) is None for field in fields(batch))
 
 
+def shape_in(batch: Batch) -> Shape:
+    """The shape that a batch has."""
+    predictions = 0 if batch.predict_rows is None else len(batch.predict_rows)
+    return Shape(batch.num_tokens, batch.num_sequences, batch.max_seqlen, predictions)
+
+
 def shape_of(batch: Batch, positions: int) -> Shape:
     """The shape to which a batch is filled up.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from maskwright.batch import Batch
@@ -85,10 +84,12 @@ class Share(NamedTuple):
 
     groups   places of micro-batches, group by group, see `Ranks.mine`
     made     the micro-batch of each of these places
+    ready    the same as a pass wants it, where it is there
     """
 
     groups: list[range]
     made: Mapping[int, Batch]
+    ready: Mapping[int, Batch] = {}
 
     @property
     def sequences(self) -> int:
@@ -100,9 +101,9 @@ class Share(NamedTuple):
         """The micro-batches of its groups by their places."""
         return {place: self.made[place] for group in self.groups for place in group}
 
-    def ready_for(self, device: torch.device) -> "Share":
-        """The same, see `Batch.ready_for`; of another process's batches nothing is copied."""
-        return self._replace(made={**self.made, **{place: b.ready_for(device) for place, b in self.own.items()}})
+    def readied(self, ready: Callable[[Batch], Batch]) -> "Share":
+        """The same with its own micro-batches as a pass wants them, see `Pass.ready`."""
+        return self._replace(ready={place: ready(batch) for place, batch in self.own.items()})
 
 
 def whole(batches: Sequence[Batch]) -> Share:

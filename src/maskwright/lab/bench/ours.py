@@ -5,7 +5,6 @@ backward, clipping, AdamW, the working copy. Only reading a corpus, logging and 
 """
 
 from collections.abc import Callable, Iterator
-from collections.abc import Sequence as SequenceOf
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +25,7 @@ from maskwright.training.pretraining import Pretraining
 from maskwright.training.replays import passes_of
 from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
-from maskwright.training.work import whole
+from maskwright.training.work import Share, whole
 
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000  # of BERT's own vocabulary; ordinary tokens begin at FIRST
 FEW = 200  # and in vocabularies too small for it
@@ -106,8 +105,8 @@ def trainer(
     dropout: float = DROPOUT,
     compile: Literal["auto", "always", "never"] = "auto",
     graphs: Graphs = "never",
-) -> tuple[Synthetic, Callable[[int, SequenceOf[Batch]], float]]:
-    """The work, and the loop's step on the batches of a step: it moves the weights and gives the loss."""
+) -> tuple[Callable[[int], Share], Callable[[int, Share], float]]:
+    """What a step is made of, and the loop's step on it: it moves the weights and gives the loss."""
     keep_memory()
     work, stop = Synthetic(shape, dropout), Stop()
     training, device = TrainingConfig(precision=precision, compile=compile, graphs=graphs), device_for()
@@ -115,12 +114,15 @@ def trainer(
     passes = passes_of(work, training, device)
     work.module.train()
 
-    def step(number: int, batches: SequenceOf[Batch]) -> float:
-        sums, _, _ = gradients(work, optimizer, whole(batches), training, number, stop, one_pass=passes)
+    def made(number: int) -> Share:
+        return whole(work.batches(number)).readied(passes.ready)
+
+    def step(number: int, share: Share) -> float:
+        sums, _, _ = gradients(work, optimizer, share, training, number, stop, one_pass=passes)
         optimizer.step(1.0)
         return sums.means().loss
 
-    return work, step
+    return made, step
 
 
 def measure(
@@ -134,9 +136,9 @@ def measure(
 ) -> dict[str, Any]:
     """Tokens a second by the median step; peak memory; the loss, as a sign that it trains."""
     sized = Shape(**shape)
-    work, train = trainer(sized, precision, dropout, compile, graphs)
+    made, train = trainer(sized, precision, dropout, compile, graphs)
     losses: list[float] = []
-    stream = ahead(lambda step: [batch.ready_for(device_for()) for batch in work.batches(step)], 0, 1 << 40)
+    stream = ahead(made, 0, 1 << 40)
     times = time_steps(lambda: losses.append(train(*next(stream))), seconds=seconds)
     return {**times.told(sized.tokens), "loss": losses[-1]}
 

@@ -84,8 +84,8 @@ def measure(*, shape: dict[str, Any], seconds: float) -> dict[str, Any]:
 
     from maskwright.lab.bench.ours import trainer
 
-    work, step = trainer(Shape(**shape))
-    made = [work.batches(number) for number in range(4)]
+    share, step = trainer(Shape(**shape))
+    made = [share(number) for number in range(4)]
     count = itertools.count()
 
     def train() -> None:
@@ -95,7 +95,7 @@ def measure(*, shape: dict[str, Any], seconds: float) -> dict[str, Any]:
     for _ in range(3):
         train()
     plain = _repeat(train, seconds)
-    making = _repeat(lambda: work.batches(next(count)), 0.2)
+    making = _repeat(lambda: share(next(count)), 0.2)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         profiled = _repeat(train, seconds)
     events: Any = profiler.events()

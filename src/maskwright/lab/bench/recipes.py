@@ -23,7 +23,7 @@ from maskwright.lab.bench.pretrain import Terms
 from maskwright.lab.bench.shapes import DROPOUT, MASK_RATE, Shape
 from maskwright.lab.bench.turns import Result, Side, in_turn, spread
 from maskwright.progress import Progress, silent
-from maskwright.training.work import whole
+from maskwright.training.work import Share, whole
 
 BESIDE = "bert"
 OF_PAIRS = ("nsp", "sop")
@@ -197,17 +197,18 @@ def measure(
     passes = passes_of(work, made.training, device)
     work.module.train()
 
-    def batches(step: int) -> list[Batch]:
+    def share(step: int) -> Share:
         made = work.batches(step) if predicted is None else [fewer(batch, predicted) for batch in work.batches(step)]
-        return [batch.ready_for(device) for batch in made]
+        return whole(made).readied(passes.ready)
 
-    stream, tokens, asked = ahead(batches, 0, STEPS), list[int](), list[int]()
+    stream, tokens, asked = ahead(share, 0, STEPS), list[int](), list[int]()
 
     def step() -> None:
         number, some = next(stream)
-        tokens.append(sum(batch.num_tokens for batch in some))
-        asked.append(sum(n for batch in some for head, n in work.counts(batch).items() if head not in OF_PAIRS))
-        gradients(work, optimizer, whole(some), made.training, number, stop, one_pass=passes)
+        batches = some.own.values()
+        tokens.append(sum(batch.num_tokens for batch in batches))
+        asked.append(sum(n for batch in batches for head, n in work.counts(batch).items() if head not in OF_PAIRS))
+        gradients(work, optimizer, some, made.training, number, stop, one_pass=passes)
         optimizer.step(1.0)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

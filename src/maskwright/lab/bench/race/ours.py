@@ -54,7 +54,7 @@ def measure(
         return {"looks": 0}
     rate = racer.rate(recipe.training.schedule, recipe.training.warmup_share)
     for step, batches in ahead(work.batches, 0, STEPS):
-        share = whole(batches).ready_for(device)
+        share = whole(batches)
         _, of_step, _ = gradients(work, optimizer, share, recipe.training, step, stop, one_pass=passes)
         optimizer.step(rate())
         tokens += of_step
