@@ -1,4 +1,4 @@
-# pyright: basic, reportMissingImports=false, reportIndexIssue=false, reportOptionalMemberAccess=false
+# pyright: basic, reportMissingImports=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 """The kernels of `layers.flash`, in Triton.
 
 In all of them a program computes a tile of a head of a sequence: M rows, which look at N columns at a time. Tensors are
