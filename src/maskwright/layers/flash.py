@@ -51,7 +51,7 @@ class _Flash(torch.autograd.Function):
         query, key, value = _views(asking, asked)
         rows, hidden = query.shape
         width, dropped = hidden // heads, round(rate * STEPS)
-        seed = torch.zeros(1, dtype=torch.int64, device=query.device)
+        seed = torch.empty(1, dtype=torch.int64, device=query.device)
         if dropped:
             seed.random_()
         out = query.new_empty(rows, hidden)

@@ -72,7 +72,8 @@ class TrainingConfig(Config):
     """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
     are no faster."""
     graphs: Graphs = "never"
-    """always: on a GPU, record a pass forward and back once for each shape, and play it back. Not yet tried on one."""
+    """always: on a GPU, record a pass forward and back once for each shape, and play it back: for packed rows, which have
+    few shapes, and steps of some ten thousand tokens, which would wait for Python."""
     recompute: Literal["none", "attention", "layers"] = "none"
     """What is computed a second time on the way back, to hold less meanwhile: none, attention or layers, all but the
     last. Loss and gradient are the same bit for bit."""
