@@ -19,6 +19,7 @@ from maskwright.config import read_toml
 from maskwright.training import checkpoint
 from maskwright.training.finetuning import Finetuning
 from maskwright.training.metrics import read_metrics
+from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
 from tests.checkpoints import made_up
 from tests.cli.test_finetune import examples, table
@@ -127,6 +128,30 @@ def test_one_sequence_that_finds_no_memory_ends_it(
     scarce(monkeypatch, Pretraining, 0, 0, RuntimeError)
     assert pretrain(corpus, tmp_path / "run", "--training.micro_sequences", 4, "--auto-batch") == 1
     assert "out of memory with 1 sequence at once: take a smaller size" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_weights_that_were_half_moved_are_not_saved(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same line goes on from the checkpoint before, to what a run makes that was never short of memory."""
+    line = ("--training.save_every", 3)
+    assert pretrain(corpus, tmp_path / "whole", *line) == 0
+    step, calls = Optimizer.step, iter(range(10**6))
+
+    def short(self: Optimizer, rate: float) -> None:
+        if next(calls) == 4:
+            self.flat.master.mul_(2)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        step(self, rate)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Optimizer, "step", short)
+        assert pretrain(corpus, tmp_path / "run", *line, "--auto-batch") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "step 5: out of memory while the optimizer moved the weights" in last and "shard optimizer" in last
+    assert checkpoint.steps(tmp_path / "run") == [3]
+    assert pretrain(corpus, tmp_path / "run", *line) == 0
+    close(tmp_path / "run", tmp_path / "whole")
 
 
 def test_other_errors_are_no_want_of_memory(

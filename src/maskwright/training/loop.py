@@ -24,7 +24,7 @@ from maskwright.training.buckets import Buckets, summing
 from maskwright.training.course import Course
 from maskwright.training.evaluation import Window
 from maskwright.training.finite import BEFORE, NotFiniteError, blame
-from maskwright.training.memory import NoMemoryError, enough_memory
+from maskwright.training.memory import NoMemoryError, enough_memory, enough_to_move
 from maskwright.training.metrics import MetricsLog, NoLog
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.passes import AsWritten, Pass, Sums
@@ -72,8 +72,8 @@ class TrainingConfig(Config):
     """Make kernels of what layers do behind attention. auto: on a GPU, where it takes some seconds once; on a CPU they
     are no faster."""
     graphs: Graphs = "never"
-    """always: on a GPU, record a pass forward and back once for each shape, and play it back: for packed rows, which have
-    few shapes, and steps of some ten thousand tokens, which would wait for Python."""
+    """always: on a GPU, record a pass forward and back once for each shape, and play it back. For packed rows, which
+    have few shapes, in steps of some ten thousand tokens, which would wait for Python."""
     recompute: Literal["none", "attention", "layers"] = "none"
     """What is computed a second time on the way back, to hold less meanwhile: none, attention or layers, all but the
     last. Loss and gradient are the same bit for bit."""
@@ -192,7 +192,8 @@ def train(
             for step, share in ahead(made, folder.step, end):
                 with enough_memory(step, share.sequences):
                     sums, tokens, norm = gradients(work, optimizer, share, config, step, stop, ranks, one_pass, buckets)
-                optimizer.step(rate(step))
+                with enough_to_move(step):
+                    optimizer.step(rate(step))
                 course.count(sums, tokens, norm)
                 if config.logs(course.done):
                     course.write_line(log, bar, look=config.looks(course.done), stop=stop)

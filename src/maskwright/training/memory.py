@@ -61,15 +61,38 @@ def enough_memory(step: int, sequences: int) -> Generator[None]:
         yield
         return
     except (RuntimeError, MemoryError) as error:
-        if not ran_out(error):
-            raise
-        traceback.clear_frames(error.__traceback__)
+        _only_want_of_memory(error)
     let_go()
     way = f"lower training.micro_sequences, to {sequences // 2}, say" if sequences > 1 else "take a smaller size"
     raise NoMemoryError(
         f"step {step + 1}: out of memory with {anew.sequences(sequences)} at once: {way} (`maskwright plan` measures "
         "what fits, --auto-batch halves it and goes on); the weights are those of the step before"
     )
+
+
+@contextmanager
+def enough_to_move(step: int) -> Generator[None]:
+    """Turns want of memory while the weights are moved into a MaskwrightError.
+
+    Some of them may have been moved, so nothing is to be saved, and smaller micro-batches would not help.
+    """
+    try:
+        yield
+        return
+    except (RuntimeError, MemoryError) as error:
+        _only_want_of_memory(error)
+    raise MaskwrightError(
+        f"step {step + 1}: out of memory while the optimizer moved the weights, which takes as much however many "
+        "sequences are computed at once: take another optimizer or a smaller size, or several processes with "
+        "--training.shard optimizer; the newest checkpoint is of a step before"
+    )
+
+
+def _only_want_of_memory(error: BaseException) -> None:
+    """Let go of what the step held; every other error goes on."""
+    if not ran_out(error):
+        raise error
+    traceback.clear_frames(error.__traceback__)
 
 
 def let_go() -> None:
