@@ -4,6 +4,7 @@ torchrun --nproc-per-node 3 -m tests.training.cut FOLDER
 """
 
 import sys
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 
 from maskwright.batch import Batch
 from maskwright.errors import BadInput, MaskwrightError
-from maskwright.layers import fp8
+from maskwright.layers import compiled, fp8
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.recompute import Recompute, recompute
 from maskwright.models.albert import AlbertConfig
@@ -154,6 +155,34 @@ def multiplies_eight_bits_too(ranks: Ranks) -> None:
     assert abs(norms[0] / norms[1] - 1) < 1e-5, norms
 
 
+def is_compiled_in_few_programs(ranks: Ranks) -> None:
+    """Two for layers whose weights come and go; the library's own pieces of them are not compiled."""
+    programs: list[torch.nn.Module] = []
+
+    def counting(program: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., Any]:
+        programs.append(program)
+        return program.forward
+
+    def compiled_so(written: Callable[..., Any]) -> Callable[..., Any]:
+        return torch.compile(written, dynamic=True, backend=counting)
+
+    of_ranks, norms = [batches_of(step, ranks) for step in range(3)], list[list[float]]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "compiled", compiled_so)
+        for together in (Ranks(), ranks):
+            module = network(small(**SHAPE))
+            if together.size > 1:
+                assert compiled.compile_layers(module) == 3
+                cut(module, ranks, CPU, torch.float32)
+            optimizer = Optimizer(module, OptimizerConfig(), torch.float32, None, together)
+            mine = [its[ranks.rank] if together.size > 1 else [*chain(*its)] for its in of_ranks]
+            norms.append([update(optimizer, module, its, 2 * together.rank, together) for its in mine])
+    for whole, ours in zip(*norms, strict=True):
+        assert abs(ours / whole - 1) < 1e-5, norms
+    assert 1 <= len(programs) <= 2, len(programs)
+    torch.compiler.reset()
+
+
 def may_have_nothing_to_predict(ranks: Ranks) -> None:
     """On one of them: its head has a gradient all the same, which the others' is added to."""
     drawn = Examples(3, 6)
@@ -206,6 +235,7 @@ if __name__ == "__main__":
         computes_twice_what_is_wanted_so(these)
         shares_layers(these)
         multiplies_eight_bits_too(these)
+        is_compiled_in_few_programs(these)
         may_have_nothing_to_predict(these)
         is_looked_at_and_blamed_together(these)
         another_network_is_refused_by_all(these)
