@@ -61,10 +61,10 @@ class _Flash(torch.autograd.Function):
         ctx.numbers = query.stride(0), key.stride(0), hidden, rows, width**-0.5
         if rows:
             m, n = (_tile(most, TILE) for most in longest)
-            blocks = -(-longest[0] // m)
-            _kernels().forward[(blocks * ctx.places,)](
-                query, key, value, out, totals, seed, *ends, *ctx.numbers, blocks, **ctx.shape, M=m, N=n
-            )
+            _launch(
+                _kernels().forward, -(-longest[0] // m), ctx,
+                query, key, value, out, totals, seed, *ends, M=m, N=n,
+            )  # fmt: skip
         ctx.save_for_backward(asking, asked, out, totals, seed, *ends)
         return out
 
@@ -80,16 +80,22 @@ class _Flash(torch.autograd.Function):
         at_once = max(ctx.longest) <= AT_ONCE
         m, n = (_tile(most, AT_ONCE if at_once else TILE) for most in ctx.longest)
         if not at_once:
-            blocks = -(-ctx.longest[0] // m)
-            _kernels().backward_of_rows[(blocks * ctx.places,)](
-                *read, out, grad, written[0], totals, alongs, seed, *ends, *ctx.numbers, blocks, **ctx.shape, M=m, N=n
-            )
-        blocks = -(-ctx.longest[1] // n)
-        _kernels().backward[(blocks * ctx.places,)](
-            *read, grad, *written, totals, alongs, seed, *ends, *ctx.numbers, blocks, **ctx.shape, M=m, N=n,
+            _launch(
+                _kernels().backward_of_rows, -(-ctx.longest[0] // m), ctx,
+                *read, out, grad, written[0], totals, alongs, seed, *ends, M=m, N=n,
+            )  # fmt: skip
+        _launch(
+            _kernels().backward, -(-ctx.longest[1] // n), ctx,
+            *read, grad, *written, totals, alongs, seed, *ends, M=m, N=n,
             ALL=at_once, num_warps=8 if m * n > TILE * TILE else 4, num_stages=1,
         )  # fmt: skip
         return grad_asking, grad_asked, None, None, None, None, None
+
+
+def _launch(kernel: Any, blocks: int, ctx: Any, first: Tensor, *tensors: Tensor, **named: Any) -> None:
+    """For each head of each sequence so many blocks, on the tensors' device, whichever is the current one."""
+    with torch.cuda.device_of(first):
+        kernel[(blocks * ctx.places,)](first, *tensors, *ctx.numbers, blocks, **ctx.shape, **named)
 
 
 def _views(asking: Tensor, asked: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
