@@ -1,7 +1,9 @@
 """What a plan says: memory by parts counted by hand, disk as it is written, hours as the loop would spend them."""
 
+from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.recipes.bert import build
-from maskwright.training import checkpoint
+from maskwright.training import checkpoint, plan
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, layer_matrices
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes, size_of
+from maskwright.training.replays import Replays
 from maskwright.training.run import PRECISIONS
 from tests.training.works import corpus, recipe
 
@@ -50,6 +53,29 @@ def test_memory_by_parts(optimizer: str, precision: str) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in made.flat.tensors().items()), (
         "a probe moves nothing"
     )
+
+
+def test_what_is_recorded_once_is_not_reckoned_for_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that recording takes a thousand seconds of, and playing one."""
+    settings = recipe(precision="float32", batch_sequences=8, micro_sequences=4)
+    work = build(settings, corpus())
+    optimizer, clock, recorded = Optimizer(work.module, settings.optimizer, torch.float32), [0.0], list[int]()
+
+    def record(written: Callable[[], None]) -> Callable[[], None]:
+        clock[0] += 1000
+        recorded.append(1)
+
+        def play() -> None:
+            clock[0] += 1
+            written()
+
+        return play
+
+    monkeypatch.setattr(plan, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(plan, "passes_of", lambda work, _, device: Replays(work, device, record))
+    measured = measure(work, optimizer, settings.training, seconds=3)
+    assert len(recorded) > 1
+    assert 0 < measured.step_seconds < 10
 
 
 @pytest.mark.parametrize("optimizer", ["google", "adamw", "muon", "lamb"])

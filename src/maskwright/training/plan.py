@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from maskwright.training.fully_sharded import whole_at_once
 from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer
-from maskwright.training.replays import passes_of
+from maskwright.training.replays import Replays, passes_of
 from maskwright.training.signals import Stop
 from maskwright.training.work import Work, whole
 
@@ -76,15 +76,18 @@ def measure(
     rest = min(_timed(device, lambda: optimizer.step(0.0)) for _ in range(3))
     evaluation = _evaluation(work, optimizer, seconds / 4)
     several = [batches, *(work.batches(step) for step in range(1, STEPS))]
-    tokens, began, place = 0, time.perf_counter(), 0
-    while place < 2 or time.perf_counter() - began < seconds:
+    recorded: Sized = passes.recordings if isinstance(passes, Replays) else ()
+    tokens, spent, place = 0, 0.0, 0
+    while place < 2 or not tokens or spent < seconds:
         of_step = several[place % STEPS]
         batch = of_step[place * STRIDE % len(of_step)]
         share = whole([batch]).readied(passes.ready)
+        known, began = len(recorded), time.perf_counter()
         gradients(work, optimizer, share, training, 0, stop, one_pass=passes)  # asks for the loss, so it waits
-        tokens += batch.num_tokens
+        if len(recorded) == known:  # what is recorded is so once in a run
+            spent += time.perf_counter() - began
+            tokens += batch.num_tokens
         place += 1
-    spent = time.perf_counter() - began
     step_tokens = sum(batch.num_tokens for batch in batches)
     making = _timed(device, lambda: work.batches(1))  # beside the computation, in a thread of its own
     model, state = size_of(optimizer.flat.tensors().values()), size_of(optimizer.tensors().values())
