@@ -19,7 +19,7 @@ from tests.training.works import relative
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HALF = torch.bfloat16 if DEVICE.type == "cuda" else torch.float16  # which numpy has
 NEAR = 4e-3 if torch.bfloat16 == HALF else 5e-4
-LENGTHS = [[5, 64, 1, 17, 40], [130, 3, 0, 200], [128, 7], [16]]
+LENGTHS = [[5, 64, 1, 17, 40], [130, 3, 0, 70], [128, 7], [16]]
 """Within a tile of 64, over several tiles, in one of 128, and all of one of 16."""
 
 
@@ -118,28 +118,33 @@ def test_weights_are_dropped_at_the_rate(rate: float) -> None:
 
 def test_what_is_dropped_is_a_matter_of_seed_and_place() -> None:
     """Of a sequence the same beside a longer one, for which there are other tiles; another with another seed."""
-    alone, beside = weights([40, 20], 2, 64, 0.1, 3), weights([40, 64], 2, 64, 0.1, 3)
+    alone, beside = weights([16, 10], 2, 64, 0.3, 3), weights([16, 64], 2, 64, 0.3, 3)
     assert alone[0].equal(beside[0]) and bool((alone[0] == 0).any())
-    assert not alone[0].equal(weights([40, 20], 2, 64, 0.1, 4)[0])
+    assert not alone[0].equal(weights([16, 10], 2, 64, 0.3, 4)[0])
 
 
-@pytest.mark.parametrize("length", [64, 150])
-def test_gradients_of_what_was_not_dropped(length: int) -> None:
-    """With the weights that a pass with the identity for values shows to be kept."""
-    rate, width = 0.25, 64
+@pytest.mark.parametrize(
+    ("length", "width", "causal"), [(64, 32, False), (100, 64, False), (128, 64, True), (150, 64, True)]
+)
+def test_gradients_of_what_was_not_dropped(length: int, width: int, causal: bool) -> None:
+    """With the weights that passes with the identity for values show to be kept: tiles forward and back are others."""
+    rate = 0.25
     qkv = drawn(length, 3 * width)
     columns = torch.eye(length, dtype=HALF, device=DEVICE).split(width, 1)
     kept: list[Tensor] = []
     for some in columns:
         torch.manual_seed(7)
         probe = torch.cat([qkv[:, : 2 * width], torch.nn.functional.pad(some, (0, width - some.shape[1]))], 1)
-        kept.append(of_all(probe, [length], 1, rate=rate)[:, : some.shape[1]] != 0)
+        kept.append(of_all(probe, [length], 1, causal, rate)[:, : some.shape[1]] != 0)
     ours, exact = qkv.clone().requires_grad_(), qkv.double().requires_grad_()
     query, key, value = exact.chunk(3, 1)
     scale = STEPS / (STEPS - round(rate * STEPS))
-    shares = torch.softmax(query @ key.t() / math.sqrt(width), -1) * torch.cat(kept, 1) * scale
+    scores = query @ key.t() / math.sqrt(width)
+    if causal:
+        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -math.inf)
+    shares = torch.softmax(scores, -1) * torch.cat(kept, 1) * scale
     torch.manual_seed(7)
-    found, expected, grad = of_all(ours, [length], 1, rate=rate), shares @ value, drawn(length, width, seed=1)
+    found, expected, grad = of_all(ours, [length], 1, causal, rate), shares @ value, drawn(length, width, seed=1)
     assert relative(found.detach().double(), expected.detach()) < NEAR
     found.backward(grad)
     expected.backward(grad.double())

@@ -150,14 +150,15 @@ def test_the_chosen_way_drops_when_it_must() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "width", "capability", "triton", "way"),
+    ("dtype", "width", "capability", "triton", "why", "way"),
     [
-        (torch.bfloat16, 64, (9, 0), True, "flash"),
-        (torch.bfloat16, 64, (9, 0), False, "varlen"),
-        (torch.bfloat16, 80, (9, 0), True, "varlen"),
-        (torch.float32, 64, (9, 0), True, "sdpa"),
-        (torch.bfloat16, 12, (9, 0), True, "sdpa"),
-        (torch.bfloat16, 64, (7, 5), True, "sdpa"),
+        (torch.bfloat16, 64, (9, 0), True, None, "flash"),
+        (torch.bfloat16, 64, (9, 0), True, "Failed to find C compiler", "varlen"),
+        (torch.bfloat16, 64, (9, 0), False, None, "varlen"),
+        (torch.bfloat16, 80, (9, 0), True, None, "varlen"),
+        (torch.float32, 64, (9, 0), True, None, "sdpa"),
+        (torch.bfloat16, 12, (9, 0), True, None, "sdpa"),
+        (torch.bfloat16, 64, (7, 5), True, None, "sdpa"),
     ],
 )
 def test_the_way_on_a_gpu(
@@ -166,17 +167,21 @@ def test_the_way_on_a_gpu(
     width: int,
     capability: tuple[int, int],
     triton: bool,
+    why: str | None,
     way: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(attention_module, "can_compile", lambda: triton)
-    monkeypatch.setattr(attention_module.kernels, "works", lambda device: True)
+    monkeypatch.setattr(attention_module.kernels, "why_not", lambda *given: why)
     rows: Any = SimpleNamespace(device=torch.device("cuda", 0), dtype=dtype, shape=(5, 3 * 2 * width))
-    for known in (attention_module.has_flash, attention_module.has_varlen):
-        known.cache_clear()
+    known = (attention_module.why_not_flash, attention_module.has_varlen)
+    for answers in known:
+        answers.cache_clear()
     assert best_way(rows, 2) == way
-    for known in (attention_module.has_flash, attention_module.has_varlen):
-        known.cache_clear()
+    with attention_module.without_flash():
+        assert best_way(rows, 2) == ("varlen" if way == "flash" else way)
+    for answers in known:
+        answers.cache_clear()
 
 
 def test_why_a_gpu_pads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from maskwright.layers import cross_entropy
-from maskwright.layers.cross_entropy import CHUNK, SAFE, plain, projected_cross_entropy
+from maskwright.layers.cross_entropy import ALIGNED, CHUNK, SAFE, aligned, at_once, plain, projected_cross_entropy
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
+HALF = torch.bfloat16
 
 
 def drawn(rows: int, hidden: int, vocab: int, dtype: torch.dtype, scale: float = 1.0) -> Inputs:
@@ -65,6 +66,19 @@ def test_the_gradient_follows_the_weight_of_the_loss() -> None:
     part = loss_and_gradients(projected_cross_entropy, inputs, weight=1 / 64)
     for a, b in zip(whole[1:], part[1:], strict=True):
         assert torch.equal(a / 64, b)
+
+
+@pytest.mark.parametrize("vocab", [30, 64, 211])
+def test_columns_of_filler_have_no_share(vocab: int) -> None:
+    """Those that a GPU's products have behind the vocabulary."""
+    rows, table, bias, targets = (t.double() if t.is_floating_point() else t for t in drawn(50, 16, vocab, HALF))
+    wide, low = aligned(table, bias)
+    assert len(wide) % ALIGNED == 0 and wide[:vocab].equal(table) and low[:vocab].equal(bias)
+    loss, correct, grad = at_once(rows @ wide.t() + low, targets)
+    expected = loss_and_gradients(plain, (rows, table, bias, targets))
+    assert not grad[:, vocab:].any() and int(correct) == int(plain(rows, table, bias, targets)[1])
+    for ours, theirs in zip((loss, grad @ wide, (grad.t() @ rows)[:vocab], grad.sum(0)[:vocab]), expected, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_hits_are_counted() -> None:

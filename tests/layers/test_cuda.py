@@ -118,13 +118,13 @@ def test_products_of_eight_bits() -> None:
 @pytest.mark.parametrize("rows", [2, 512, 4000])
 def test_rows_of_a_table(rows: int) -> None:
     """The gradient of tables of few rows is a product, and of many a sum of what was sorted."""
-    table, grad = drawn(rows, HIDDEN), drawn(3000, HIDDEN).detach()
-    ids = torch.randint(0, rows, (3000,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    table, grad = drawn(rows, HIDDEN), drawn(100_000, HIDDEN).detach()
+    ids = torch.randint(0, rows, (100_000,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
     found = lookup(table, ids)
     assert found.equal(table.detach()[ids])
     found.backward(grad)
     expected = torch.zeros(rows, HIDDEN, dtype=torch.float64, device=DEVICE).index_add_(0, ids, grad.double())
-    assert table.grad is not None and relative(table.grad.double(), expected) < 4e-3
+    assert table.grad is not None and relative(table.grad.double(), expected) < 8e-3
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb", "muon"])

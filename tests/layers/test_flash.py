@@ -37,7 +37,11 @@ def test_where_no_kernel_can_be_made_another_way_is_taken(monkeypatch: pytest.Mo
         def __call__(self, *given: object, **named: object) -> None:
             raise RuntimeError("Failed to find C compiler")
 
-    flash.works.cache_clear()
+    asked = torch.device("cpu"), torch.bfloat16, 64
+    flash.why_not.cache_clear()
     monkeypatch.setattr(flash, "_kernels", Broken)
-    assert not flash.works(torch.device("cpu"))
-    flash.works.cache_clear()
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        assert flash.why_not(*asked) == "Failed to find C compiler"
+    assert torch.get_rng_state().equal(state), "nobody's draws are moved"
+    flash.why_not.cache_clear()

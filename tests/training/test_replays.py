@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given as drawn_from
+from hypothesis import strategies as st
 
 from maskwright.batch import Batch
 from maskwright.layers.cross_entropy import IGNORED, at_once
@@ -17,7 +19,7 @@ from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.passes import AsWritten, Sums
 from maskwright.training.replays import OnCuda, Replays, passes_of, why_not
 from maskwright.training.signals import Stop
-from maskwright.training.static_shapes import can_fill, filled, shape_of
+from maskwright.training.static_shapes import can_fill, filled, shape_in, shape_of
 from maskwright.training.work import whole
 from tests.models.networks import network, small
 from tests.training.works import Examples, Given, relative
@@ -104,13 +106,13 @@ def test_a_shape_serves_batches_of_like_size() -> None:
     batches = [EXAMPLES.batch([*range(place), *range(place + 1, 290)]) for place in range(5)]
     sizes = {(batch.num_tokens, len(predicted(batch))) for batch in batches}
     shapes = {shape_of(batch, 64) for batch in batches}
-    assert len(sizes) == 5 and len(shapes) == 3
+    assert len(sizes) == 5 and len(shapes) == 2
     work, record = given("bert", ("mlm", "nsp"), batches), Again()
     optimizer = Optimizer(work.module, OptimizerConfig(), torch.float64)
     expected, _ = gradient(work, AsWritten(work, CPU), optimizer)
     found, _ = gradient(work, Replays(work, CPU, record), optimizer)
     assert relative(found, expected) <= 1e-12
-    assert (record.recorded, record.played) == (3, 5)
+    assert (record.recorded, record.played) == (2, 5)
 
 
 def predicted(batch: Batch) -> torch.Tensor:
@@ -127,7 +129,7 @@ def test_filler_is_sequences_of_its_own(which: range) -> None:
     assert (full.num_tokens, full.num_sequences, full.max_seqlen) == shape[:3]
     assert full.num_tokens < 1.02 * batch.num_tokens
     lengths = full.cu_seqlens.diff()
-    assert int(lengths.max()) <= shape.longest and int(lengths.min()) >= 0 and int(lengths.sum()) == shape.tokens
+    assert int(lengths.max()) <= shape.longest and int(lengths.min()) >= 1 and int(lengths.sum()) == shape.tokens
     assert full.cu_seqlens[: batch.num_sequences + 1].equal(batch.cu_seqlens)
     rows, ids = predicted(full), full.predict_ids
     own = len(predicted(batch))
@@ -135,6 +137,32 @@ def test_filler_is_sequences_of_its_own(which: range) -> None:
     assert len(rows) == len(ids) == shape.predictions >= own and len(rows.unique()) == len(rows)
     assert bool((rows[own:] >= batch.num_tokens).all()) and bool((ids[own:] == IGNORED).all())
     assert bool((full.pair_labels[batch.num_sequences :] == IGNORED).all())
+
+
+@drawn_from(
+    lengths=st.lists(st.integers(1, 64), min_size=1, max_size=300),
+    share=st.floats(0, 1),
+    positions=st.integers(64, 200),
+)
+def test_no_more_rows_of_a_sequence_are_asked_for_than_a_kernel_is_told(
+    lengths: list[int], share: float, positions: int
+) -> None:
+    """The predicted ones and the first one of each sequence, as a network with a head for pairs reads them."""
+    ends = torch.tensor([0, *lengths]).cumsum(0)
+    tokens = int(ends[-1])
+    asked = torch.nonzero(torch.rand(tokens, generator=torch.Generator().manual_seed(tokens)) < share)[:, 0]
+    asked = asked[~torch.isin(asked, ends)]  # no first token is ever hidden
+    none = torch.zeros(tokens, dtype=torch.int64)
+    batch = Batch(
+        token_ids=none, cu_seqlens=ends.int(), max_seqlen=max(lengths), position_ids=none,
+        predict_rows=asked, predict_ids=none[: len(asked)],
+    )  # fmt: skip
+    shape = shape_of(batch, positions)
+    full = filled(batch, shape)
+    assert shape_in(full) == shape and shape_of(full, positions).longest == shape.longest
+    rows = torch.cat([predicted(full), full.first_rows]).sort().values
+    assert int(torch.searchsorted(rows, full.cu_seqlens.long()).diff().max()) <= full.max_seqlen
+    assert int(full.cu_seqlens.diff().min()) >= 1 and int(full.cu_seqlens[-1]) == full.num_tokens == shape.tokens
 
 
 def test_no_filler_is_longer_than_there_are_positions() -> None:

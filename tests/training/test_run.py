@@ -11,8 +11,10 @@ from maskwright.errors import BadInput
 from maskwright.layers import attention
 from maskwright.layers.capability import capability_of
 from maskwright.machine import THRESHOLDS
+from maskwright.training import run as run_module
 from maskwright.training.loop import TrainingConfig
 from maskwright.training.run import check_precision, keep_memory, say_what_is_slower
+from tests.models.networks import network, small
 
 TRIM, MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 
@@ -121,5 +123,8 @@ def test_what_a_gpu_or_a_torch_lacks_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert not said
     say_what_is_slower(TrainingConfig(), gpu, progress)
     assert len(said) == 1 and "padded inside attention" in said[0] and "has no torch.nn.attention.varlen" in said[0]
+    monkeypatch.setattr(run_module, "why_padded", lambda device: None)
+    say_what_is_slower(TrainingConfig(), gpu, progress, network(small("bert", hidden_size=40, num_attention_heads=4)))
+    assert "attention is torch's kernel" in said[-1] and "16, 32 or 64 columns, and these have 10" in said[-1]
     say_what_is_slower(TrainingConfig(precision="fp8"), cpu, progress)
-    assert "fp8 on a CPU" in said[1]
+    assert "fp8 on a CPU" in said[-1] and len(said) == 3

@@ -14,6 +14,9 @@ Sequences come in any order; when neighbours have like lengths, little is padded
 
 import importlib.util
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -30,6 +33,7 @@ from maskwright.layers.filler import fill
 Way = Literal["plain", "products", "sdpa", "varlen", "flash"]
 WIDTHS = (16, 32, 64)
 """Columns of a head that `flash` is made for."""
+_flash_wanted = ContextVar("flash", default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +250,37 @@ def best_way(qkv: Tensor, heads: int) -> Way:
     return "flash" if has_flash(*given) else "varlen" if has_varlen(*given) else "sdpa"
 
 
-@cache
+@contextmanager
+def without_flash() -> Generator[None]:
+    """Let torch's kernels compute attention meanwhile: their operations are known to whoever counts them."""
+    before = _flash_wanted.set(False)
+    try:
+        yield
+    finally:
+        _flash_wanted.reset(before)
+
+
 def has_flash(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     """Whether kernels of our own can be made for this GPU and heads of `width` columns."""
-    half = dtype in (torch.bfloat16, torch.float16)
-    if device.type != "cuda" or torch.version.hip is not None or not half or width not in WIDTHS:
-        return False
-    return can_compile() and torch.cuda.get_device_capability(device) >= (8, 0) and kernels.works(device)
+    return _flash_wanted.get() and why_not_flash(device, dtype, width) is None
+
+
+@cache
+def why_not_flash(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+    """What keeps kernels of our own from a device and heads of `width` columns; None where nothing does."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return "they are for NVIDIA's GPUs"
+    if dtype not in (torch.bfloat16, torch.float16):
+        return "they are for half precision"
+    if width not in WIDTHS:
+        return (
+            f"they are for heads of {', '.join(map(str, WIDTHS[:-1]))} or {WIDTHS[-1]} columns, and these have {width}"
+        )
+    if not can_compile():
+        return "Triton is not installed"
+    if (here := torch.cuda.get_device_capability(device)) < (8, 0):
+        return f"they ask for compute capability 8.0, and this GPU has {here[0]}.{here[1]}"
+    return kernels.why_not(device, dtype, width)
 
 
 @cache

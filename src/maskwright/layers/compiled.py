@@ -1,9 +1,9 @@
 """What `torch.compile` is asked for: the rows of a layer behind its attention, and the softmax of a large vocabulary.
 
 Behind attention a layer is two maps and much arithmetic of single numbers: dropout, residual, norm, activation, the
-sums of biases' gradients. Each is a kernel that reads and writes all rows; compiled they are a few. Attention and the
-products stay the libraries'. Layers of one shape share one program, whatever the number of rows, and programs are kept
-on disk from process to process by torch itself.
+sums of biases' gradients. Each is a kernel that reads and writes all rows; compiled they are a few. Attention is not
+among them, and products stay the libraries'. Layers of one shape share one program, whatever the number of rows, and
+programs are kept on disk from process to process by torch itself.
 
 On a CPU it is possible, for tests and for whoever wants to measure, and does not pay: `docs/performance.md`.
 """

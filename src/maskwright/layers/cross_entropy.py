@@ -161,6 +161,8 @@ def _set(scores: Tensor, wanted: Tensor, numbers: Tensor) -> None:
 def aligned(table: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Both with columns of filler behind the vocabulary, which score -inf: they have no share and no gradient."""
     filler = -len(table) % ALIGNED
+    if not filler:
+        return table, bias
     return F.pad(table, (0, 0, 0, filler)), F.pad(bias, (0, filler), value=-math.inf)
 
 

@@ -12,9 +12,9 @@ A decision is a function of the seed, which the device's generator draws, and of
 does not depend on tiles, and forward and backward make the same.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
-from subprocess import CalledProcessError
 from typing import Any
 
 import torch
@@ -24,8 +24,9 @@ STEPS = 1 << 16
 """Of a decision."""
 TILE = 64
 """Rows and columns of a tile, at most."""
-AT_ONCE = 128
-"""Tokens of the longest sequence whose backward pass is one tile."""
+AT_ONCE, ITS_MEMORY = 128, 120 << 10
+"""Tokens of the longest sequence whose backward pass is one tile, and the bytes that a multiprocessor has to share for
+it, at least: 8.0, 9.0 and 10.0 do, 8.6, 8.9 and 12.0 do not."""
 Ends = tuple[Tensor, Tensor]
 Longest = tuple[int, int]
 
@@ -77,8 +78,9 @@ class _Flash(torch.autograd.Function):
             return grad_asking, None if grad_asked is None else grad_asked.zero_(), None, None, None, None, None
         read, written = _views(asking, asked), _views(grad_asking, grad_asked)
         grad, alongs = grads[0].contiguous(), torch.empty_like(totals)
-        at_once = max(ctx.longest) <= AT_ONCE
-        m, n = (_tile(most, AT_ONCE if at_once else TILE) for most in ctx.longest)
+        most_at_once = _at_once(out.device)
+        at_once = max(ctx.longest) <= most_at_once
+        m, n = (_tile(most, most_at_once if at_once else TILE) for most in ctx.longest)
         if not at_once:
             _launch(
                 _kernels().backward_of_rows, -(-ctx.longest[0] // m), ctx,
@@ -105,6 +107,14 @@ def _views(asking: Tensor, asked: Tensor | None) -> tuple[Tensor, Tensor, Tensor
         return query, key, value
     key, value = asked.chunk(2, 1)
     return asking, key, value
+
+
+@cache
+def _at_once(device: torch.device) -> int:
+    """Tokens of the longest sequence whose backward pass is one tile on that device."""
+    if device.type != "cuda":  # the interpreter
+        return AT_ONCE
+    return AT_ONCE if torch.cuda.get_device_properties(device).shared_memory_per_block_optin >= ITS_MEMORY else TILE
 
 
 def _tile(longest: int, most: int) -> int:
@@ -134,11 +144,26 @@ def flash(
 
 
 @cache
-def works(device: torch.device) -> bool:
-    """Whether these kernels can be made for the device, as one of five tokens shows: Triton asks for a C compiler."""
-    tokens, ends = torch.zeros(5, 48, dtype=torch.bfloat16, device=device), torch.tensor([0, 5], dtype=torch.int32)
-    try:
-        flash(tokens, None, (ends.to(device), ends.to(device)), (5, 5), 1)
-    except (RuntimeError, OSError, ImportError, CalledProcessError):
-        return False
-    return True
+def why_not(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+    """What keeps these kernels from heads of `width` columns on the device, in a line; None where nothing does.
+
+    Triton asks for a C compiler, and for a card that it knows. So one sequence is tried, forward and back, as long as
+    the largest tile: in a thread of its own, where no mode and no hook of the caller's holds, and nobody's draws are
+    moved. Takes seconds once, after that what it made is on disk.
+    """
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())  # that of this thread
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            thread.submit(_try, device, dtype, width).result()
+        except Exception as error:  # noqa: BLE001 - whatever Triton says, of many types: torch's kernel is there
+            return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return None
+
+
+def _try(device: torch.device, dtype: torch.dtype, width: int) -> None:
+    longest = _at_once(device)
+    tokens = torch.zeros(longest, 3 * width, dtype=dtype, device=device, requires_grad=True)
+    ends = torch.tensor([0, longest], dtype=torch.int32, device=device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        flash(tokens, None, (ends, ends), (longest, longest), 1, rate=0.1).sum().backward()  # pyright: ignore[reportUnknownMemberType]

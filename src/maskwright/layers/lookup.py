@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 FEW = 512
-"""Rows of a table, of positions or of kinds of tokens, that are many times in a batch each."""
+"""Rows of a table, of positions or of kinds of tokens, that are many times in a batch each. A product sums in float32
+but for the few parts that a library may cut it into."""
 
 
 class _Lookup(torch.autograd.Function):
@@ -24,7 +25,7 @@ class _Lookup(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
         grad = grads[0]
-        if grad.device.type == "cuda" and ctx.rows <= FEW:  # a product, which sums in float32: sorting takes longer
+        if grad.device.type == "cuda" and ctx.rows <= FEW:  # a product: sorting takes longer
             chosen = ids[:, None] == torch.arange(ctx.rows, device=ids.device)
             return chosen.to(grad.dtype).t() @ grad, None
         if grad.device.type == "cuda":  # sorts the ids and sums in float32, in the same order every time

@@ -245,7 +245,7 @@ def gradients(
         return DropoutStream(config.seed, "dropout", step, place, device=device)
 
     if isinstance(work, Joined):
-        work.look_over([*share.made.values()], stream)
+        work.look_over([ready.get(place, batch) for place, batch in share.made.items()], stream)
     tree = Tree(flat.gradient) if len(share.groups) > 1 else None
     for group in share.groups:
         if not group:

@@ -15,10 +15,12 @@ from maskwright.config import Config, plain
 from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput
 from maskwright.layers import fp8
-from maskwright.layers.attention import why_padded
+from maskwright.layers.attention import why_not_flash, why_padded
 from maskwright.layers.capability import capability_of, lacking
 from maskwright.layers.compiled import can_compile, compile_layers, missing
+from maskwright.layers.pre_norm_layer import PreNormLayer
 from maskwright.layers.recompute import recompute
+from maskwright.layers.transformer_layer import Layer
 from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training import fully_sharded
@@ -86,12 +88,24 @@ def check_precision(precision: str, capability: tuple[int, int] | None) -> None:
         raise BadInput(f"{line}: take --training.precision {'float32' if precision == 'bf16' else 'bf16'}")
 
 
-def say_what_is_slower(training: TrainingConfig, device: torch.device, progress: Progress) -> None:
-    """Where the device, or this torch, has not what the precision would be fast with."""
-    if device.type == "cuda" and training.precision != "float32" and (reason := why_padded(device)):
-        progress.say(f"sequences are padded inside attention, which is slower: {reason}")
+def say_what_is_slower(
+    training: TrainingConfig, device: torch.device, progress: Progress, network: torch.nn.Module | None = None
+) -> None:
+    """Where the device, this torch, or the network's shape has not what the precision would be fast with."""
+    width = None if network is None else head_width(network)
+    if device.type == "cuda" and training.precision != "float32":
+        if reason := why_padded(device):
+            progress.say(f"sequences are padded inside attention, which is slower: {reason}")
+        elif width is not None and (reason := why_not_flash(device, PRECISIONS[training.precision], width)):
+            progress.say(f"attention is torch's kernel, which is slower than those of maskwright: {reason}")
     if training.precision == "fp8" and device.type == "cpu":
         progress.say("training.precision fp8 on a CPU: the same numbers, multiplied as bf16, and slower")
+
+
+def head_width(network: torch.nn.Module) -> int | None:
+    """Columns of an attention head in its layers; None where there are none."""
+    layers = (module for module in network.modules() if isinstance(module, Layer | PreNormLayer))
+    return next((layer.query_key_value.out_features // (3 * layer.heads) for layer in layers), None)
 
 
 def compile_as_wanted(network: torch.nn.Module, wanted: str, device: torch.device, progress: Progress = silent) -> None:
@@ -207,7 +221,7 @@ def run(
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None
             work = build(folder.resumed is None)
-            say_what_is_slower(training, device, progress)
+            say_what_is_slower(training, device, progress, work.module)
             dtype = as_wanted(work.module, training, device, progress, ranks)
             sharers = ALONE if training.shard == "none" else ranks
             moved = Optimizer(work.module, optimizer, dtype, factors(work.module), sharers)

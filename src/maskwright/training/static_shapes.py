@@ -16,7 +16,7 @@ from maskwright.layers.cross_entropy import IGNORED
 from maskwright.layers.filler import even
 
 OF_TOKENS, OF_PREDICTIONS, OF_SEQUENCES = 128, 64, 8
-"""The part of each by which a batch may grow: tokens cost most, and sequences without tokens nothing."""
+"""The part of each by which a batch may grow: tokens cost most, and sequences a token each."""
 STRIDE = 64
 """What the longest sequence is a multiple of."""
 FILLED = frozenset(
@@ -52,18 +52,26 @@ def shape_of(batch: Batch, positions: int) -> Shape:
 
     positions   the most tokens that a sequence may have
     """
+    own, there = batch.num_tokens, batch.num_sequences
     asked = 0 if batch.predict_rows is None else len(batch.predict_rows)
     predictions = even(asked, OF_PREDICTIONS)
-    tokens = even(batch.num_tokens + predictions - asked, OF_TOKENS)
     longest = min(-(-batch.max_seqlen // STRIDE) * STRIDE, positions)
-    filler = -(-(tokens - batch.num_tokens) // max(longest, 1))
-    return Shape(tokens, even(batch.num_sequences + filler, OF_SEQUENCES), longest, predictions)
+    tokens = even(own + predictions - asked, OF_TOKENS)
+    while True:  # more sequences may want more tokens, and these more sequences
+        sequences = even(there + -(-(tokens - own) // max(longest - 1, 1)), OF_SEQUENCES)
+        if tokens - own >= sequences - there:
+            return Shape(tokens, sequences, longest, predictions)
+        tokens = even(own + sequences - there, OF_TOKENS)
 
 
 def filled(batch: Batch, shape: Shape) -> Batch:
-    """The batch in that shape, its own `shape_of`: filler behind its tokens, each predicted row of it another one."""
+    """The batch in that shape, its own `shape_of`: filler behind its tokens, each predicted row of it another one.
+
+    A sequence of filler has a token at least, and one less than the longest at most: of none more rows are asked for
+    than a kernel is told, its first and all of its predicted ones.
+    """
     own, more = batch.num_tokens, shape.sequences - batch.num_sequences
-    ends = own + shape.longest * torch.arange(1, more + 1, dtype=batch.cu_seqlens.dtype)
+    ends = own + (shape.tokens - own) * torch.arange(1, more + 1) // max(more, 1)
 
     def of_tokens(field: Tensor | None) -> Tensor | None:
         return None if field is None else F.pad(field, (0, shape.tokens - own))
@@ -80,7 +88,7 @@ def filled(batch: Batch, shape: Shape) -> Batch:
         position_ids=F.pad(batch.position_ids, (0, shape.tokens - own)),
         token_type_ids=of_tokens(batch.token_type_ids),
         language_ids=of_tokens(batch.language_ids),
-        cu_seqlens=torch.cat([batch.cu_seqlens, ends.clamp(max=shape.tokens)]),
+        cu_seqlens=torch.cat([batch.cu_seqlens, ends.to(batch.cu_seqlens.dtype)]),
         max_seqlen=shape.longest,
         predict_rows=rows,
         predict_ids=ignored(batch.predict_ids, shape.predictions),

@@ -182,6 +182,7 @@ def measure(
     from torch.utils.flop_counter import FlopCounterMode
 
     from maskwright.corpus.read import Corpus
+    from maskwright.layers.attention import without_flash
     from maskwright.recipes import module_of
     from maskwright.training.loop import ahead, gradients
     from maskwright.training.optimizers import Optimizer
@@ -219,7 +220,7 @@ def measure(
     predictions = sum(asked[-len(times.wall) :]) / sum(timed)
     ops = torch.ops.mkldnn  # whose maps torch does not count
     of_maps = {ops._linear_pointwise: _operations} if hasattr(ops, "_linear_pointwise") else {}
-    with FlopCounterMode(display=False, custom_mapping=of_maps) as counter:
+    with FlopCounterMode(display=False, custom_mapping=of_maps) as counter, without_flash():
         step()
     return {
         **rates,

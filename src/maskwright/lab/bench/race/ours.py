@@ -53,8 +53,7 @@ def measure(
     if not racer.begin_steps():
         return {"looks": 0}
     rate = racer.rate(recipe.training.schedule, recipe.training.warmup_share)
-    for step, batches in ahead(work.batches, 0, STEPS):
-        share = whole(batches)
+    for step, share in ahead(lambda step: whole(work.batches(step)).readied(passes.ready), 0, STEPS):
         _, of_step, _ = gradients(work, optimizer, share, recipe.training, step, stop, one_pass=passes)
         optimizer.step(rate())
         tokens += of_step
