@@ -114,7 +114,8 @@ def _at_once(device: torch.device) -> int:
     """Tokens of the longest sequence whose backward pass is one tile on that device."""
     if device.type != "cuda":  # the interpreter
         return AT_ONCE
-    return AT_ONCE if torch.cuda.get_device_properties(device).shared_memory_per_block_optin >= ITS_MEMORY else TILE
+    shared = getattr(torch.cuda.get_device_properties(device), "shared_memory_per_block_optin", 0)
+    return AT_ONCE if shared >= ITS_MEMORY else TILE
 
 
 def _tile(longest: int, most: int) -> int:
