@@ -152,8 +152,7 @@ def why_not(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
     the largest tile: in a thread of its own, where no mode and no hook of the caller's holds, and nobody's draws are
     moved. Takes seconds once, after that what it made is on disk.
     """
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", torch.cuda.current_device())  # that of this thread
+    device = torch.empty(0, device=device).device  # with its number: "cuda" alone is this thread's
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:
             thread.submit(_try, device, dtype, width).result()
