@@ -117,10 +117,15 @@ def test_weights_are_dropped_at_the_rate(rate: float) -> None:
 
 
 def test_what_is_dropped_is_a_matter_of_seed_and_place() -> None:
-    """Of a sequence the same beside a longer one, for which there are other tiles; another with another seed."""
+    """Of a sequence the same beside a longer one; another with another seed."""
     alone, beside = weights([16, 10], 2, 64, 0.3, 3), weights([16, 64], 2, 64, 0.3, 3)
     assert alone[0].equal(beside[0]) and bool((alone[0] == 0).any())
     assert not alone[0].equal(weights([16, 10], 2, 64, 0.3, 4)[0])
+
+
+def test_what_comes_of_a_sequence_does_not_depend_on_those_beside_it() -> None:
+    qkv = drawn(12 + 150, 3 * 64)
+    assert of_all(qkv[:12], [12], 2).equal(of_all(qkv, [12, 150], 2)[:12])
 
 
 @pytest.mark.parametrize(
