@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from maskwright.layers.attention import layout, plain
-from maskwright.layers.flash import STEPS, flash
+from maskwright.layers.attention import WIDTHS, layout, plain
+from maskwright.layers.flash import STEPS, flash, why_not
 from maskwright.layers.row_attention import some_rows
 from tests.training.works import relative
 
@@ -76,6 +76,16 @@ def test_some_rows_look_at_all(lengths: list[int]) -> None:
     assert query.grad is not None and key_value.grad is not None and exact.grad is not None
     assert relative(query.grad.double(), exact.grad[index, :hidden]) < NEAR
     assert relative(key_value.grad.double(), exact.grad[:, hidden:]) < NEAR
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_they_are_found_to_work_and_nobody_s_draws_are_moved(width: int) -> None:
+    torch.manual_seed(0)
+    drawn_alone = torch.rand(1, device=DEVICE)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        assert why_not(DEVICE, HALF, width) is None
+    assert torch.rand(1, device=DEVICE).equal(drawn_alone)
 
 
 def test_nobody_asks() -> None:

@@ -20,6 +20,7 @@ from tests.layers.interpreted import (  # noqa: F401 - the same on a GPU
     test_gradients_of_what_was_not_dropped,
     test_nobody_asks,
     test_some_rows_look_at_all,
+    test_they_are_found_to_work_and_nobody_s_draws_are_moved,
     test_weights_are_dropped_at_the_rate,
     test_what_comes_of_a_sequence_does_not_depend_on_those_beside_it,
     test_what_is_dropped_is_a_matter_of_seed_and_place,
