@@ -5,16 +5,20 @@
 """
 
 import math
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
 import torch
 from torch import Tensor
 
+from maskwright.layers import attention, row_attention
+from maskwright.layers import flash as flash_module
 from maskwright.layers.attention import WIDTHS, layout, plain
 from maskwright.layers.flash import STEPS, flash, why_not
 from maskwright.layers.row_attention import some_rows
-from tests.training.works import relative
+from tests.models.networks import network, small
+from tests.training.works import Examples, relative
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HALF = torch.bfloat16 if DEVICE.type == "cuda" else torch.float16  # which numpy has
@@ -86,6 +90,29 @@ def test_they_are_found_to_work_and_nobody_s_draws_are_moved(width: int) -> None
     with torch.inference_mode():
         assert why_not(DEVICE, HALF, width) is None
     assert torch.rand(1, device=DEVICE).equal(drawn_alone)
+
+
+@pytest.mark.parametrize(("model_type", "head"), [("bert", "mlm"), ("gpt2", "lm")])
+def test_a_network_computes_with_them(model_type: str, head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last layer for some rows, or all that see what is before them: losses and gradients beside float64."""
+    monkeypatch.setattr(attention, "best_way", lambda qkv, heads: "flash" if qkv.dtype == HALF else "products")
+    for module in (attention, row_attention):
+        monkeypatch.setattr(module, "has_flash", lambda device, dtype, width: dtype == HALF)
+    used: list[Tensor] = []
+    monkeypatch.setattr(flash_module, "flash", lambda *given: (used.append(given[0]), flash(*given))[1])
+    shape, heads = small(model_type, hidden_size=32, num_attention_heads=2), (head,)
+    batch = Examples(0, 5).batch(range(5)).to(DEVICE)
+    if model_type == "gpt2":
+        batch = replace(batch, token_type_ids=None, pair_labels=None)
+    nets = [network(shape, heads).to(DEVICE, dtype) for dtype in (HALF, torch.float64)]
+    losses = [net.tallies(batch, None)[head].loss_sum for net in nets]
+    assert len(used) == shape.num_hidden_layers
+    assert abs(float(losses[0].detach()) / float(losses[1].detach()) - 1) < NEAR
+    for loss in losses:
+        loss.backward()
+    for (name, ours), theirs in zip(nets[0].named_parameters(), nets[1].parameters(), strict=True):
+        if ours.grad is not None and theirs.grad is not None and float(theirs.grad.norm()) > 1e-6:
+            assert "query_key_value.bias" in name or relative(ours.grad.double(), theirs.grad) < 10 * NEAR, name
 
 
 def test_nobody_asks() -> None:

@@ -16,6 +16,7 @@ from maskwright.layers.lookup import lookup
 from maskwright.layers.row_attention import row_attention, some_rows
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from tests.layers.interpreted import (  # noqa: F401 - the same on a GPU
+    test_a_network_computes_with_them,
     test_attention,
     test_gradients_of_what_was_not_dropped,
     test_nobody_asks,
