@@ -11,6 +11,18 @@ import triton
 import triton.language as tl
 
 LOG2_E = tl.constexpr(1.4426950408889634)
+STEPS = tl.constexpr(1 << 16)
+"""Of a decision, as `flash.STEPS`."""
+
+
+@triton.jit
+def _program(ends, asked_ends, blocks, HEADS: tl.constexpr):
+    """Which block of a head this program is, the place of that head among all, and which of its sequence it is; where
+    that sequence begins and ends, and that of its keys and values."""
+    block, place = tl.program_id(0) % blocks, tl.program_id(0) // blocks
+    sequence, head = place // HEADS, place % HEADS
+    start, end = tl.load(ends + sequence), tl.load(ends + sequence + 1)
+    return block, place, head, start, end, tl.load(asked_ends + sequence), tl.load(asked_ends + sequence + 1)
 
 
 @triton.jit
@@ -32,7 +44,7 @@ def _kept(one, other, rows, first, M: tl.constexpr, N: tl.constexpr, DROPPED: tl
     x = (x ^ (x >> 16)) * 0x7FEB352D
     x = (x ^ (x >> 15) ^ other) * 0x846CA68B
     x = x ^ (x >> 16)
-    return tl.join(x << 16, x).reshape(M, N) >= DROPPED * 65536
+    return tl.join(x << 16, x).reshape(M, N) >= DROPPED * STEPS  # against all 32 bits
 
 
 @triton.jit
@@ -71,14 +83,10 @@ def forward(
     CAUSAL: tl.constexpr, DROPPED: tl.constexpr,
 ):  # fmt: skip
     """M rows of a head of a sequence, which look at its columns N at a time. `totals`: log2 of each row's powers."""
-    block, place = tl.program_id(0) % blocks, tl.program_id(0) // blocks
-    sequence, head = place // HEADS, place % HEADS
-    start, end = tl.load(ends + sequence), tl.load(ends + sequence + 1)
-    top = block * M
+    block, place, head, start, end, asked, asked_end = _program(ends, asked_ends, blocks, HEADS)
+    top, length = block * M, asked_end - asked
     if start + top >= end:
         return
-    asked, asked_end = tl.load(asked_ends + sequence), tl.load(asked_ends + sequence + 1)
-    length = asked_end - asked
     one, other = _keys(seed, place) if DROPPED else (0, 0)
     rows = top + tl.arange(0, M)
     q = _load(query, start + top, end, row, head, D, M)
@@ -97,7 +105,7 @@ def forward(
             powers = tl.where(_kept(one, other, rows, first, M, N, DROPPED), powers, 0.0)
         sums = tl.dot(powers.to(v.dtype), v, sums * shrink[:, None])
         best = higher
-    kept = 65536 / (65536 - DROPPED)
+    kept = STEPS / (STEPS - DROPPED)
     _store(sums * (kept / total)[:, None], out, start + top, end, out_row, head, D, M)
     tl.store(totals + head.to(tl.int64) * num_rows + start + rows, best + tl.log2(total), mask=start + rows < end)
 
@@ -117,7 +125,7 @@ def _weights(
     if DROPPED:
         kept = _kept(one, other, rows, first, M, N, DROPPED)
         used = tl.where(kept, weights, 0.0)
-        of_weights = tl.where(kept, of_weights, 0.0) * (65536 / (65536 - DROPPED))
+        of_weights = tl.where(kept, of_weights, 0.0) * (STEPS / (STEPS - DROPPED))
     if ALL:
         along = tl.sum(weights * of_weights, 1)
     return used.to(q.dtype), (weights * (of_weights - along[:, None])).to(q.dtype)
@@ -131,13 +139,10 @@ def backward(
     CAUSAL: tl.constexpr, DROPPED: tl.constexpr, ALL: tl.constexpr,
 ):  # fmt: skip
     """Gradients of N keys and values, at which rows look M at a time; of rows too where both are ALL there are."""
-    block, place = tl.program_id(0) % blocks, tl.program_id(0) // blocks
-    sequence, head = place // HEADS, place % HEADS
-    asked, asked_end = tl.load(asked_ends + sequence), tl.load(asked_ends + sequence + 1)
+    block, place, head, start, end, asked, asked_end = _program(ends, asked_ends, blocks, HEADS)
     first, length = block * N, asked_end - asked
     if first >= length:
         return
-    start, end = tl.load(ends + sequence), tl.load(ends + sequence + 1)
     one, other = _keys(seed, place) if DROPPED else (0, 0)
     k = _load(key, asked + first, asked_end, asked_row, head, D, N)
     v = _load(value, asked + first, asked_end, asked_row, head, D, N)
@@ -158,7 +163,7 @@ def backward(
         if ALL:
             _store(tl.dot(of_scores, k) * scale, grad_query, start + top, end, row, head, D, M)
     _store(of_key * scale, grad_key, asked + first, asked_end, asked_row, head, D, N)
-    _store(of_value * (65536 / (65536 - DROPPED)), grad_value, asked + first, asked_end, asked_row, head, D, N)
+    _store(of_value * (STEPS / (STEPS - DROPPED)), grad_value, asked + first, asked_end, asked_row, head, D, N)
 
 
 @triton.jit(do_not_specialize=["num_rows", "blocks"])
@@ -169,14 +174,10 @@ def backward_of_rows(
     CAUSAL: tl.constexpr, DROPPED: tl.constexpr,
 ):  # fmt: skip
     """Gradients of M rows, which look at N columns at a time; and `alongs`, see `_weights`."""
-    block, place = tl.program_id(0) % blocks, tl.program_id(0) // blocks
-    sequence, head = place // HEADS, place % HEADS
-    start, end = tl.load(ends + sequence), tl.load(ends + sequence + 1)
-    top = block * M
+    block, place, head, start, end, asked, asked_end = _program(ends, asked_ends, blocks, HEADS)
+    top, length = block * M, asked_end - asked
     if start + top >= end:
         return
-    asked, asked_end = tl.load(asked_ends + sequence), tl.load(asked_ends + sequence + 1)
-    length = asked_end - asked
     one, other = _keys(seed, place) if DROPPED else (0, 0)
     rows = top + tl.arange(0, M)
     q = _load(query, start + top, end, row, head, D, M)

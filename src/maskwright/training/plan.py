@@ -89,9 +89,8 @@ def measure(
             tokens += batch.num_tokens
         place += 1
     step_tokens = sum(batch.num_tokens for batch in batches)
-    making = _timed(
-        device, lambda: whole(work.batches(1)).readied(passes.ready)
-    )  # beside the computation, in a thread of its own
+    # beside the computation, in a thread of its own
+    making = _timed(device, lambda: whole(work.batches(1)).readied(passes.ready))
     model, state = size_of(optimizer.flat.tensors().values()), size_of(optimizer.tensors().values())
     return Measured(
         micro_sequences=training.micro_sequences,
