@@ -35,18 +35,19 @@ def export(
 
     onnx is one file that onnxruntime computes, with tokenizer, pooling, labels and a
     certificate inside: how near its vectors are to those of the model in float32.
-    openvino is a folder with the same for OpenVINO. maskwright loads both again.
-    --int8 tries 8-bit products in three ways, keeps the nearest, and writes nothing
-    where all lose more than --bound allows.
+    openvino is a folder with the same for OpenVINO, or that as one file (x.zip).
+    maskwright loads all of them again. --int8 tries 8-bit products in several ways,
+    keeps the nearest, and writes nothing where all lose more than --bound allows.
 
     Args:
         model: A model folder, ours or stock.
-        out: The new folder; for onnx a file (x.onnx) or a folder.
+        out: The new folder; for onnx a file (x.onnx) or a folder, for openvino a
+            folder or a file (x.zip).
         to: hf, sentence-transformers, tf1, onnx or openvino.
         pooling: For vectors of texts: mean of the token vectors, cls, or (in graphs)
             pooler. Default: as the folder itself says, else mean.
         normalize: Scale vectors of texts to length 1. Default: as the folder says.
-        int8: For onnx: matrix products of 8-bit integers.
+        int8: For onnx and openvino: matrix products of 8-bit integers.
         bound: For --int8: the worst cosine to float32 that is still written. Default: 0.98.
         texts: For the certificate: a file of texts, one a line. Default: sample texts.
         calibrate: For --int8: a file of texts to find ranges by. Default: sample texts.
@@ -58,6 +59,7 @@ def export(
         maskwright export models/bert --to tf1 --out exported/google-bert
         maskwright export models/minilm --to onnx --int8 --out minilm.onnx
         maskwright export runs/f/model --to openvino --test dev.csv --out ov
+        maskwright export models/minilm --to openvino --int8 --out minilm.zip
     """
     if to in ("onnx", "openvino"):
         from maskwright.inference.graphs.exporting import Wanted
@@ -67,8 +69,7 @@ def export(
         return
     of_graphs = {"--int8": int8, "--bound": bound, "--texts": texts, "--calibrate": calibrate, "--test": test}
     if given := [name for name, value in of_graphs.items() if value]:
-        forms = "--to onnx and --to openvino" if given[0] in ("--texts", "--test") else "--to onnx"
-        raise BadInput(f"{given[0]} goes with {forms}: {to} is written as it is")
+        raise BadInput(f"{given[0]} goes with --to onnx and --to openvino: {to} is written as it is")
     if pooling == "pooler":
         raise BadInput("pooling pooler: sentence-transformers has mean and cls; --to onnx has pooler too")
     from maskwright.inference.exporting import export_model

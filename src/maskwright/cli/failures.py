@@ -34,6 +34,7 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
     "openvino": "openvino",
+    "nncf": "openvino",
     "sklearn": "classic",
     "rjieba": "zh",
     "tensorboard": "track",

@@ -43,12 +43,13 @@ class RayEngine:
         return self
 
     def _connect(self) -> None:
+        import os
+
         quiet = {"log_to_driver": False, "configure_logging": False}
         try:
             self._ray.init(address="auto", **quiet)  # RAY_ADDRESS, or the one on this machine
         except ConnectionError:
-            import os
-
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that begins here tells nobody of it
             if os.environ.get("RAY_ADDRESS"):
                 raise
             self._ray.init(num_cpus=self._count, include_dashboard=False, **quiet)

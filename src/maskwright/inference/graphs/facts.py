@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
@@ -87,11 +87,16 @@ def unpacked(metadata: Mapping[str, str], where: Path) -> tuple[GraphFacts, Toke
         said = None
     if not isinstance(said, dict) or not isinstance(said.get(TOKENIZER_FILES[0]), str):
         raise BadInput(f"{where}: the tokenizer in it is damaged: export it anew")
+    return facts, tokenizer_of(cast("dict[str, object]", said), facts, where)
+
+
+def tokenizer_of(files: Mapping[str, object], facts: GraphFacts, where: Path) -> Tokenizer:
+    """The tokenizer in files by name. No name but those of tokenizers is written anywhere."""
     with TemporaryDirectory(prefix="maskwright-tokenizer-") as folder:
-        for name in TOKENIZER_FILES:  # no other name that a file brings is written anywhere
-            if isinstance(text := said.get(name), str):
+        for name in TOKENIZER_FILES:
+            if isinstance(text := files.get(name), str):
                 (Path(folder) / name).write_text(text, encoding="utf-8")
-        return facts, fitting(load_tokenizer(Path(folder)), facts, where)
+        return fitting(load_tokenizer(Path(folder)), facts, where)
 
 
 def facts_of(text: str, where: Path) -> GraphFacts:

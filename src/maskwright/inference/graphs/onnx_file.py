@@ -29,9 +29,7 @@ def onnx_of(module: Exported, inputs: Sequence[str]) -> "onnx.ModelProto":
     """
     size = sum(4 * parameter.numel() for parameter in module.parameters())
     if size > LARGEST:
-        raise BadInput(
-            f"{size / 2**30:.1f} GiB of float32 are more than one ONNX file holds, 2 GiB: export it as openvino, or hf"
-        )
+        raise BadInput(f"{size / 2**30:.1f} GiB of float32 are more than an ONNX graph holds, 2 GiB: export it as hf")
     example = tuple(torch.ones(2, 5, dtype=torch.int64) for _ in inputs)
     shapes = tuple({0: torch.export.Dim("texts", min=1), 1: torch.export.Dim("tokens", min=1)} for _ in inputs)
     with torch.no_grad(), _quiet():

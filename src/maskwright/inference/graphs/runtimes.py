@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from maskwright.errors import BadInput
+from maskwright.inference.graphs.openvino_library import openvino
 
 Arrays = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
@@ -55,22 +56,28 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """An .xml with its .bin by OpenVINO."""
+    """A model of OpenVINO: an .xml with its .bin, the content of both, or one that is in memory."""
 
-    def __init__(self, model: Path, *, dtype: str = "float32") -> None:
-        """dtype   what it computes with; where nothing is said OpenVINO itself takes bf16 on processors that have it"""
-        import openvino  # pyright: ignore[reportMissingImports] - an extra
-
-        self.name = f"openvino {openvino.__version__}"
+    def __init__(self, model: Any, *, dtype: str = "float32", where: str = "the graph") -> None:
+        """model   a path, (xml, bin) as bytes, or an `openvino.Model`
+        dtype   what it computes with; where nothing is said OpenVINO itself takes bf16 on processors that have it
+        where   for errors: the name of what the bytes are from
+        """
+        library = openvino()
+        self.name = f"openvino {library.__version__}"
         settings = {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[dtype],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        core: Any = openvino.Core()
+        core: Any = library.Core()
         try:
-            self._compiled: Any = core.compile_model(str(model), "CPU", settings)
+            if isinstance(model, tuple):
+                graph, weights = cast("tuple[bytes, bytes]", model)
+                model = core.read_model(graph, library.Tensor(np.frombuffer(weights, np.uint8)))
+            self._compiled: Any = core.compile_model(str(model) if isinstance(model, Path) else model, "CPU", settings)
         except RuntimeError as error:
-            raise BadInput(f"{model} is no graph that OpenVINO loads: {str(error).splitlines()[-1]:.200}") from None
+            name = model if isinstance(model, Path) else where
+            raise BadInput(f"{name} is no graph that OpenVINO loads: {str(error).splitlines()[-1]:.200}") from None
         self._request: Any = self._compiled.create_infer_request()
 
     def run(self, inputs: Mapping[str, Integers], outputs: Sequence[str]) -> list[Arrays]:

@@ -5,31 +5,23 @@
     static, equalised    the ranges of activations come from calibration texts, so that nothing is searched for
 
 Tables of embeddings become 8 bits too, which costs nothing and makes the file a quarter as large. What judges a whole
-sequence (poolers, heads) stays in float32: few products.
+sequence stays in float32.
 """
 
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from maskwright.inference.graphs.forms import LAYERS, Inputs
 
 if TYPE_CHECKING:
     import onnx
 
-Way = Literal["dynamic", "dynamic, equalised", "static, equalised"]
-WAYS: tuple[Way, ...] = ("dynamic", "dynamic, equalised", "static, equalised")
-BOUND = 0.98
-"""The worst cosine that is still exported."""
 PRODUCTS = ["MatMul", "Gemm"]
 TABLES = ["Gather"]
-LAYERS = ".layers."
-"""In the names of the weights that become int8."""
-Inputs = Mapping[str, npt.NDArray[np.int64]]
 
 
 def dynamic(model: "onnx.ModelProto") -> "onnx.ModelProto":
