@@ -9,7 +9,7 @@ import torch
 
 import maskwright as mw
 from maskwright.checkpoints.folder import write_folder
-from maskwright.checkpoints.task_part import TaskPart
+from maskwright.checkpoints.task_part import SpanSettings, TaskPart
 from maskwright.cli import main
 from maskwright.errors import BadInput
 from maskwright.inference import encoder_loading, precision
@@ -110,6 +110,55 @@ def test_predictions_of_many_rows_are_made_in_it(
         other = [one.shares["animal"] for one in mw.load(folder).predict(texts[:count])]
         assert told == pytest.approx(expected, abs=1e-5)
         assert (told == pytest.approx(other, abs=1e-5)) == (dtype == "float32")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        TaskPart("class", ("animal", "place")),
+        TaskPart("classes", ("animal", "place", "time")),
+        TaskPart("number", ("how much",)),
+        TaskPart("tags", ("B-X", "I-X", "O")),
+        TaskPart("words", ("B", "M", "E", "S")),
+        TaskPart("span", (), SpanSettings()),
+        TaskPart("option", ()),
+    ],
+    ids=lambda part: part.asks,
+)
+def test_a_fine_tuned_model_has_to_answer_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: TaskPart
+) -> None:
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    texts = ["the cat sat on a mat .", "paris is the capital of france .", "the river is long and blue ."]
+    monkeypatch.setattr(precision, "sample_texts", lambda *_, **__: (texts, ["en"]))
+    shape = made_up.config(**SHAPE)
+    model = finetuning(shape, part, 0)
+    model.encoder.initialise(0)
+    model.initialise_head(0.5, 1)
+    folder = write_folder(
+        tmp_path / "model", names=model.weight_names(), parameters=dict(model.named_parameters()),
+        config=shape, tokenizer=made_up.tokenizer_for("bert"), task=part,
+    )  # fmt: skip
+    exact, rounded = mw.load(folder), mw.load(folder, dtype="bfloat16")
+
+    def is_taken(**bounds: float) -> bool:
+        for name, value in bounds.items():
+            monkeypatch.setattr(precision, name, value)
+        return faster(exact, folder, MANY) is not exact
+
+    if part.asks in ("class", "classes", "number"):
+        ours, theirs = exact.predict(texts), rounded.predict(texts)
+        if part.asks == "number":
+            numbers = np.array([one.label for one in ours])
+            apart = np.abs(numbers - [one.label for one in theirs]).max() / numbers.std()
+        else:
+            apart = max(
+                abs(a.shares[label] - b.shares[label]) for a, b in zip(ours, theirs, strict=True) for label in a.shares
+            )
+        assert apart > 0
+        assert is_taken(SHARE=1.01 * apart, SAME=2.0) and not is_taken(SHARE=0.99 * apart)
+    else:
+        assert is_taken(SHARE=0.0, SAME=0.0) and not is_taken(SAME=1.01)
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.99999), ("int8", 0.9999)])

@@ -58,7 +58,7 @@ def predict(
         data: The folder with the files of a data set.
         submission: A folder for the files to hand in.
         dtype: What it computes with. auto: float32; for tables of 256 rows and more
-            bfloat16, where the machine has it and sample texts show a cosine of 0.999.
+            bfloat16, where the machine has it and sample texts are answered alike.
 
     Examples:
         maskwright predict runs/finetuned/model "A fine film."
