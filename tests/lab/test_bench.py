@@ -26,12 +26,14 @@ from maskwright.lab.bench import (
     pretrain,
     pretrain_pictures,
     recipes,
-    tables,
     turns,
 )
 from maskwright.lab.bench.clock import Times, time_steps
 from maskwright.lab.bench.rectangle import rectangle
 from maskwright.lab.bench.shapes import Shape, flops_per_token, shape
+from maskwright.lab.bench.shown import parts as parts_shown
+from maskwright.lab.bench.shown import pretrain as shown
+from maskwright.lab.bench.shown import recipes as recipes_shown
 from maskwright.lab.bench.turns import Side, in_turn, measure_side
 
 SMALL = Shape(name="toy", layers=1, hidden=64, heads=1, sequences=2, length=16, vocabulary=600)
@@ -248,13 +250,13 @@ def test_an_unknown_size_is_refused() -> None:
 
 def test_the_table_and_the_page_say_what_was_measured(tmp_path: Path) -> None:
     results = [_summary()]
-    head, row, _, *notes = tables.table(results).splitlines()
+    head, row, _, *notes = shown.table(results).splitlines()
     assert head.split()[0] == "maskwright" and row.startswith("2x128, 32 x 128")
     for words in ("6,000 (4,000-8,000)", "1,000 (500-1,000)", "8.00x", "3.00x", "30 / 10 / 10"):
         assert words in row
     assert "2 threads" in notes[0] and "bf16 with fused AdamW" in notes[1]
 
-    tables.page(results).write(tmp_path / "speed.html")
+    shown.page(results).write(tmp_path / "speed.html")
     words: list[str] = []
     parser = HTMLParser()
     parser.handle_data = words.append  # type: ignore[method-assign]
@@ -278,10 +280,10 @@ def test_results_without_a_rival_are_told_too(tmp_path: Path) -> None:
     }
     alone = pretrain.summary(shape("tiny"), TERMS, {}, results)
     assert alone["ratio"] == {}
-    head, row, *_ = tables.table([alone]).splitlines()
+    head, row, *_ = shown.table([alone]).splitlines()
     assert head.split() == ["maskwright", "share", "of", "limit", "peak", "MiB"] and row.split()[-1] == "10"
     assert json.loads(json.dumps(alone)) == alone
-    assert "maskwright" in tables.page([alone]).html()
+    assert "maskwright" in shown.page([alone]).html()
     pretrain_pictures.draw([alone], tmp_path / "alone.svg")
 
 
@@ -291,7 +293,7 @@ def test_the_parts_of_a_step_make_up_the_whole() -> None:
     assert sum(found["shares"].values()) == pytest.approx(1)
     assert {"products", "head: products", "attention: products", "norm", "gelu", "optimizer"} <= set(found["shares"])
     assert found["milliseconds"] > 0 and found["batch_share"] > 0
-    table = tables.parts_table([{"shape": "2x64", "threads": 1, **found}]).splitlines()
+    table = parts_shown.table([{"shape": "2x64", "threads": 1, **found}]).splitlines()
     assert table[0].split() == ["2x64"] and table[-1].startswith("milliseconds a step")
 
 
@@ -362,7 +364,7 @@ def test_what_a_token_costs_is_told_beside_berts() -> None:
     made = recipes.summary(shape("tiny"), TERMS, results)
     assert made["recipes"]["gpt"]["cost"] == {"median": 3.0, "least": 2.0, "most": 4.0}
     assert made["recipes"]["bert"]["cpu_cost"]["most"] == 1.0
-    head, first, second, _, notes = tables.recipes_table([made]).splitlines()
+    head, first, second, _, notes = recipes_shown.table([made]).splitlines()
     assert head.startswith("2x128, 32 x 128") and first.split()[:2] == ["bert", "800"]
     for words in ("250 (200-400)", "3.00x (2.00-4.00)", "1.00", "2.0"):
         assert words in second

@@ -13,8 +13,10 @@ from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import SampleText
 from maskwright.errors import MaskwrightError
-from maskwright.lab.bench import batches, batches_packing, batches_rival, start, tables, turns
-from maskwright.lab.bench.batches import COLLATOR
+from maskwright.lab.bench import batches, batches_packing, batches_rival, start, turns
+from maskwright.lab.bench.batches import COLLATOR, LIMIT
+from maskwright.lab.bench.shown import batches as shown
+from maskwright.lab.bench.shown import start as start_shown
 from maskwright.lab.bench.turns import Side
 from maskwright.tokenizers.loading import train
 
@@ -29,7 +31,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _result(speed: float) -> dict[str, Any]:
-    return {"tokens_per_second": speed, "tokens_per_cpu_second": speed, "epochs": 1.0, "peak_mib": 1.0}
+    rates = {"tokens_per_second": speed, "tokens_per_cpu_second": speed, "bytes_per_second": 20 * speed}
+    return {**rates, "epochs": 1.0, "peak_mib": 1.0}
 
 
 PACKED = [{"seconds": 0.2, "sequences": 1_000_000, "longest": 512, "row_tokens": 32_768, "filled": 0.9992}]
@@ -43,7 +46,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Side]:
     def measure(side: Side, threads: int) -> dict[str, Any]:
         sides.append(side)
         assert threads == 1
-        return PACKED[0] if side.module == "batches_packing" else _result(2e6 if side.name == COLLATOR else 1e7)
+        known = {"batches_packing": PACKED[0], "copies": {"bytes_per_second": 1e9}}
+        return known.get(side.module) or _result(2e6 if side.name == COLLATOR else 1e7)
 
     monkeypatch.setattr(turns, "_measure", measure)
     monkeypatch.setattr(batches, "find_spec", lambda name: name)
@@ -78,16 +82,18 @@ def test_the_table_has_the_collator_and_what_packing_takes(
 ) -> None:
     line = ["bench", "batches", "--corpus", corpus, "--recipe", "bert", "roberta", "--rounds", "2"]
     assert main(line) == 0
-    assert [side.name for side in seen] == [*["bert", "roberta", COLLATOR] * 2, "packing", "packing"]
-    assert seen[2].given == {"corpus": corpus, "seconds": 8.0} and seen[2].module == "batches_rival"
+    assert [side.name for side in seen] == [*[LIMIT, "bert", "roberta", COLLATOR] * 2, "packing", "packing"]
+    assert seen[3].given == {"corpus": corpus, "seconds": 8.0} and seen[3].module == "batches_rival"
     shown = capsys.readouterr().out
     assert f"{COLLATOR}  1      2.00" in shown
+    assert {line.split()[4] for line in shown.splitlines() if line.startswith("bert")} == {"20.0%"}
+    assert "the finished batches copied once, at 1.00 (1.00-1.00) GB/s" in shown
     assert f"roberta: 5.00x (5.00-5.00) the speed of {COLLATOR}, which has its sequences ready-made" in shown
     assert "1,000,000 drawn sequences of at most 512 tokens packed into rows of 32,768: 0.20 (0.20-0.20) s" in shown
     assert "99.92% filled" in shown
     assert main([*line, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert list(told["batches"]) == ["bert", "roberta", COLLATOR] and told["packing"] == PACKED * 2
+    assert list(told["batches"]) == [LIMIT, "bert", "roberta", COLLATOR] and told["packing"] == PACKED * 2
     assert told["beside"] == {"recipe": "roberta", "median": 5.0, "least": 5.0, "most": 5.0}
 
 
@@ -99,14 +105,14 @@ def test_without_the_collator_ours_is_told_alone(
         monkeypatch.setattr(batches, "find_spec", lambda name: None)
     line = ["bench", "batches", "--corpus", corpus, "--recipe", "bert", "--rounds", "1"]
     assert main([*line, *(["--alone"] if why == "--alone" else [])]) == 0
-    assert [side.name for side in seen] == ["bert", "packing"]
+    assert [side.name for side in seen] == [LIMIT, "bert", "packing"]
     assert f"without {COLLATOR}: left out, not installed, or the corpus has no [MASK]" in capsys.readouterr().out
 
 
 def test_a_corpus_without_a_mask_has_no_collator(seen: list[Side], tmp_path: Path) -> None:
     tokenizer = train("byte_bpe", ["It was a truth universally acknowledged."] * 9, 300, style="gpt2")
     build_corpus(SampleText("en"), tmp_path / "corpus", tokenizer=tokenizer)
-    assert list(batches.compare(str(tmp_path / "corpus"), ["gpt2"], seconds=1, rounds=1)) == ["gpt2"]
+    assert list(batches.compare(str(tmp_path / "corpus"), ["gpt2"], seconds=1, rounds=1)) == [LIMIT, "gpt2"]
 
 
 def test_the_simplest_recipe_that_was_measured_stands_beside_the_collator() -> None:
@@ -116,35 +122,36 @@ def test_the_simplest_recipe_that_was_measured_stands_beside_the_collator() -> N
     assert batches.beside(rows) == {"recipe": "bert", "median": 3.0, "least": 2.0, "most": 4.0}
     del rows["bert"]
     assert batches.beside(rows) is None
-    assert "speed of" not in tables.batches_table(rows, PACKED)
+    assert "speed of" not in shown.table({"batches": rows, "packing": PACKED})
 
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The packages that are there; what would import them does nothing."""
     there = {"transformers", "sentence_transformers"}
-    monkeypatch.setattr(start, "COMMANDS", {"nothing": ["-c", "pass"]})
+    monkeypatch.setattr(start, "COMMANDS", {start.LIMIT: ["-c", "pass"], "nothing": ["-c", "pass"]})
     monkeypatch.setattr(start, "OTHERS", {name: (f"import {name}", "pass") for name in sorted(there)})
     monkeypatch.setattr(start, "find_spec", lambda name: name if name in there else None)
     return there
 
 
 def test_what_users_of_others_import_stands_beside_where_it_is_installed(installed: set[str]) -> None:
-    both = ["nothing", "import sentence_transformers", "import transformers"]
+    both = ["python", "nothing", "import sentence_transformers", "import transformers"]
     assert [row["command"] for row in start.compare(1)] == both
-    assert [row["command"] for row in start.compare(1, alone=True)] == ["nothing"]
+    assert [row["command"] for row in start.compare(1, alone=True)] == ["python", "nothing"]
     installed.remove("sentence_transformers")
-    assert [row["command"] for row in start.compare(1)] == ["nothing", "import transformers"]
+    assert [row["command"] for row in start.compare(1)] == ["python", "nothing", "import transformers"]
 
 
 def test_commands_are_started_round_by_round_and_the_first_round_is_dropped(
     installed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 9.0, 10.0, 11.0, 20.0, 22.0, 30.0, 33.0])
+    clock = iter([0.0, 9.0, 9.0, 19.0, 20.0, 20.5, 20.5, 21.5, 30.0, 31.0, 31.0, 33.0, 40.0, 41.0, 41.0, 44.0])
     monkeypatch.setattr(start.time, "perf_counter", lambda: next(clock))
-    (row,) = start.compare(3, alone=True)
+    _, row = start.compare(3, alone=True)
     assert row["command"] == "nothing" and row["seconds"] == {"median": 2.0, "least": 1.0, "most": 3.0}
-    assert tables.start_table([row]).splitlines()[1].split()[:3] == ["nothing", "2.00", "(1.00-3.00)"]
+    assert row["share_of_limit"] == {"median": 0.5, "least": pytest.approx(1 / 3), "most": 0.5}
+    assert start_shown.table([row]).splitlines()[1].split()[:3] == ["nothing", "2.00", "(1.00-3.00)"]
 
 
 def test_a_command_that_fails_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

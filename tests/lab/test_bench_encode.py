@@ -11,9 +11,10 @@ import pytest
 import maskwright as mw
 from maskwright.cli import main
 from maskwright.errors import BadInput
-from maskwright.lab.bench import encode, encode_ours, tables
+from maskwright.lab.bench import encode, encode_ours
 from maskwright.lab.bench.encode import BESIDE, BF16, FLOAT32, INT8, ONNX_INT8, SET, STOCK
 from maskwright.lab.bench.pretrain import Terms
+from maskwright.lab.bench.shown import encode as shown
 from maskwright.layers.eight_bits import can_eight_bits
 from tests.checkpoints import made_up
 
@@ -101,7 +102,7 @@ def test_ratios_are_taken_round_by_round_against_what_a_side_stands_beside() -> 
     assert found["cosines"][FLOAT32]["worst_cosine"] == pytest.approx(1)
     assert set(BESIDE) >= {FLOAT32, BF16, INT8}
     told = {"texts": 2, "tokens": 20, "longest": 12, "model": "m", "layers": 1, "hidden": 3}
-    table = tables.encode_table({**told, **found})
+    table = shown.table({**told, **found})
     assert "2.50x (2.00-3.00) of sentence-transformers float32" in table and "50%" in table
 
 

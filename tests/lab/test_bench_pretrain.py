@@ -15,9 +15,10 @@ from maskwright.corpus.build import build_corpus
 from maskwright.corpus.read import Corpus
 from maskwright.corpus.sources import SampleText
 from maskwright.errors import BadInput
-from maskwright.lab.bench import ours, pretrain, pretrain_pictures, recipes, rival, tables
+from maskwright.lab.bench import ours, pretrain, pretrain_pictures, recipes, rival
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, COMPILED, GRAPHS, INSTALLED, LIMIT, OURS, SET
 from maskwright.lab.bench.shapes import Shape, shape
+from maskwright.lab.bench.shown import pretrain as shown
 from maskwright.lab.bench.turns import Side
 
 TERMS = pretrain.Terms(seconds=3, rounds=2, threads=1)
@@ -116,7 +117,7 @@ def test_what_is_played_back_is_ours_and_no_rival(seen: dict[str, Side], tmp_pat
     assert result["played_back"]["share_of_limit"]["median"] == pytest.approx(1.2 * share)
     assert json.loads(json.dumps(result)) == result
 
-    head, row, _, *notes = tables.table([result]).splitlines()
+    head, row, _, *notes = shown.table([result]).splitlines()
     columns = (
         "maskwright, share of limit, played back, share of limit, transformers as installed, ratio, compiled, ratio"
     )
@@ -127,7 +128,7 @@ def test_what_is_played_back_is_ours_and_no_rival(seen: dict[str, Side], tmp_pat
     assert "2x128: played back, ours has 1.20x (1.20-1.20) its speed" in notes
     assert not any(COMPILED in note for note in notes)
 
-    html = tables.page([result]).html()
+    html = shown.page([result]).html()
     for words in (GRAPHS, COMPILED, "played back, of the limit", ">compiled<"):
         assert words in html
     assert "allocator" not in html
@@ -142,7 +143,7 @@ def test_a_cpus_table_has_the_allocator_and_nothing_played_back(
     monkeypatch.setattr(pretrain, "device_for", lambda: torch.device("cpu"))
     (result,) = pretrain.compare([shape("tiny")], replace(TERMS, packed=True), corpus=corpus)
     assert result["played_back"] is None and result["packed"]
-    head, row, *_ = tables.table([result]).splitlines()
+    head, row, *_ = shown.table([result]).splitlines()
     assert head.split()[-5:] == ["allocator", "set", "ratio", "peak", "MiB"] and "played" not in head
     assert row.startswith("2x128, rows of 4,096, sequences of at most 128 ")
     pretrain_pictures.draw([result], tmp_path / "speed.svg")
@@ -151,7 +152,7 @@ def test_a_cpus_table_has_the_allocator_and_nothing_played_back(
 
 def test_without_transformers_nothing_is_said_of_what_it_pads(seen: dict[str, Side], corpus: str) -> None:
     (result,) = pretrain.compare([shape("tiny")], TERMS, corpus=corpus, alone=True)
-    assert tables.table([result]).splitlines()[-1] == f"text of {corpus}"
+    assert shown.table([result]).splitlines()[-1] == f"text of {corpus}"
 
 
 def test_longer_sequences_are_as_many_as_keep_the_steps_tokens() -> None:

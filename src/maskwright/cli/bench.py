@@ -1,6 +1,7 @@
 """`maskwright bench`: how fast this machine trains, fine-tunes, encodes, makes batches, builds a corpus, starts."""
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -106,7 +107,6 @@ def bench(
         maskwright bench corpus --gigabyte
     """
     from maskwright.errors import BadInput
-    from maskwright.lab.bench import tables
     from maskwright.lab.bench.pretrain import Terms
     from maskwright.lab.bench.record import Record
     from maskwright.lab.bench.shapes import LENGTH, shape
@@ -145,27 +145,22 @@ def bench(
             from maskwright.lab.bench.pretrain import compare
 
             result = compare(shapes, terms, corpus=corpus, beside=beside, alone=alone, progress=progress)
-            table = tables.table(result)
         case "finetune":
             from maskwright.lab.bench import finetune
 
             result = finetune.compare(model, data, terms, alone=alone, progress=progress)
-            table = tables.finetune_table(result)
         case "encode":
             from maskwright.lab.bench import encode
 
             result = encode.compare(model, terms, alone=alone, progress=progress)
-            table = tables.encode_table(result)
         case "parts":
             from maskwright.lab.bench import parts
 
             result = parts.compare(shapes, threads=threads, seconds=seconds, progress=progress)
-            table = tables.parts_table(result)
         case "recipes":
             from maskwright.lab.bench import recipes
 
             result = recipes.compare(shapes, recipe or _stepwise(), terms, corpus=corpus, progress=progress)
-            table = tables.recipes_table(result)
         case "batches":
             from maskwright.lab.bench import batches, batches_packing
 
@@ -175,7 +170,6 @@ def bench(
             )
             rows = batches_packing.compare(rounds, record=record, progress=progress)
             result = {"batches": made, "beside": batches.beside(made), "packing": rows}
-            table = tables.batches_table(made, rows)
         case "corpus":
             from maskwright.lab.bench import corpus as builds
             from maskwright.lab.bench import preparing
@@ -183,28 +177,26 @@ def bench(
             built = builds.compare([*builds.MEGABYTES, *([builds.GIGABYTE] if gigabyte else [])], progress=progress)
             others = [] if alone else preparing.compare(rounds=rounds, workers=threads, progress=progress)
             result = {"builds": built, "beside": others}
-            parts_of_it = [tables.corpus_table(built), *([tables.preparing_table(others)] if others else [])]
-            table = "\n\n".join(parts_of_it)
         case "start":
             from maskwright.lab.bench import start
 
             result = start.compare(rounds, alone=alone)
-            table = tables.start_table(result)
+    shown = import_module(f"maskwright.lab.bench.shown.{what}")
     if report:
-        _draw(what, result, table, report)
-    show(result, json=json, text=lambda: table)
+        _draw(what, result, shown, report)
+    show(result, json=json, text=lambda: shown.table(result))
 
 
-def _draw(what: str, result: Any, table: str, report: Path) -> None:
+def _draw(what: str, result: Any, shown: Any, report: Path) -> None:
     """The result as a picture (.svg, of pretrain) or as a page."""
-    from maskwright.lab.bench import pages, pretrain_pictures, tables
+    from maskwright.lab.bench import pages, pretrain_pictures
 
     if report.suffix == ".svg":
         pretrain_pictures.draw(result, report)
     elif what == "pretrain":
-        tables.page(result).write(report)
+        shown.page(result).write(report)
     else:
-        pages.page(what, result, table).write(report)
+        pages.page(what, shown.charts(result), shown.table(result)).write(report)
 
 
 def _stepwise() -> list[str]:

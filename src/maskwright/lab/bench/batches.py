@@ -4,6 +4,7 @@ It is the work that `pretrain` does beside the training step: plan an epoch, lay
 by length, mask. Everything is counted, the planning too, so the rate is tokens over time, not a median.
 
 Beside it the collator of transformers pads and masks, see `batches_rival`; what packing takes tells `batches_packing`.
+The limit is the time that copying the finished batches would take, once (`copies`).
 """
 
 import time
@@ -18,7 +19,7 @@ from maskwright.lab.bench.turns import Result, Side, in_turn, spread
 from maskwright.progress import Progress, silent
 
 SEQUENCES = 256  # a step of the paper
-COLLATOR = "transformers' collator"
+COLLATOR, LIMIT = "transformers' collator", "limit"
 SIMPLEST = ("roberta", "bert")
 """Recipes that hide single tokens as the collator does; the first has the sequences that it is given."""
 
@@ -33,7 +34,7 @@ def compare(
     record: Record = NOWHERE,
     progress: Progress = silent,
 ) -> dict[str, list[Result]]:
-    """Results by recipe and round, and of the collator where it is there.
+    """Results by recipe and round, of the collator where it is there, and the limit.
 
     corpus   its folder; None: the sample text is made into one first, in a folder of its own
     alone    leaves the collator out
@@ -41,7 +42,8 @@ def compare(
     with record.place() as folder:
         corpus = corpus or sample_corpus(folder, progress)
         given = {"corpus": corpus, "seconds": seconds}
-        sides = [Side(name, "batches", {**given, "recipe": name}) for name in recipes]
+        sides = [Side(LIMIT, "copies", {"seconds": min(1.0, seconds)})]
+        sides += [Side(name, "batches", {**given, "recipe": name}) for name in recipes]
         if not alone and find_spec("transformers") and _has_mask(corpus):
             sides.append(Side(COLLATOR, "batches_rival", given, {"HF_HUB_OFFLINE": "1"}))
         return in_turn(sides, rounds, 1, name="batches", record=record, progress=progress)
@@ -54,6 +56,16 @@ def beside(results: Mapping[str, Sequence[Result]]) -> dict[str, Any] | None:
         return None
     pairs = zip(results[name], results[COLLATOR], strict=True)
     return {"recipe": name, **spread([ours["tokens_per_second"] / its["tokens_per_second"] for ours, its in pairs])}
+
+
+def shares_of_limit(results: Mapping[str, Sequence[Result]]) -> dict[str, dict[str, float]]:
+    """Of each recipe: the time that copying its batches would take over the time that making them took."""
+    limits = [one["bytes_per_second"] for one in results.get(LIMIT, ())]
+    return {
+        name: spread([one["bytes_per_second"] / limit for one, limit in zip(rounds, limits, strict=True)])
+        for name, rounds in results.items()
+        if limits and name not in (LIMIT, COLLATOR)
+    }
 
 
 def _has_mask(corpus: str) -> bool:
@@ -83,7 +95,16 @@ def measure(
     keep_memory()  # as the process does that trains
     data = data_for(corpus, recipe, sequences=sequences, length=length)
     epoch = data.epoch_sequences(0) / sequences
-    return timed(lambda step: sum(batch.num_tokens for batch in data.batches(step)), seconds, epoch)
+    size = 0
+
+    def make(step: int) -> int:
+        nonlocal size
+        made = list(data.batches(step))
+        size += sum(tensor.nbytes for batch in made for tensor in batch.tensors().values())
+        return sum(batch.num_tokens for batch in made)
+
+    rates = timed(make, seconds, epoch)
+    return {**rates, "bytes_per_second": rates["tokens_per_second"] * size / rates["tokens"]}
 
 
 def timed(make: Callable[[int], int], seconds: float, epoch: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The text is jsonl whose documents are drawn sentences of the sample: as many megabytes as wanted, no document
 twice. The sample's words would soon all be known, so words are made up among them, new ones as often as a text of
 that length brings some (Heaps' law), and those made up before again, the earlier the more often (Zipf's). A row of
-the result with "vocabulary" trained it in the same call.
+the result with "vocabulary" trained it in the same call. The limit is what parsing its lines alone takes (`reading`).
 """
 
 import json
@@ -41,7 +41,9 @@ def compare(megabytes: Sequence[int], *, progress: Progress = silent) -> list[Re
             out = str(made) + str(place)
             given = {"text": str(text), "out": out, "tokenizer": tokenizer}
             side = Side(f"{size} MB", "corpus", given)
-            rows.append({"megabytes": written / 1e6, "vocabulary": tokenizer is None, **measure_side(side, 1)})
+            limit = measure_side(Side("limit", "reading", {"text": str(text)}), 1)["megabytes_per_second"]
+            found = {**measure_side(side, 1), "limit_megabytes_per_second": limit}
+            rows.append({"megabytes": written / 1e6, "vocabulary": tokenizer is None, **found})
             tokenizer = tokenizer or f"{out}/tokenizer"
             bar.advance(1, note=f"{size} MB, {rows[-1]['megabytes_per_second']:.2f} MB/s")
     return rows

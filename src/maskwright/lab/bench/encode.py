@@ -8,7 +8,7 @@ sentence-transformers in float32.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.encoder_loading import load
 from maskwright.lab.bench.finetune import encoder_folder
+from maskwright.lab.bench.flops import flops
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
 from maskwright.progress import Progress, silent
@@ -115,16 +116,6 @@ def _sides(folder: str, there: Path, terms: Terms, *, alone: bool, progress: Pro
 
 def _with_graph(side: Side, graph: Path) -> Side:
     return side._replace(given={**side.given, "graph": str(graph)}) if side.module == "encode_onnx" else side
-
-
-def flops(lengths: Sequence[int], *, layers: int, hidden: int, inner: int) -> float:
-    """What the products of one pass over texts of so many tokens take, nothing padded.
-
-    >>> flops([2], layers=1, hidden=4, inner=16)
-    832.0
-    """
-    tokens, squares = sum(lengths), sum(length * length for length in lengths)
-    return float(layers * (2 * tokens * (4 * hidden * hidden + 2 * hidden * inner) + 4 * hidden * squares))
 
 
 def summary(

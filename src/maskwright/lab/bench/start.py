@@ -13,8 +13,10 @@ from importlib.util import find_spec
 from maskwright.errors import MaskwrightError
 from maskwright.lab.bench.turns import Result, spread
 
+LIMIT = "python"
+"""What every command begins with."""
 COMMANDS = {
-    "python": ["-c", "pass"],
+    LIMIT: ["-c", "pass"],
     "import maskwright": ["-c", "import maskwright"],
     "import maskwright, and what load brings": ["-c", "import maskwright.inference.loading"],
     "maskwright --help": ["-m", "maskwright", "--help"],
@@ -30,7 +32,8 @@ OTHERS = {
 
 
 def compare(rounds: int, *, alone: bool = False) -> list[Result]:
-    """A row for each command: its seconds, and of a processor, over so many rounds, the very first left out.
+    """A row for each command: its seconds, and of a processor, over so many rounds, the very first left out; and the
+    share of them in which Python itself starts.
 
     alone   leaves other packages out; those that are not installed are anyway
     """
@@ -48,6 +51,7 @@ def compare(rounds: int, *, alone: bool = False) -> list[Result]:
             "command": name,
             "seconds": spread([wall for wall, _ in measured[1:]]),
             "cpu_seconds": spread([busy for _, busy in measured[1:]]),
+            "share_of_limit": spread([taken[LIMIT][turn][0] / measured[turn][0] for turn in range(1, rounds + 1)]),
         }
         for name, measured in taken.items()
     ]
