@@ -1,6 +1,7 @@
 """A race for people: lines for the terminal, a page, and one picture of both axes."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from maskwright.report.page import Page
 
 AXES = {"seconds": "seconds of training", "tokens": "tokens seen"}
 TITLES = {"sentences": "whole sentences", "blocks": "blocks, as run_mlm cuts them"}
+APART = 0.06
+"""How far apart losses are that a picture says in words, as a share of all that it shows."""
 COLOURS = ("#d97706", "#2563eb", "#059669", "#7c3aed", "#db2777")
 
 
@@ -110,21 +113,39 @@ def _chart(kind: str, rival: Curve, ours: Mapping[str, Curve]) -> str:
 
 
 def draw(record: Result, file: Path, kind: str = "sentences") -> None:
-    """Loss over seconds and over tokens, side by side, as SVG; both on logarithmic axes, or ours would be a wall."""
+    """Loss over seconds and over tokens, and when each side had each of the rival's losses, side by side, as SVG.
+
+    Axes are logarithmic, or ours would be a wall.
+    """
     rival, ours = curves(record)
     with picture(file) as plt:
-        _, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
-        for panel, (axis, label) in zip(panels, AXES.items(), strict=True):
+        _, panels = plt.subplots(1, 3, figsize=(12.5, 3.6), sharey=True, layout="constrained")
+        for panel, (axis, label) in zip(panels, AXES.items(), strict=False):
             _panel(panel, _lines(kind, axis, rival, ours), label)
-        best = Passed(**record["verdict"][kind])
-        if best.our_seconds is not None:
-            panels[0].axhline(best.loss, color="#9ca3af", linewidth=0.8, linestyle=":")
-            panels[0].annotate(
-                f"{best.sooner:.0f} times sooner", (best.our_seconds, best.loss), xytext=(6, 6),
-                textcoords="offset points",
-            )  # fmt: skip
+        _passing_panel(panels[2], [it for it in passing(rival, ours, kind) if it.our_seconds is not None])
         panels[0].set_ylabel("held-out loss, nats")
         panels[1].legend(frameon=False, fontsize=8)
+
+
+def _passing_panel(panel: Any, passed: Sequence[Passed]) -> None:
+    """A line from when ours had a loss to when the rival had it, for each of the rival's; some of them in words."""
+    panel.set_xscale("log")
+    panel.set_xlabel("seconds of training, ours and the rival's")
+    losses = sorted({it.loss: it for it in passed}.values())
+    if not losses:
+        return
+    panel.hlines(
+        [it.loss for it in losses], [it.our_seconds for it in losses], [it.seconds for it in losses],
+        color="#9ca3af", linewidth=0.8,
+    )  # fmt: skip
+    for name, times in (("ours", [it.our_seconds for it in losses]), ("rival", [it.seconds for it in losses])):
+        panel.plot(times, [it.loss for it in losses], "o", markersize=2.5, color=COLOURS[name == "ours"])
+    apart, below = APART * (losses[-1].loss - losses[0].loss), -math.inf
+    for it in losses:
+        if it.loss - below >= apart:
+            below = it.loss
+            words = f"{it.our_seconds:,.0f} s for {it.seconds:,.0f}: {it.sooner:.0f} times sooner"
+            panel.annotate(words, (it.our_seconds, it.loss), xytext=(2, 2), textcoords="offset points", fontsize=7)
 
 
 def _panel(panel: Any, lines: list[Series], label: str) -> None:
