@@ -13,7 +13,7 @@ from comparison.terms import Terms
 from maskwright.corpus.read import Corpus
 from maskwright.progress import Progress
 from maskwright.recipes import module_of
-from maskwright.training.loop import gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.run import PRECISIONS, device_for
 from maskwright.training.signals import Stop

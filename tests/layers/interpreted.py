@@ -14,8 +14,9 @@ from torch import Tensor
 
 from maskwright.layers import attention, row_attention
 from maskwright.layers import flash as flash_module
-from maskwright.layers.attention import WIDTHS, layout, plain
+from maskwright.layers.attention import WIDTHS, plain
 from maskwright.layers.flash import STEPS, flash, why_not
+from maskwright.layers.layout import layout
 from maskwright.layers.row_attention import some_rows
 from tests.models.networks import network, small
 from tests.training.works import Examples, relative

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from maskwright.layers import attention as attention_module
-from maskwright.layers.attention import Layout, Way, attention, best_way, layout, plain, why_padded
+from maskwright.layers.attention import Way, attention, best_way, plain, why_padded
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import Layout, layout
 
 LENGTHS = [[5, 1, 9, 9], [7, 7, 7], [1], [4], [6, 0, 3], [1, 1]]
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from maskwright.layers import fp8
-from maskwright.layers.attention import Layout, Way, attention, best_way, layout
+from maskwright.layers.attention import Way, attention, best_way
 from maskwright.layers.capability import capability_of, lacking
 from maskwright.layers.compiled import compile_layers
 from maskwright.layers.cross_entropy import plain, projected_cross_entropy
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import Layout, layout
 from maskwright.layers.lookup import lookup
 from maskwright.layers.row_attention import row_attention, some_rows
 from maskwright.training.optimizers import Optimizer, OptimizerConfig

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from maskwright.draws import generator
 from maskwright.layers import filler
-from maskwright.layers.attention import attention, layout
+from maskwright.layers.attention import attention
 from maskwright.layers.cross_entropy import plain, projected_cross_entropy
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import layout
 from maskwright.layers.looking import looked_attention, quicken
 from maskwright.layers.onednn import can_fuse
 from tests.models.networks import network, small

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from maskwright.batch import Batch, flat_batch
 from maskwright.draws import generator
 from maskwright.layers import looking
-from maskwright.layers.attention import attention, layout
+from maskwright.layers.attention import attention
+from maskwright.layers.layout import layout
 from maskwright.layers.looking import looked_attention, quicken
 from maskwright.layers.onednn import can_fuse
 from maskwright.models import network_of

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maskwright.layers.attention import layout
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import layout
 from maskwright.layers.relative_attention import Biases, RelativeAttention, plain
 from maskwright.layers.relative_positions import distance_table, distance_vectors, picked, put_back, shifted
 from maskwright.layers.row_attention import some_rows

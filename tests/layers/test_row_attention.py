@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from maskwright.layers.attention import attention, layout
+from maskwright.layers.attention import attention
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import layout
 from maskwright.layers.row_attention import row_attention, some_rows
 
 

@@ -9,7 +9,7 @@ import transformers
 from maskwright.draws import generator
 from maskwright.models.albert import AlbertConfig, config_json
 from maskwright.training.flat import FlatParameters
-from maskwright.training.optimizers import decay_lists
+from maskwright.training.ways import decay_lists
 from tests.models.networks import network, small
 from tests.parity import assert_equal_to_transformers, draw_batch, draw_shape
 

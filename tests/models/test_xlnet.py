@@ -15,7 +15,7 @@ from maskwright.draws import generator
 from maskwright.errors import BadInput
 from maskwright.layers.dropout import DropoutStream
 from maskwright.models.xlnet import XlnetConfig
-from maskwright.training.optimizers import decay_lists
+from maskwright.training.ways import decay_lists
 from tests.models.xlnet_peers import draw_batch, draw_config, pair, their_inputs
 from tests.parity import assert_close, assert_same_gradients, flat, padded
 

@@ -22,9 +22,10 @@ from maskwright.training import checkpoint
 from maskwright.training.evaluation import evaluate
 from maskwright.training.finite import blame
 from maskwright.training.fully_sharded import FullySharded, cut
+from maskwright.training.launch import all_ranks
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
 from maskwright.training.pretraining import Pretraining
-from maskwright.training.ranks import Ranks, all_ranks
+from maskwright.training.ranks import Ranks
 from tests.models.networks import network, small
 from tests.training.works import Examples, Given, clipped, relative
 

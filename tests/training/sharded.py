@@ -22,10 +22,12 @@ from maskwright.training import checkpoint
 from maskwright.training import ranks as ranks_module
 from maskwright.training.buckets import Buckets
 from maskwright.training.flat import FlatParameters
-from maskwright.training.loop import TrainingConfig, gradients
+from maskwright.training.gradients import gradients
+from maskwright.training.launch import all_ranks
 from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
-from maskwright.training.ranks import ALONE, Ranks, all_ranks
+from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import share_of
 from tests.models.networks import network, small
 from tests.training.works import Examples, Given, clipped

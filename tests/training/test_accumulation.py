@@ -13,10 +13,11 @@ from torch import Tensor
 from maskwright.batch import Batch
 from maskwright.objectives.packing import pack
 from maskwright.recipes.bert import build
-from maskwright.training.loop import TrainingConfig, gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import whole
 from tests.models.networks import network, small
 from tests.training.works import VOCABULARY, Examples, Given, corpus, recipe, relative

@@ -13,9 +13,10 @@ from maskwright.errors import BadInput
 from maskwright.objectives.class_weights import Weighs, class_weights
 from maskwright.training.evaluation import Window, totals
 from maskwright.training.finetuning import Finetuning, finetuning
-from maskwright.training.loop import TrainingConfig, gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import whole
 from tests.models.networks import draw_weights, small
 from tests.parity import draw_batch

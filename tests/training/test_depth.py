@@ -11,7 +11,8 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.errors import BadInput
 from maskwright.training.depth import begin_anew, depth_of, freeze, rate_factors
 from maskwright.training.finetuning import Finetuning, finetuning
-from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName, decay_lists
+from maskwright.training.optimizers import Optimizer, OptimizerConfig, OptimizerName
+from maskwright.training.ways import decay_lists
 from tests.models.networks import draw_weights, small
 from tests.training.test_finetuning import PARTS, asked
 

@@ -24,9 +24,9 @@ from maskwright.training.adagrad import Adagrad
 from maskwright.training.both_ways_lm import BothWaysWork
 from maskwright.training.elmo_recipe import LanesConfig, Recipe, SoftmaxConfig, build, check
 from maskwright.training.flat import Part
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 from tests.models.elmo_batches import config
 from tests.training.test_loop import files, lines
 from tests.training.works import clipped, run_in

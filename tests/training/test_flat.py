@@ -11,7 +11,8 @@ from maskwright.layers.positions import SinusoidalPositions
 from maskwright.models.bert import BertConfig, bert
 from maskwright.training import flat as flat_module
 from maskwright.training.flat import FlatParameters, long_norm
-from maskwright.training.optimizers import Optimizer, OptimizerConfig, decay_lists
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.ways import decay_lists
 from tests.models.networks import network, small
 from tests.training.works import clipped
 

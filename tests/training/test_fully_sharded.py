@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from maskwright.training.fully_sharded import whole_at_once
-from maskwright.training.loop import TrainingConfig
+from maskwright.training.training_config import TrainingConfig
 from tests.models.networks import network, small
 from tests.training.small_corpus import SMALL, environment, make_corpus
 from tests.training.test_ranks import done, same, steps, torchrun, workers

@@ -15,11 +15,12 @@ from maskwright.objectives.text_vectors import LossName, TextVectors
 from maskwright.tasks.inputs import TransformerInputs
 from maskwright.tokenizers.pairs import EncodedPair
 from maskwright.training.finetuning import Finetuning, bi_encoder
+from maskwright.training.gradients import gradients
 from maskwright.training.joined_step import JoinedWork
 from maskwright.training.labelled_sequences import Epochs, LabelledSequences
-from maskwright.training.loop import TrainingConfig, gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Joined, whole
 from tests.checkpoints import made_up
 from tests.models.networks import draw_weights, small

@@ -22,12 +22,13 @@ from maskwright.objectives import masked_sequences
 from maskwright.objectives.tally import Tally
 from maskwright.training import checkpoint, signals
 from maskwright.training.evaluation import Window, evaluate
-from maskwright.training.loop import TrainingConfig, ahead
+from maskwright.training.loop import ahead
 from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.passes import AsWritten
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Share
 from tests.training.works import Around, corpus, recipe, run_in
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from maskwright.errors import BadInput, MaskwrightError
 from maskwright.training import checkpoint
-from maskwright.training.optimizers import Optimizer, OptimizerConfig, decay_lists, layer_matrices
+from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.ways import decay_lists, layer_matrices
 from tests.models.networks import network, small
 
 DECAYED = """

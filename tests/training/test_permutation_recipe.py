@@ -13,7 +13,7 @@ from maskwright.corpus.read import Corpus
 from maskwright.errors import BadInput
 from maskwright.recipes import xlnet
 from maskwright.training.evaluation import evaluate
-from maskwright.training.loop import gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.permutation_recipe import PermutationWork, Recipe, build, check
 from maskwright.training.signals import Stop

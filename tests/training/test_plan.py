@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from maskwright.recipes.bert import build
 from maskwright.training import checkpoint, plan
-from maskwright.training.loop import TrainingConfig
-from maskwright.training.optimizers import Optimizer, layer_matrices
+from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes, size_of
 from maskwright.training.replays import Replays
 from maskwright.training.run import PRECISIONS
+from maskwright.training.training_config import TrainingConfig
+from maskwright.training.ways import layer_matrices
 from tests.training.works import corpus, recipe
 
 

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from maskwright.errors import BadInput, MaskwrightError
-from maskwright.training.ranks import Ranks, Tree, all_ranks
+from maskwright.training.launch import all_ranks
+from maskwright.training.ranks import Ranks, Tree
 from tests.checkpoints import made_up
 from tests.training.small_corpus import SMALL, environment, make_corpus, maskwright
 

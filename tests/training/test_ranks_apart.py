@@ -87,9 +87,9 @@ def together(what: str) -> list[str]:
     """A line that starts two ranks, of which each does that, and which have a patience of ten seconds."""
     code = f"""
 import datetime, os, signal, time
-from maskwright.training import ranks
-ranks.PATIENCE = datetime.timedelta(seconds=10)
-with ranks.all_ranks() as (these, _):
+from maskwright.training import launch, signs_of_life
+signs_of_life.PATIENCE = datetime.timedelta(seconds=10)
+with launch.all_ranks() as (these, _):
     these.each(lambda: {what})
 """
     run = torchrun(2, more=("--no-python",))[: -len(["-m", "maskwright"])]

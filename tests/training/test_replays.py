@@ -14,12 +14,13 @@ from maskwright.batch import Batch
 from maskwright.layers.cross_entropy import IGNORED, at_once
 from maskwright.layers.dropout import DropoutStream
 from maskwright.training import replays
-from maskwright.training.loop import TrainingConfig, gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.passes import AsWritten, Sums
 from maskwright.training.replays import OnCuda, Replays, passes_of, why_not
 from maskwright.training.signals import Stop
 from maskwright.training.static_shapes import can_fill, filled, shape_in, shape_of
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import whole
 from tests.models.networks import network, small
 from tests.training.works import Examples, Given, relative

@@ -12,8 +12,8 @@ from maskwright.layers import attention
 from maskwright.layers.capability import capability_of
 from maskwright.machine import THRESHOLDS
 from maskwright.training import run as run_module
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.run import check_precision, keep_memory, say_what_is_slower
+from maskwright.training.training_config import TrainingConfig
 from tests.models.networks import network, small
 
 TRIM, MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h

@@ -16,12 +16,13 @@ from maskwright.objectives.masked_lm import MasksConfig
 from maskwright.objectives.tally import Tally
 from maskwright.training.flat import FlatParameters
 from maskwright.training.fully_sharded import FullySharded
-from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.loop import train
 from maskwright.training.masked_recipe import Recipe, build
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.run import PRECISIONS
 from maskwright.training.run_folder import RunFolder
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Work
 from tests.models.networks import small
 

@@ -117,7 +117,7 @@ def finetune(
     from maskwright.tasks.recipe import FROZEN_RATE, Recipe
     from maskwright.tasks.shapes import names
     from maskwright.tasks.shapes import shape as shape_named
-    from maskwright.training.ranks import rank_said, size_said
+    from maskwright.training.launch import rank_said, size_said
     from maskwright.training.run import keep_memory
 
     shape = task

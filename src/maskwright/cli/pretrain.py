@@ -47,8 +47,8 @@ def pretrain(
     """
     from maskwright.progress import rich_progress, silent
     from maskwright.recipes import folder_for, resolve, train
+    from maskwright.training.launch import rank_said
     from maskwright.training.metrics import read_metrics
-    from maskwright.training.ranks import rank_said
     from maskwright.training.run import keep_memory
 
     allocator = "kept" if keep_memory() else "default"

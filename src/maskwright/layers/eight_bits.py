@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.errors import BadInput
-from maskwright.layers.attention import Layout
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import Layout
 from maskwright.layers.looking import FUSED, looked_attention
 from maskwright.layers.norm import Norm
 from maskwright.layers.onednn import can_fuse

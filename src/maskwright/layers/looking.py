@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskwright.layers.attention import Layout, attention
+from maskwright.layers.attention import attention
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.filler import fill
 from maskwright.layers.gelu_tanh import gelu_tanh
+from maskwright.layers.layout import Layout
 from maskwright.layers.onednn import can_fuse, watched
 from maskwright.layers.row_attention import Rows
 from maskwright.layers.transformer_layer import Layer

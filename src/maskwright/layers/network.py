@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from maskwright.batch import Batch
 from maskwright.errors import BadInput
-from maskwright.layers.attention import Layout, layout, plain
+from maskwright.layers.attention import plain
 from maskwright.layers.dropout import DropoutStream
 from maskwright.layers.filler import fill, lacking, tokens_of
 from maskwright.layers.initial import start
+from maskwright.layers.layout import Layout, layout
 from maskwright.layers.pre_norm_layer import PreNormLayer
 from maskwright.layers.row_attention import some_rows
 from maskwright.layers.transformer_layer import Layer

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS
-from maskwright.layers.attention import Layout, attention
+from maskwright.layers.attention import attention
 from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
+from maskwright.layers.layout import Layout
 from maskwright.layers.norm import Norm
 from maskwright.layers.onednn import through
 from maskwright.layers.row_attention import Rows

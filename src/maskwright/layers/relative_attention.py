@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from maskwright.layers.attention import Layout, pad, unpad
 from maskwright.layers.dropout import DropoutStream
+from maskwright.layers.layout import Layout, pad, unpad
 from maskwright.layers.relative_positions import distance_vectors
 from maskwright.layers.relative_products import relative_products
 from maskwright.layers.sight import Sight

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskwright.layers.attention import Layout, flash, has_flash, has_varlen, layout, pad, unpad, varlen
+from maskwright.layers.attention import flash, has_flash, has_varlen, varlen
 from maskwright.layers.dropout import DropoutStream, dropout
+from maskwright.layers.layout import Layout, layout, pad, unpad
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from maskwright.layers.attention import Layout, pad
+from maskwright.layers.layout import Layout, pad
 from maskwright.layers.row_attention import Rows
 
 FirstTarget = Literal["nothing", "google"]

@@ -10,8 +10,9 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
-from maskwright.layers.attention import Layout, attention
+from maskwright.layers.attention import attention
 from maskwright.layers.dropout import Decided, DropoutStream, dropout_add
+from maskwright.layers.layout import Layout
 from maskwright.layers.norm import Norm
 from maskwright.layers.onednn import mapped, through
 from maskwright.layers.row_attention import Rows, row_attention

@@ -8,8 +8,8 @@ biases, and what comes out of the activation is dropped out too.
 from torch import Tensor, nn
 
 from maskwright.layers.activations import ACTIVATIONS, ActivationName
-from maskwright.layers.attention import Layout
 from maskwright.layers.dropout import DropoutStream, dropout, dropout_add
+from maskwright.layers.layout import Layout
 from maskwright.layers.norm import Norm
 from maskwright.layers.relative_attention import Biases, Keys, RelativeAttention
 from maskwright.layers.sight import Sight

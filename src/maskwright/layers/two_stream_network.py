@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from maskwright.batch import Batch
 from maskwright.errors import BadInput
 from maskwright.layers.activations import ActivationName
-from maskwright.layers.attention import Layout, layout
 from maskwright.layers.dropout import DropoutStream, dropout
 from maskwright.layers.filler import fill, lacking, tokens_of
 from maskwright.layers.initial import start
+from maskwright.layers.layout import Layout, layout
 from maskwright.layers.lookup import lookup
 from maskwright.layers.relative_attention import Biases, plain
 from maskwright.layers.relative_positions import distance_table

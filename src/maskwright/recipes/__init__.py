@@ -122,8 +122,8 @@ def train(
     """
     from maskwright.corpus.checking import Checking
     from maskwright.report.runs import write_report
+    from maskwright.training.launch import size_said
     from maskwright.training.memory import halving
-    from maskwright.training.ranks import size_said
     from maskwright.training.run import Fingerprints, run
 
     module = module_of(recipe.recipe)

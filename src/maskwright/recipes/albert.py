@@ -9,9 +9,9 @@ xxlarge has no dropout. The paper's tokenizer is SentencePiece of 30,000 (`--kin
 from maskwright.models.albert import SIZES, AlbertConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import SAMPLE, Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

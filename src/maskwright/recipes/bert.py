@@ -7,9 +7,9 @@ anew each epoch; `--masks.dupe_factor 10` gives Google's static ones.
 """
 
 from maskwright.models.bert import SIZES, BertConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import Recipe, SecondPhaseConfig, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

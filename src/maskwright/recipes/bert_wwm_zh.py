@@ -8,9 +8,9 @@ weights of Google's Chinese BERT; this begins anew. A corpus without a segmenter
 
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import SAMPLE, Recipe, SecondPhaseConfig, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

@@ -21,8 +21,8 @@ from maskwright.training.elmo_recipe import (
     finish,
     rates,
 )
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

@@ -9,8 +9,8 @@ merges; any kind will do.
 
 from maskwright.models.openai_gpt import SIZES, OpenAIGptConfig
 from maskwright.training.causal_recipe import SAMPLE, Recipe, TextConfig, build, check, data, finish, rates
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

@@ -9,8 +9,8 @@ neither rates nor steps: they are those of GPT-3's networks of the same shapes (
 
 from maskwright.models.gpt2 import SIZES, Gpt2Config
 from maskwright.training.causal_recipe import SAMPLE, Recipe, TextConfig, build, check, data, finish, rates
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

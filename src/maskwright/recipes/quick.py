@@ -9,10 +9,10 @@ measurements.
 
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
 from maskwright.training.start import StartConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

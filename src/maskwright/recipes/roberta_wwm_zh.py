@@ -9,9 +9,9 @@ million of 512 (large), by AdamW. It has RoBERTa's training and BERT's vocabular
 from maskwright.models.bert import SIZES, BertConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import SAMPLE, Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

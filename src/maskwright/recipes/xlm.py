@@ -10,9 +10,9 @@ trains until the loss no longer falls and names no number of steps. The corpus i
 from maskwright.models.xlm import SIZES, XlmConfig
 from maskwright.objectives.layouts import LayoutConfig
 from maskwright.objectives.masked_lm import MasksConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import SAMPLE, Recipe, build, check, data, finish, rates
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

@@ -8,10 +8,10 @@ lane by lane, with a memory of 384 tokens, half of the lanes backwards; in askin
 
 from maskwright.models.xlnet import SIZES, XlnetConfig
 from maskwright.objectives.permutation import PermutationConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.masked_recipe import SAMPLE
 from maskwright.training.optimizers import OptimizerConfig
 from maskwright.training.permutation_recipe import Recipe, build, check, data, finish, rates
+from maskwright.training.training_config import TrainingConfig
 
 __all__ = ["DEFAULT_SIZE", "SIZES", "Recipe", "build", "check", "data", "finish", "rates", "recipe"]
 

@@ -16,8 +16,8 @@ from maskwright.objectives.text_vectors import SimilarityConfig
 from maskwright.tasks.data import DataConfig
 from maskwright.training.best import StoppingConfig
 from maskwright.training.depth import LayersConfig
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 FROZEN_RATE = 3e-3
 """Peak learning rate where the encoder keeps its weights: what learns begins from nothing. Of 1e-3, 3e-3 and 1e-2 it is

@@ -18,8 +18,8 @@ from maskwright.objectives.show import Rate
 from maskwright.progress import Progress, silent
 from maskwright.training.both_ways_lm import WAYS, BothWaysWork, both_ways_lm
 from maskwright.training.finish import told
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
+from maskwright.training.training_config import TrainingConfig
 
 MOST_CANDIDATES = 8192
 

@@ -26,10 +26,10 @@ from maskwright.objectives.show import Rate, expected_label, measure, measure_pl
 from maskwright.objectives.stream import Stream
 from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import PretrainingWork, network, tell_of_few
 from maskwright.training.start import StartConfig, start_embeddings
+from maskwright.training.training_config import TrainingConfig
 
 SAMPLE = TrainingConfig(
     steps=300, batch_sequences=32, warmup_share=0.1, log_every=20, evaluate_every=100, save_every=300

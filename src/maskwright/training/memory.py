@@ -19,7 +19,7 @@ from maskwright.config import Config, override, plain, read_toml
 from maskwright.errors import NO_MEMORY, BadInput, MaskwrightError
 from maskwright.progress import Progress, silent
 from maskwright.training import anew
-from maskwright.training.ranks import size_said
+from maskwright.training.launch import size_said
 from maskwright.training.run_folder import RECIPE, is_run
 
 Outcome = TypeVar("Outcome")

@@ -28,9 +28,9 @@ from maskwright.objectives.show_permutation import measure_orders
 from maskwright.objectives.tally import Tally
 from maskwright.progress import Progress, silent
 from maskwright.training.finish import write_model
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining, network
+from maskwright.training.training_config import TrainingConfig
 
 MEMORY = "memory"
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from maskwright.training.fully_sharded import whole_at_once
-from maskwright.training.loop import TrainingConfig, gradients
+from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.replays import Replays, passes_of
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Work, whole
 
 STRIDE = 7  # micro-batches are sorted by length; every seventh, going round, soon has all lengths among them

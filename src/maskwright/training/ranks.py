@@ -12,13 +12,6 @@ pairs: a tree that is the same whether 1, 2, 4 or so many ranks work on it, and 
 """
 
 import contextlib
-import datetime as dt
-import gc
-import importlib
-import os
-import sys
-import threading
-import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -26,16 +19,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
 from maskwright.errors import BadInput, MaskwrightError
-from maskwright.training.agreement import agree_on_devices
+from maskwright.training.signs_of_life import SignsOfLife
 
-PATIENCE = dt.timedelta(seconds=80)
-"""How long a rank waits for another before it gives the run up; torchrun takes 30 s more to end one that is stopped."""
-BEAT = 2.0
-"""Seconds from one sign of life to the next."""
 AT_ONCE = 2**22
 """Numbers of a piece that are summed at once in a tree: each rank holds as many of every other."""
 
@@ -46,12 +33,12 @@ class Ranks:
     """The processes of a run, and which of them this is.
 
     rank, size   from 0, and how many
-    store        where they find each other, if they are to wait for a slow one, see `each`
+    signs        of life, if they are to wait for a slow one, see `each`
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, signs: SignsOfLife | None = None) -> None:
         self.rank, self.size = rank, size
-        self._store, self._waits = store, 0
+        self._signs = signs
 
     @property
     def first(self) -> bool:
@@ -211,54 +198,18 @@ busy (batch_sequences / micro_sequences)'
             return [do()]
         come: Any = None
         refused: MaskwrightError | OSError | None = None
-        with self._unhurried():
+        with contextlib.nullcontext() if self._signs is None else self._signs.given():
             try:
                 come = do()
             except (MaskwrightError, OSError) as error:
                 refused = error
+            if self._signs is not None:
+                self._together(self._signs.await_all)
         found = self.gather((come, refused))
         for _, refused in found:
             if refused is not None:
                 raise refused
         return [come for come, _ in found]
-
-    @contextlib.contextmanager
-    def _unhurried(self) -> Generator[None]:
-        """Wait in the end until all have come so far. A thread tells meanwhile that this rank is not lost."""
-        if (store := self._store) is None:
-            yield
-            return
-        self._waits += 1
-        left = threading.Event()
-
-        def beat() -> None:
-            with contextlib.suppress(RuntimeError):  # a store that is gone is noticed by who waits
-                while not left.wait(BEAT):
-                    store.add(f"beats of {self.rank}", 1)
-
-        thread = threading.Thread(target=beat, name="beats", daemon=True)
-        thread.start()
-        try:
-            yield
-            self._together(lambda: self._await_all(store))
-        finally:
-            left.set()
-            thread.join()
-
-    def _await_all(self, store: Store) -> None:
-        """Until all have come as often as this one. The first rank listens to all, the others to the first."""
-        heard = dict.fromkeys(range(1, self.size) if self.first else [0], 0)
-        silence = dict.fromkeys(heard, 0.0)
-        store.add("came", 1)
-        pause = 0.01
-        while store.add("came", 0) < self._waits * self.size:
-            time.sleep(pause)
-            for rank, before in heard.items():
-                heard[rank] = store.add(f"beats of {rank}", 0)
-                silence[rank] = silence[rank] + pause if heard[rank] == before else 0.0
-                if silence[rank] > PATIENCE.total_seconds():
-                    raise RuntimeError(f"rank {rank} gave no sign of life for {silence[rank]:.0f} seconds")
-            pause = min(1.5 * pause, 0.5)
 
     @contextlib.contextmanager
     def noticing(self) -> Generator[None]:
@@ -313,55 +264,3 @@ class Tree:
 
 
 ALONE = Ranks()
-
-
-def rank_said() -> int:
-    """Which of several processes this is, as torchrun says before they know of each other; 0 for a single one."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def size_said() -> int:
-    """How many processes a run has, as torchrun says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-@contextlib.contextmanager
-def all_ranks() -> Generator[tuple[Ranks, torch.device | None]]:
-    """The processes that torchrun started, joined, and the GPU of this one; a single process otherwise."""
-    size = size_said()
-    if size == 1:
-        yield ALONE, None
-        return
-    if "MASTER_ADDR" not in os.environ:
-        raise BadInput(f"WORLD_SIZE is {size}, and nobody says where the others are: use torchrun, or unset it")
-    device = None
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-        torch.cuda.set_device(device)
-    # Its default arguments hold the group that is there when it is first imported, as torch's optimizers do. Gloo's
-    # threads would then live until the interpreter ends, and one that frees a tensor so late aborts the process.
-    importlib.import_module("torch.distributed.nn.functional")
-    store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
-    # after a restart the launcher's store still holds the addresses of the processes before
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = PrefixStore(f"attempt {attempt}", store)
-    agree_on_devices(store, rank, size, device)
-    dist.init_process_group(
-        "gloo" if device is None else "nccl",
-        store=store, rank=rank, world_size=size, timeout=PATIENCE,
-    )  # fmt: skip
-    try:
-        yield Ranks(rank, size, store), device
-    finally:
-        _forget_cut_tensors()
-        dist.destroy_process_group()
-
-
-def _forget_cut_tensors() -> None:
-    """What torch remembers of operations on them (`fully_sharded`) holds on to the group, and so to gloo's threads."""
-    if "torch.distributed.tensor" not in sys.modules:
-        return
-    gc.collect()
-    debug = importlib.import_module("torch.distributed.tensor.debug")
-    if (clear := getattr(debug, "_clear_sharding_prop_cache", None)) is not None:
-        clear()

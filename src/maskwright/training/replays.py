@@ -17,10 +17,10 @@ from torch import Tensor
 from maskwright.batch import Batch
 from maskwright.layers.dropout import DropoutStream
 from maskwright.progress import Progress, silent
-from maskwright.training.loop import TrainingConfig
 from maskwright.training.passes import AsWritten, Pass, Sums, mean_loss, sums_of
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.static_shapes import Shape, can_fill, filled, shape_in, shape_of
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Carries, Joined, Work
 
 MOST = 64

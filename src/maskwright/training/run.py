@@ -25,12 +25,14 @@ from maskwright.machine import allocator_settings, other_allocator
 from maskwright.progress import Progress, silent
 from maskwright.training import fully_sharded
 from maskwright.training.agreement import check_alike, terms
-from maskwright.training.loop import TrainingConfig, train
+from maskwright.training.launch import all_ranks
+from maskwright.training.loop import train
 from maskwright.training.memory import HALVED
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
-from maskwright.training.ranks import ALONE, Ranks, all_ranks
+from maskwright.training.ranks import ALONE, Ranks
 from maskwright.training.replays import passes_of
 from maskwright.training.run_folder import MAY_CHANGE, RunFolder, environment, followed
+from maskwright.training.training_config import TrainingConfig
 from maskwright.training.work import Work, judge_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "float32": torch.float32, "fp8": torch.bfloat16}

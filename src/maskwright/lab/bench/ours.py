@@ -19,12 +19,14 @@ from maskwright.objectives.masked_lm import mask_sequences
 from maskwright.objectives.masked_lm_head import MaskedLMHead
 from maskwright.objectives.next_sentence import NextSentenceHead
 from maskwright.objectives.tally import Tally
-from maskwright.training.loop import Graphs, Precision, TrainingConfig, ahead, gradients
+from maskwright.training.gradients import gradients
+from maskwright.training.loop import ahead
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.replays import passes_of
 from maskwright.training.run import as_wanted, device_for, keep_memory
 from maskwright.training.signals import Stop
+from maskwright.training.training_config import Graphs, Precision, TrainingConfig
 from maskwright.training.work import Share, whole
 
 CLS, SEP, MASK, FIRST = 101, 102, 103, 1000  # of BERT's own vocabulary; ordinary tokens begin at FIRST

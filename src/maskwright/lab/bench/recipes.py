@@ -184,7 +184,8 @@ def measure(
     from maskwright.corpus.read import Corpus
     from maskwright.layers.attention import without_flash
     from maskwright.recipes import module_of
-    from maskwright.training.loop import ahead, gradients
+    from maskwright.training.gradients import gradients
+    from maskwright.training.loop import ahead
     from maskwright.training.optimizers import Optimizer
     from maskwright.training.replays import passes_of
     from maskwright.training.run import as_wanted, device_for, device_name, keep_memory

@@ -93,7 +93,7 @@ def measure(
             }
 
         from maskwright.corpus.checking import Checking
-        from maskwright.training.loop import gradients
+        from maskwright.training.gradients import gradients
         from maskwright.training.optimizers import Optimizer
         from maskwright.training.run import as_wanted, device_for, keep_memory
         from maskwright.training.signals import Stop

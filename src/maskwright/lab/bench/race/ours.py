@@ -16,7 +16,8 @@ from maskwright.lab.bench.race.examples import tests
 from maskwright.lab.bench.race.racer import Racer, Scores, mean_scores
 from maskwright.recipes import module_of, resolve
 from maskwright.training.evaluation import totals
-from maskwright.training.loop import ahead, gradients
+from maskwright.training.gradients import gradients
+from maskwright.training.loop import ahead
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
 from maskwright.training.replays import passes_of

@@ -1,6 +1,5 @@
 """A race for people: lines for the terminal, a page, and one picture of both axes."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from maskwright.report.page import Page
 
 AXES = {"seconds": "seconds of training", "tokens": "tokens seen"}
 TITLES = {"sentences": "whole sentences", "blocks": "blocks, as run_mlm cuts them"}
-APART = 0.06
-"""How far apart losses are that a picture says in words, as a share of all that it shows."""
+SOONER = (3, 10, 30, 100, 300)
+"""Of which the picture has a line."""
 COLOURS = ("#d97706", "#2563eb", "#059669", "#7c3aed", "#db2777")
 
 
@@ -113,39 +112,39 @@ def _chart(kind: str, rival: Curve, ours: Mapping[str, Curve]) -> str:
 
 
 def draw(record: Result, file: Path, kind: str = "sentences") -> None:
-    """Loss over seconds and over tokens, and when each side had each of the rival's losses, side by side, as SVG.
+    """Loss over seconds and over tokens, and when ours passes each of the rival's points, side by side, as SVG.
 
-    Axes are logarithmic, or ours would be a wall.
+    Axes of time are logarithmic, or ours would be a wall.
     """
     rival, ours = curves(record)
     with picture(file) as plt:
-        _, panels = plt.subplots(1, 3, figsize=(12.5, 3.6), sharey=True, layout="constrained")
+        _, panels = plt.subplots(1, 3, figsize=(12.5, 3.6), layout="constrained")
+        panels[1].sharey(panels[0])
         for panel, (axis, label) in zip(panels, AXES.items(), strict=False):
             _panel(panel, _lines(kind, axis, rival, ours), label)
-        _passing_panel(panels[2], [it for it in passing(rival, ours, kind) if it.our_seconds is not None])
         panels[0].set_ylabel("held-out loss, nats")
         panels[1].legend(frameon=False, fontsize=8)
+        _passing_panel(panels[2], [it for it in passing(rival, ours, kind) if it.our_seconds is not None])
 
 
 def _passing_panel(panel: Any, passed: Sequence[Passed]) -> None:
-    """A line from when ours had a loss to when the rival had it, for each of the rival's; some of them in words."""
-    panel.set_xscale("log")
-    panel.set_xlabel("seconds of training, ours and the rival's")
-    losses = sorted({it.loss: it for it in passed}.values())
-    if not losses:
+    """Our seconds over the rival's, for each of its losses; lines show how many times sooner that is."""
+    panel.set(xscale="log", yscale="log", xlabel="seconds until the rival had a loss", ylabel="until ours had it")
+    if not passed:
         return
-    panel.hlines(
-        [it.loss for it in losses], [it.our_seconds for it in losses], [it.seconds for it in losses],
-        color="#9ca3af", linewidth=0.8,
-    )  # fmt: skip
-    for name, times in (("ours", [it.our_seconds for it in losses]), ("rival", [it.seconds for it in losses])):
-        panel.plot(times, [it.loss for it in losses], "o", markersize=2.5, color=COLOURS[name == "ours"])
-    apart, below = APART * (losses[-1].loss - losses[0].loss), -math.inf
-    for it in losses:
-        if it.loss - below >= apart:
-            below = it.loss
-            words = f"{it.our_seconds:,.0f} s for {it.seconds:,.0f}: {it.sooner:.0f} times sooner"
-            panel.annotate(words, (it.our_seconds, it.loss), xytext=(2, 2), textcoords="offset points", fontsize=7)
+    theirs, our = [it.seconds for it in passed], [it.our_seconds or 0.0 for it in passed]
+    panel.plot(theirs, our, "o", color=COLOURS[1], markersize=3)
+    panel.set(xlim=(min(theirs) / 1.5, max(theirs) * 1.5), ylim=(min(our) / 2, max(our) * 2))
+    for axis in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
+        axis("{x:g}")
+    for times in SOONER:
+        panel.axline((1, 1 / times), (10, 10 / times), color="#9ca3af", linewidth=0.8, linestyle=":")
+        at = min(max(theirs) * 1.5, max(our) * 2 * times)
+        if at > min(theirs) and at / times > min(our) / 2:
+            panel.annotate(f"{times} times sooner", (at, at / times), ha="right", fontsize=7, color="#6b7280")
+    for it in (passed[0], passed[-1]):
+        panel.annotate(f"{it.our_seconds:,.0f} s for {it.seconds:,.0f}", (it.seconds, it.our_seconds), xytext=(0, 6),
+                       textcoords="offset points", ha="center", fontsize=7)  # fmt: skip
 
 
 def _panel(panel: Any, lines: list[Series], label: str) -> None:
