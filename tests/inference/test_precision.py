@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 import maskwright as mw
 from maskwright.checkpoints.folder import write_folder
+from maskwright.checkpoints.sentence_vectors import SentenceVectors
 from maskwright.checkpoints.task_part import SpanSettings, TaskPart
 from maskwright.cli import main
 from maskwright.errors import BadInput
@@ -144,7 +146,7 @@ def test_a_fine_tuned_model_has_to_answer_alike(
     def is_taken(**bounds: float) -> bool:
         for name, value in bounds.items():
             monkeypatch.setattr(precision, name, value)
-        return faster(exact, folder, MANY) is not exact
+        return faster(exact, folder, MANY, answers=True) is not exact
 
     if part.asks in ("class", "classes", "number"):
         ours, theirs = exact.predict(texts), rounded.predict(texts)
@@ -159,6 +161,44 @@ def test_a_fine_tuned_model_has_to_answer_alike(
         assert is_taken(SHARE=1.01 * apart, SAME=2.0) and not is_taken(SHARE=0.99 * apart)
     else:
         assert is_taken(SHARE=0.0, SAME=0.0) and not is_taken(SAME=1.01)
+
+
+def test_a_vocabulary_that_knows_no_sample_text_is_looked_at_by_its_own_words(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise BadInput("the vocabulary knows neither sample text")
+
+    monkeypatch.setattr(precision, "sample_texts", unknown)
+    exact = mw.load(folder)
+    drawn = precision._looked_at(exact)
+    assert len(set(drawn)) == 32 and "[" not in "".join(drawn)
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    assert dtype_of(faster(exact, folder, MANY)) == torch.bfloat16
+    (tmp_path / "texts.txt").write_text("the cat\n" * MANY)
+    assert main(["encode", str(folder), "--file", str(tmp_path / "texts.txt"), "--out", str(tmp_path / "a.npy")]) == 0
+
+
+def test_a_pooling_that_is_none_of_ours_leaves_it_exact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "EXACT", 0.0)
+    exact = mw.load(folder)
+    exact.sentences = SentenceVectors("max_tokens", normalize=False)
+    assert faster(exact, folder, MANY) is exact
+    assert dtype_of(faster(exact, folder, MANY, pooling="cls")) == torch.bfloat16
+
+
+def test_tags_of_both_languages_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chinese by characters, whatever is beside it: a sentence would be one long word."""
+    asked: list[tuple[list[list[str]], bool]] = []
+
+    class Tagger:
+        def tag(self, words: list[list[str]], *, joined: bool = False) -> list[list[str]]:
+            asked.append((words, joined))
+            return [["O"] * len(one) for one in words]
+
+    tagger: Any = Tagger()
+    assert len(precision._answers(tagger, "tags", ["the cat", "猫坐着", "a mat ."])) == 8
+    assert asked == [([["the", "cat"], ["a", "mat", "."]], False), ([["猫", "坐", "着"]], True)]
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.99999), ("int8", 0.9999)])

@@ -159,7 +159,7 @@ def test_each_side_stands_beside_its_own_round_by_round() -> None:
         DYNAMIC: measured(200, 200, 200, real=0.5), DYNAMIC + SET: measured(400, 400, 400, real=0.5),
         PADDED: measured(100, 100, 100, real=0.2), PADDED + SET: measured(150, 200, 200, real=0.2),
         PIPELINE: measured(300, 450, 450), PIPELINE + SET: measured(400, 400, 400),
-        "limit bf16": [{"flops_per_second": rate} for rate in (8e3, 8e3, 8e3)],
+        **{f"limit of {name}": [{"flops_per_second": 8e3}] * 3 for name in (OURS, PREDICTS)},
     }  # fmt: skip
     chosen = {name: {"precision": "bf16"} for name in (OURS, PREDICTS, DYNAMIC, PADDED)}
     chosen[PIPELINE] = {"precision": "float32", "batch": 32}
@@ -174,13 +174,13 @@ def test_each_side_stands_beside_its_own_round_by_round() -> None:
     assert made["ratio"][PIPELINE + SET]["median"] == 3.0  # beside ours that has it set too
     assert made["share_of_limit"][OURS] == {"median": 0.45, "least": 0.3, "most": pytest.approx(0.6)}
     assert made["share_of_limit"][PREDICTS + SET]["median"] == 0.3 and DYNAMIC not in made["share_of_limit"]
-    assert "limit bf16" not in made["peak_mib"]
+    assert "limit of maskwright" not in made["peak_mib"]
     assert OURS not in made["ratio"] and PREDICTS + SET not in made["ratio"]
     assert json.loads(json.dumps(made)) == made
     head, *rows, _, notes = shown.table(made).splitlines()
     assert head.split()[:2] == ["examples/s", "tokens/s"]
     by_name = {row.split("  ")[0]: row for row in rows}
     assert "3.00x (2.00-4.00)" in by_name[DYNAMIC] and "50%" in by_name[DYNAMIC]
-    assert "45.0%" in by_name[OURS] and "limit 0 (0-0) GFLOP/s in bf16" in notes
+    assert "45.0%" in by_name[OURS] and "limit 0 (0-0) GFLOP/s in bf16 of maskwright, 0" in notes
     assert "float32 batch 32" in by_name[PIPELINE + SET] and "30 (20-40)" in by_name[OURS]
     assert "3 rounds; 2 threads, 4,000 examples, batches of 32 at rate 5e-05" in notes

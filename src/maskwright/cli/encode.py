@@ -23,7 +23,7 @@ def encode(
     files: Annotated[tuple[Path, ...], Parameter(name="--file", negative=())] = (),
     out: Path | None = None,
     pooling: Literal["mean", "cls", "pooler"] | None = None,
-    normalize: bool | None = None,
+    normalize: Annotated[bool | None, Parameter(negative="--no-normalize")] = None,
     language: str | None = None,
     truncate: bool = False,
     dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
@@ -71,7 +71,7 @@ def encode(
     parts = _parts(texts or _lines(files or (Path("-"),)))
     first = next(parts, [])
     if dtype == AUTO:
-        encoder = faster(encoder, model, len(first), device)
+        encoder = faster(encoder, model, len(first), device, pooling=pooling)
     if language is not None:
         encoder = encoder.in_language(numbered(language))
     bars = not texts and (out is not None or not sys.stdout.isatty())

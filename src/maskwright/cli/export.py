@@ -19,7 +19,7 @@ def export(
     out: Annotated[Path, Parameter(name="--out")],
     to: Annotated[Literal["hf", "sentence-transformers", "tf1", "onnx", "openvino"], Parameter(name="--to")] = "hf",
     pooling: Annotated[Literal["mean", "cls", "pooler"] | None, Parameter(name="--pooling")] = None,
-    normalize: Annotated[bool | None, Parameter(name="--normalize")] = None,
+    normalize: Annotated[bool | None, Parameter(name="--normalize", negative="--no-normalize")] = None,
     int8: Annotated[bool, Parameter(name="--int8")] = False,
     bound: Annotated[float | None, Parameter(name="--bound")] = None,
     texts: Annotated[Path | None, Parameter(name="--texts")] = None,
@@ -46,7 +46,8 @@ def export(
         to: hf, sentence-transformers, tf1, onnx or openvino.
         pooling: For vectors of texts: mean of the token vectors, cls, or (in graphs)
             pooler. Default: as the folder itself says, else mean.
-        normalize: Scale vectors of texts to length 1. Default: as the folder says.
+        normalize: Scale vectors of texts to length 1. Default: as the folder says,
+            where no pooling is named; else no.
         int8: For onnx and openvino: matrix products of 8-bit integers.
         bound: For --int8: the worst cosine to float32 that is still written. Default: 0.98.
         texts: For the certificate: a file of texts, one a line. Default: sample texts.
@@ -64,17 +65,19 @@ def export(
     if to in ("onnx", "openvino"):
         from maskwright.inference.graphs.exporting import Wanted
 
+        if (calibrate is not None or bound is not None) and not int8:
+            raise BadInput("--calibrate and --bound are for 8-bit products: add --int8")
         wanted = Wanted(pooling, normalize, int8, texts=texts, calibrate=calibrate, test=test)
         _graph(model, out, to, wanted if bound is None else wanted._replace(bound=bound), json=json)
         return
     of_graphs = {"--int8": int8, "--bound": bound, "--texts": texts, "--calibrate": calibrate, "--test": test}
-    if given := [name for name, value in of_graphs.items() if value]:
+    if given := [name for name, value in of_graphs.items() if value is not None and value is not False]:
         raise BadInput(f"{given[0]} goes with --to onnx and --to openvino: {to} is written as it is")
     if pooling == "pooler":
         raise BadInput("pooling pooler: sentence-transformers has mean and cls; --to onnx has pooler too")
     from maskwright.inference.exporting import export_model
 
-    written = export_model(model, out, to, pooling=pooling, normalize=bool(normalize))
+    written = export_model(model, out, to, pooling=pooling, normalize=normalize)
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     show({"out": str(written), "form": to, "bytes": size}, json=json)
 
@@ -83,8 +86,6 @@ def _graph(model: Path, out: Path, to: "GraphForm", wanted: "Wanted", *, json: b
     from maskwright.inference.graphs.exporting import export_graph
     from maskwright.progress import rich_progress
 
-    if (wanted.calibrate or wanted.bound != type(wanted)().bound) and not wanted.as_int8:
-        raise BadInput("--calibrate and --bound are for 8-bit products: add --int8")
     written, facts = export_graph(model, out, to, wanted, progress=rich_progress())
     files = [written] if written.is_file() else [file for file in written.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)

@@ -140,7 +140,7 @@ def _write(
         if not total:
             raise BadInput(f"{in_} has no row to predict for")
         if model is not None:
-            encoder = faster(encoder, model, total)
+            encoder = faster(encoder, model, total, answers=True)
             task = encoder.task or task
         asked: Iterator[Asked] = rows_of(in_, task.part, Faults(skip=True), text=text, pair=pair)
     else:

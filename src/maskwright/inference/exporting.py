@@ -28,7 +28,7 @@ def export_model(
     form: Form = "hf",
     *,
     pooling: Pooling | None = None,
-    normalize: bool = False,
+    normalize: bool | None = None,
 ) -> Path:
     """Write the model folder `model` at `out` in another form; returns `out`.
 
@@ -37,7 +37,7 @@ def export_model(
                 an adapter is merged: the folder is a plain one that answers the same
                 tf1: Google's checkpoint of a BERT, with bert_config.json and vocab.txt
     pooling     of sentences: mean of all tokens, or cls, the first one's vector; None: as the folder says, else mean
-    normalize   scale sentence vectors to length 1; where nobody names a pooling a folder's own word counts
+    normalize   scale sentence vectors to length 1; None: as the folder says where nobody names a pooling, else no
 
     Raises BadInput for a folder that is none, where `out` is there already, and for a form that the network or its
     tokenizer has not.
@@ -70,7 +70,8 @@ def export_model(
             facts={"exported from": Path(model).name},
             task=None if task is None else task.part,
         )
-    made = encoder.sentences if pooling is None and encoder.sentences else SentenceVectors(pooling or "mean", normalize)
+    said = encoder.sentences if pooling is None and encoder.sentences else SentenceVectors(pooling or "mean", False)
+    made = said if normalize is None else said._replace(normalize=normalize)
     names, parameters = published_parts(Pretraining(network.encoder, {}), pooler=encoder.has_pooler)
     return write_folder(
         out,

@@ -8,6 +8,7 @@ from maskwright.checkpoints.task_part import TaskPart
 from maskwright.config import read_toml
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
+from maskwright.inference.graphs.encoder import GraphEncoder
 from maskwright.inference.loading import Loaded, load
 from maskwright.objectives.text_vectors import PoolingName, TextVectors
 from maskwright.tasks.answering import Task
@@ -34,6 +35,8 @@ def load_judged(folder: str | Path, *, scored: bool) -> tuple[Loaded, Task]:
     encoder = load(folder)
     if isinstance(encoder, Encoder) and encoder.task is None and encoder.sentences is not None:
         encoder.task = _of_pairs(encoder, encoder.sentences, scored=scored)
+    if isinstance(encoder, GraphEncoder) and encoder.task is None:
+        raise BadInput(f"{folder} is an exported graph of vectors, and pairs are judged by the folder it was made of")
     if encoder.task is None:
         raise BadInput(
             f"{folder} was not fine-tuned, and does not say how it makes vectors of texts, so nothing can be judged: "

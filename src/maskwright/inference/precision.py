@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from maskwright.draws import generator
+from maskwright.errors import BadInput
 from maskwright.inference import encoder_loading
-from maskwright.inference.encoder import Encoder
+from maskwright.inference.encoder import Encoder, Pooling
 from maskwright.inference.graphs.certificate import closeness, sample_texts
 from maskwright.inference.loading import Loaded
-from maskwright.inference.texts import Text
 from maskwright.layers.capability import capability_of, lacking
 from maskwright.layers.onednn import can_fuse
 from maskwright.objectives.sequence_scores import Asks
@@ -29,30 +30,58 @@ SAME = 0.99
 """The least share of tags, spans or options that are the same."""
 LOOKED_AT = 32
 """Sample texts it is found on."""
+MOST_DRAWN = 64
+"""Tokens of a text that is drawn in their place."""
 
 
-def faster(exact: Loaded, folder: str | Path, count: int, device: str = "cpu") -> Loaded:
+def faster(
+    exact: Loaded,
+    folder: str | Path,
+    count: int,
+    device: str = "cpu",
+    *,
+    pooling: Pooling | None = None,
+    answers: bool = False,
+) -> Loaded:
     """The model in `folder`, loaded in float32 already, as it is best for so many texts: as it is for few of them.
 
     For many it is bfloat16 where the processor has instructions for it, and where vectors of sample texts have a cosine
-    of at least `EXACT` to those in float32, and a fine-tuned model answers as it does in float32 (`SHARE`, `SAME`).
-    Which it is depends on model and machine alone, not on the texts.
+    of at least `EXACT` to those in float32. Which it is depends on model and machine alone, not on the texts.
+
+    pooling   of the vectors that are wanted, as `Encoder.encode` has it
+    answers   those of a fine-tuned model are wanted: it has to say the same as in float32 (`SHARE`, `SAME`)
     """
     if count < MANY or not isinstance(exact, Encoder) or not _has_bf16(device):
         return exact
     fast = encoder_loading.load(folder, dtype="bfloat16", device=device)
-    texts, _ = sample_texts(exact, odd=False)
-    texts = texts[:: max(1, len(texts) // LOOKED_AT)]
-    near = closeness(fast.encode(texts, truncate=True), exact.encode(texts, truncate=True))
-    return fast if near.worst_cosine >= EXACT and _answer_alike(fast, exact, texts) else exact
+    texts = _looked_at(exact)
+    try:
+        pooling = "mean" if answers else pooling
+        near = closeness(*(one.encode(texts, pooling, truncate=True) for one in (fast, exact)))
+        alike = near.worst_cosine >= EXACT and (not answers or _answer_alike(fast, exact, texts))
+    except BadInput:  # whoever asks for what it cannot do is told so when it is done
+        return exact
+    return fast if alike else exact
 
 
-def _answer_alike(fast: Encoder, exact: Encoder, texts: Sequence[Text]) -> bool:
+def _looked_at(encoder: Encoder) -> list[str]:
+    """Sample texts; where the vocabulary knows none, words drawn from it."""
+    try:
+        texts = [text for text in sample_texts(encoder, odd=False)[0] if isinstance(text, str)]
+    except BadInput:
+        tokenizer, draws = encoder.tokenizer, generator(0, "bfloat16")
+        ids = np.setdiff1d(np.arange(tokenizer.vocab_size), tokenizer.special_ids)
+        lengths = draws.integers(4, MOST_DRAWN, LOOKED_AT)
+        return [tokenizer.decode(draws.choice(ids, length).tolist(), skip_special=True) for length in lengths]
+    return texts[:: max(1, len(texts) // LOOKED_AT)]
+
+
+def _answer_alike(fast: Encoder, exact: Encoder, texts: Sequence[str]) -> bool:
     """Whether a fine-tuned model says the same of these texts, or nearly."""
     asks = None if exact.task is None else exact.task.part.asks
     if asks in (None, "near", "nearness"):  # answered by vectors, which were compared
         return True
-    ours, theirs = (_answers(one, asks, [text for text in texts if isinstance(text, str)]) for one in (fast, exact))
+    ours, theirs = (_answers(one, asks, texts) for one in (fast, exact))
     if theirs.dtype.kind != "f":
         return len(ours) == len(theirs) and float((ours == theirs).mean()) >= SAME
     unit = float(theirs.std()) if asks == "number" else 1.0
@@ -63,9 +92,11 @@ def _answers(encoder: Encoder, asks: Asks, texts: Sequence[str]) -> npt.NDArray[
     """What it says of sample texts, as an array: probabilities or numbers, else what is the same or is not."""
     match asks:
         case "tags":
-            joined = not any(" " in text for text in texts)
-            words = [list(text) if joined else text.split() for text in texts]
-            return np.concatenate(encoder.tag(words, joined=joined))
+            spaced, joined = (
+                [text.split() for text in texts if " " in text],
+                [[*text] for text in texts if " " not in text],
+            )
+            return np.concatenate([*encoder.tag(spaced), *encoder.tag(joined, joined=True)])
         case "words":  # whether a character begins one
             found = encoder.segment(texts)
             return np.array([place == 0 for words in found for word in words for place in range(len(word))])

@@ -255,6 +255,25 @@ def test_int8_keeps_the_nearest_of_its_ways_and_says_what_all_came_to(bert: tupl
     assert not (tmp_path / "y.onnx").exists()
 
 
+def test_a_pooler_that_was_scaled_is_given_scaled_or_not_at_all(bert: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, _ = bert
+    texts = folder.parent / "texts.txt"
+    export_graph(folder, tmp_path / "x.onnx", wanted=Wanted("pooler", normalize=True, texts=texts))
+    graph, encoder = mw.load(tmp_path / "x.onnx"), mw.load(folder)
+    wanted = encoder.encode(TEXTS, "pooler", normalize=True)
+    assert np.abs(graph.encode(TEXTS) - wanted).max() < 1e-5
+    assert np.abs(graph.encode(TEXTS, "pooler", normalize=True) - wanted).max() < 1e-5
+    for given in ({"pooling": "pooler"}, {"normalize": False}, {"pooling": "pooler", "normalize": False}):
+        with pytest.raises(BadInput, match="at length 1 alone: take normalize=True"):
+            graph.encode(TEXTS, **given)
+
+
+def test_a_folder_may_have_a_file_s_name(bert: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, _ = bert
+    assert main(["export", str(folder), "--out", str(tmp_path / "bert.zip")]) == 0
+    assert mw.load(tmp_path / "bert.zip").encode(TEXTS).shape == (4, 64)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ov", "ov.zip"])
 def test_openvino_gives_the_same_from_its_folder_and_from_one_file(
@@ -396,6 +415,9 @@ def test_closeness_by_hand() -> None:
     ("more", "why"),
     [
         (["--to", "hf", "--int8"], "--int8 goes with --to onnx and --to openvino: hf is written as it is"),
+        (["--to", "tf1", "--bound", "0"], "--bound goes with --to onnx and --to openvino"),
+        (["--to", "onnx", "--out", "x.zip"], "x.zip would be a file of --to openvino, and this is onnx"),
+        (["--to", "openvino", "--out", "x.onnx"], "x.onnx would be a file of --to onnx, and this is openvino"),
         (["--test", "x.csv"], "--test goes with --to onnx and --to openvino"),
         (["--to", "onnx", "--bound", "0.9"], "add --int8"),
         (["--to", "onnx", "--int8", "--bound", "2"], "a cosine lies between -1 and 1"),

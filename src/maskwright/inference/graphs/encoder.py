@@ -101,6 +101,8 @@ class GraphEncoder:
             raise BadInput(f"pooling {pooling!r}: there are {', '.join(get_args(Pooling))}")
         if pooling == "pooler" and pooling != self.facts.pooling:
             raise BadInput(f"{self._where} was exported without its pooler: take mean or cls")
+        if pooling == "pooler" and self.facts.normalize and not normalize:
+            raise BadInput(f"{self._where} gives its pooler's vectors at length 1 alone: take normalize=True")
         encoded = self.encoded([texts] if isinstance(texts, str) else texts, truncate)
         vectors = np.empty((len(encoded), self.facts.hidden_size), np.float32)
         as_exported = pooling == self.facts.pooling and (bool(normalize) or not self.facts.normalize)

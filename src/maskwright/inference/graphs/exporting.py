@@ -21,6 +21,7 @@ from maskwright.inference.graphs.encoder import GraphEncoder
 from maskwright.inference.graphs.facts import GraphFacts, Pooling
 from maskwright.inference.graphs.forms import Form, Inputs
 from maskwright.inference.graphs.network import Exported, exported, inputs_of
+from maskwright.inference.graphs.one_file import ZIP
 from maskwright.inference.graphs.onnx_file import onnx_of
 from maskwright.inference.graphs.onnx_form import OnnxForm
 from maskwright.inference.graphs.openvino_form import OpenVinoForm
@@ -86,6 +87,8 @@ def export_graph(
         raise BadInput(f"{out} exists already: choose another name or remove it")
     if not -1 <= wanted.bound <= 1:
         raise BadInput(f"bound {wanted.bound}: a cosine lies between -1 and 1")
+    if (of := {".onnx": "onnx", ZIP: "openvino"}.get(out.suffix, form)) != form:
+        raise BadInput(f"{out} would be a file of --to {of}, and this is {form}: choose another name")
     if not out.absolute().parent.is_dir():
         raise BadInput(f"{out.absolute().parent} is not there: make the folder first, or choose another")
     encoder = load(model)

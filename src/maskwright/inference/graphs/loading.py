@@ -21,7 +21,7 @@ def graph_at(path: str | Path) -> Path | None:
     A folder with a config.json is a model's, whatever lies beside it.
     """
     path = Path(path)
-    if path.suffix in (".onnx", ".xml", ZIP):
+    if path.suffix in (".onnx", ".xml", ZIP) and not path.is_dir():
         return path
     if (path / "config.json").is_file():
         return None

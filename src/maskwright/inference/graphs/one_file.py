@@ -1,5 +1,6 @@
 """A folder of plain files as one .zip, nothing in it compressed, and files of it without unpacking it anywhere."""
 
+import errno
 import shutil
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -35,5 +36,9 @@ def read_zip(path: Path) -> dict[str, bytes]:
             if sum(entry.file_size for entry in entries) > path.stat().st_size:
                 raise BadInput(f"{path}: files in it overlap, which no export of ours does")
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except BadInput:
+        raise
+    except (BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that one is an offset that is none
+            raise
         raise BadInput(f"{path} is damaged, or no .zip: {error}") from None

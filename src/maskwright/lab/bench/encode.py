@@ -19,10 +19,11 @@ from maskwright.draws import generator
 from maskwright.errors import BadInput
 from maskwright.inference.encoder import Encoder
 from maskwright.inference.encoder_loading import load
-from maskwright.lab.bench.finetune import encoder_folder
+from maskwright.lab.bench.finetune import digest_of, encoder_folder
 from maskwright.lab.bench.flops import flops
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
+from maskwright.layers.eight_bits import can_eight_bits
 from maskwright.progress import Progress, silent
 from maskwright.text.samples import sample
 
@@ -68,9 +69,13 @@ def compare(model: str | None, terms: Terms, *, alone: bool = False, progress: P
         )
     folder = encoder_folder(model)
     encoder = load(folder)
-    with terms.record.place() as there:
+    with terms.record.place() as place:
         texts = mixed_texts(encoder)
-        (there / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+        drawn = place / "texts.json"
+        drawn.write_text(json.dumps(texts), encoding="utf-8")
+        there = place / digest_of(folder, drawn)  # see `finetune`
+        there.mkdir(exist_ok=True)
+        drawn.replace(there / drawn.name)
         lengths = [len(one.ids) for one in encoder.encoded(texts)]
         sides = _sides(folder, there, terms, alone=alone, progress=progress)
         results = in_turn(sides, terms.rounds, terms.threads, name="encode", record=terms.record, progress=progress)
@@ -78,7 +83,7 @@ def compare(model: str | None, terms: Terms, *, alone: bool = False, progress: P
         vectors = {side.name: np.load(side.given["out"]) for side in sides if side.name != LIMIT}
     shape = {"layers": encoder.config.num_hidden_layers, "hidden": encoder.config.hidden_size}
     inner = encoder.config.intermediate_size
-    work = flops(lengths, **shape, inner=inner)
+    work = flops(lengths, layers=shape["layers"], hidden=shape["hidden"], inner=inner)
     told = {"model": folder, "texts": len(texts), "tokens": sum(lengths), "longest": max(lengths), **shape}
     return {**told, **summary(terms, results, limits, vectors, work)}
 
@@ -90,11 +95,9 @@ def _sides(folder: str, there: Path, terms: Terms, *, alone: bool, progress: Pro
     def side(name: str, module: str, **more: Any) -> Side:
         return Side(name, module, {**given, **more, "out": str(there / f"{module}-{'-'.join(more.values())}.npy")})
 
-    sides = [
-        side(FLOAT32, "encode_ours", dtype="float32"),
-        side(BF16, "encode_ours", dtype="bfloat16"),
-        side(INT8, "encode_ours", dtype="int8"),
-    ]
+    sides = [side(FLOAT32, "encode_ours", dtype="float32"), side(BF16, "encode_ours", dtype="bfloat16")]
+    if can_eight_bits():
+        sides.append(side(INT8, "encode_ours", dtype="int8"))
     if not alone:
         graph, stock = there / "ours.onnx", there / "stock.onnx"
         with progress.stage("graphs", 2, "graphs") as bar:
@@ -111,7 +114,7 @@ def _sides(folder: str, there: Path, terms: Terms, *, alone: bool, progress: Pro
         sides = [side if "make" in side.given else _with_graph(side, stock) for side in sides]
     by_torch = [one for one in sides if one.module in ("encode_ours", "encode_rival") and one.name != GRAPH]
     sides += [one._replace(name=one.name + SET, environment=ALLOCATOR_SET) for one in by_torch]
-    return [Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds)}), *sides]
+    return [Side(LIMIT, "limit", {"seconds": min(1.5, terms.seconds), "device": "cpu"}), *sides]
 
 
 def _with_graph(side: Side, graph: Path) -> Side:

@@ -5,6 +5,7 @@ batches padded to their own longest text, and to 128 tokens. Each side runs in t
 The limit is the time that the products of ours would take at the rate of large ones in its precision.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import BadInput
+from maskwright.inference.encoder import Encoder
 from maskwright.inference.encoder_loading import load
 from maskwright.lab.bench.flops import flops
 from maskwright.lab.bench.predict_ours import read_texts
 from maskwright.lab.bench.pretrain import ALLOCATOR_SET, Terms, rival_there
 from maskwright.lab.bench.turns import Result, Side, in_turn, measure_side, spread
+from maskwright.manifest import sha256
 from maskwright.progress import Progress, silent
 from maskwright.tasks.reading import tables
 from maskwright.tasks.reading.faults import Faults
@@ -48,6 +51,12 @@ def encoder_folder(given: str | None) -> str:
     return str(Path(found.origin).parent / "model")
 
 
+def digest_of(model: str, examples: Path) -> str:
+    """A short name for what is measured: the bytes of the model's files and of the examples."""
+    files = [*sorted(path for path in Path(model).iterdir() if path.is_file()), examples]
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()[:12]
+
+
 def write_examples(data: str | None, path: Path) -> int:
     """Texts and classes as jsonl at `path`, of a table, or sentences of the sample text and their novel; how many.
 
@@ -75,9 +84,13 @@ def compare(
             "or measure ours --alone"
         )
     folder = encoder_folder(model)
-    with terms.record.place() as folder_of_work:
-        examples, tuned = folder_of_work / "examples.jsonl", folder_of_work / "tuned"
-        count = write_examples(data, examples)
+    encoder = load(folder)
+    with terms.record.place() as place:
+        drawn = place / "examples.jsonl"
+        count = write_examples(data, drawn)
+        work_folder = place / digest_of(folder, drawn)  # whoever asks for the same again is given what was measured
+        work_folder.mkdir(exist_ok=True)
+        examples, tuned = drawn.replace(work_folder / drawn.name), work_folder / "tuned"
         learns: dict[str, Any] = {
             "model": folder, "examples": str(examples), "batch": BATCH, "rate": RATE, "length": LENGTH,
             "dropout": terms.dropout,
@@ -102,26 +115,28 @@ def compare(
             if entry.name != OURS + SET and not (alone and entry.name.endswith(SET))
         ]
         turned += [
-            Side(f"{LIMIT} {precision}", "limit", {"seconds": min(1.5, terms.seconds), "precision": precision})
-            for precision in sorted({chosen[name]["precision"] for name in (OURS, PREDICTS)})
+            Side(f"{LIMIT} of {name}", "limit", {"seconds": min(1.5, terms.seconds), **chosen[name], "device": device})
+            for name, device in ((OURS, None), (PREDICTS, "cpu"))  # each where it computes
         ]
         results = in_turn(turned, terms.rounds, terms.threads, name="finetune", record=terms.record, progress=progress)
-        work = work_per_token(folder, examples)
+        work = work_per_token(encoder, examples)
     return {"model": folder, "examples": count, **summary(terms, chosen, results, work)}
 
 
-def work_per_token(model: str, examples: Path) -> dict[str, float]:
+def work_per_token(encoder: Encoder, examples: Path) -> dict[str, float]:
     """What the encoder's products take of ours, by side: forward and back for all texts, forward for the first ones.
 
-    Lookups in tables, a pooler and a head are left out.
+    Lookups in tables, a pooler and a head are left out. Of the last layer a head reads one row of each text.
     """
-    encoder = load(model)
-    texts = read_texts(str(examples), EXAMPLES)
-    lengths = [min(LENGTH, len(one.ids)) for one in encoder.encoded(texts, truncate=True)]
-    config = encoder.config
+    texts, config = read_texts(str(examples), EXAMPLES), encoder.config
     shape = {"layers": config.num_hidden_layers, "hidden": config.hidden_size, "inner": config.intermediate_size}
-    first = [len(one.ids) for one in encoder.encoded(texts[:PREDICTED], truncate=True)]
-    return {OURS: 3 * flops(lengths, **shape) / sum(lengths), PREDICTS: flops(first, **shape) / sum(first)}
+    one_row = not encoder.model.encoder.causal
+    found = {OURS: 0.0, PREDICTS: 0.0}
+    for side, passes, given in ((OURS, 3, texts), (PREDICTS, 1, texts[:PREDICTED])):
+        lengths = [len(one.ids) for one in encoder.encoded(given, truncate=True)]
+        lengths = [min(LENGTH, length) for length in lengths] if side == OURS else lengths
+        found[side] = passes * flops(lengths, **shape, one_row=one_row) / sum(lengths)
+    return found
 
 
 def better_settings(side: Side, terms: Terms, progress: Progress = silent) -> dict[str, Any]:
@@ -170,7 +185,7 @@ def summary(
 
     def share(name: str) -> dict[str, float]:
         ours = name.removesuffix(SET)
-        limits = results[f"{LIMIT} {chosen[ours]['precision']}"]
+        limits = results[f"{LIMIT} of {ours}"]
         return over_rounds(lambda i: results[name][i]["tokens_per_second"] * work[ours] / limits[i]["flops_per_second"])
 
     names = [name for name in results if not name.startswith(LIMIT)]
@@ -186,7 +201,7 @@ def summary(
         "tokens_per_second": each("tokens_per_second", names),
         "real": {name: results[name][0]["real"] for name in names},
         "limit_gflops": {
-            name.removeprefix(f"{LIMIT} "): over_rounds(lambda i, of=of: of[i]["flops_per_second"] / 1e9)
+            name.removeprefix(f"{LIMIT} of "): over_rounds(lambda i, of=of: of[i]["flops_per_second"] / 1e9)
             for name, of in results.items()
             if name.startswith(LIMIT)
         },

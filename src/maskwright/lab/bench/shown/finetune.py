@@ -27,7 +27,10 @@ def table(result: Result) -> str:
                 f"{result['peak_mib'][name]:,.0f}",
             ]
         )
-    limits = ", ".join(f"{whole(rate)} GFLOP/s in {name}" for name, rate in result["limit_gflops"].items())
+    limits = ", ".join(
+        f"{whole(rate)} GFLOP/s in {result['settings'][name]['precision']} of {name}"
+        for name, rate in result["limit_gflops"].items()
+    )
     notes = (
         f"median (least-most) of {result['rounds']} rounds; {result['threads']} threads, {result['examples']:,} "
         f"examples, batches of {result['batch']} at rate {result['rate']:g}, dropout {result['dropout']}, cut at "
