@@ -13,12 +13,14 @@ from torch import Tensor
 from maskwright.batch import Batch
 from maskwright.objectives.packing import pack
 from maskwright.recipes.bert import build
+from maskwright.training import flat
 from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.pretraining import Pretraining
+from maskwright.training.ranks import ALONE
 from maskwright.training.signals import Stop
 from maskwright.training.training_config import TrainingConfig
-from maskwright.training.work import whole
+from maskwright.training.work import share_of
 from tests.models.networks import network, small
 from tests.training.works import VOCABULARY, Examples, Given, corpus, recipe, relative
 
@@ -31,11 +33,12 @@ def fresh() -> Pretraining:
 
 
 def gradient_of(
-    cuts: list[list[int]], dtype: torch.dtype = torch.float64
+    cuts: list[list[int]], dtype: torch.dtype = torch.float64, groups: int | None = None
 ) -> tuple[torch.Tensor, dict[str, list[float]]]:
     work = Given(fresh(), [EXAMPLES.batch(which) for which in cuts])
     optimizer = Optimizer(work.module, OptimizerConfig(), dtype)
-    sums, _, norm = gradients(work, optimizer, whole(work.batches(0)), NO_CLIP, 0, Stop())
+    share = share_of(work, 0, ALONE, groups)
+    sums, _, norm = gradients(work, optimizer, share, NO_CLIP.with_changes(groups=groups), 0, Stop())
     assert abs(norm - float(optimizer.flat.gradient.norm())) <= 1e-6 * norm
     return optimizer.flat.gradient.clone(), sums.sums
 
@@ -56,15 +59,25 @@ def by_hand(batch: Batch) -> torch.Tensor:
 JOINED = by_hand(EXAMPLES.batch(range(8)))
 
 
-def check(cuts: list[list[int]]) -> None:
-    found, sums = gradient_of(cuts)
-    assert relative(found, JOINED) <= 1e-12
-    assert sums["nsp"][1] == 8 and sums["mlm"][1] == sum(len(row["rows"]) for row in EXAMPLES.rows)
+def check(cuts: list[list[int]], groups: int | None = None) -> None:
+    """Whether gradients are brought into the row at once or, as those of large matrices, held beside it."""
+    for held in (flat.HELD, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(flat, "HELD", held)
+            found, sums = gradient_of(cuts, groups=groups)
+        assert relative(found, JOINED) <= 1e-12
+        assert sums["nsp"][1] == 8 and sums["mlm"][1] == sum(len(row["rows"]) for row in EXAMPLES.rows)
 
 
 def test_one_of_eight_two_of_four_eight_of_one() -> None:
     for size in (8, 4, 1):  # those of one hold micro-batches without a hidden token
         check([list(range(start, start + size)) for start in range(0, 8, size)])
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4, 8])
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_in_groups_too_of_which_some_may_be_empty(size: int, groups: int) -> None:
+    check([list(range(start, min(start + size, 8))) for start in range(0, 8, size)], groups)
 
 
 def test_a_last_micro_batch_that_is_smaller() -> None:

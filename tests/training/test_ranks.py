@@ -60,11 +60,11 @@ def test_a_tree_is_the_same_however_its_leaves_are_shared(count: int) -> None:
     parts: list[torch.Tensor] = []
     for leaf in leaves.chunk(count):
         row = torch.empty(1000)
-        tree = Tree(row)
+        tree = Tree()
         for values in leaf:
             row.copy_(values)
-            tree.add()
-        tree.finish()
+            tree.add(row)
+        tree.finish(row)
         parts.append(row)
     while len(parts) > 1:
         parts = [left + right for left, right in zip(parts[::2], parts[1::2], strict=True)]

@@ -51,7 +51,7 @@ def gradients(
 
     if isinstance(work, Joined):
         work.look_over([ready.get(place, batch) for place, batch in share.made.items()], stream)
-    tree = Tree(flat.gradient) if len(share.groups) > 1 else None
+    tree = Tree() if len(share.groups) > 1 else None
     for group in share.groups:
         if not group:
             flat.gradient.zero_()
@@ -67,9 +67,9 @@ def gradients(
             if buckets is None or not last:
                 flat.collect(first=first)
         if tree is not None:
-            tree.add()
+            tree.add(flat.gradient)
     if tree is not None:
-        tree.finish()
+        tree.finish(flat.gradient)
     if buckets is not None:
         buckets.finish()  # before anything else is exchanged: on another rank all of them may have begun by now
     else:

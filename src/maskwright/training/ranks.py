@@ -245,22 +245,22 @@ def _wait_for(works: Iterable[Any]) -> None:
 
 
 class Tree:
-    """The sum of a row that is filled anew again and again: of pairs, of pairs of pairs, and so on."""
+    """The sum of rows that come one after the other: of pairs, of pairs of pairs, and so on."""
 
-    def __init__(self, row: Tensor) -> None:
-        self._row, self._levels = row, list[tuple[int, Tensor]]()
+    def __init__(self) -> None:
+        self._levels = list[tuple[int, Tensor]]()
 
-    def add(self) -> None:
+    def add(self, row: Tensor) -> None:
         """Take in what stands in the row."""
-        self._levels.append((0, self._row.clone()))
+        self._levels.append((0, row.clone()))
         while len(self._levels) > 1 and self._levels[-1][0] == self._levels[-2][0]:
             (level, left), (_, right) = self._levels[-2:]
             self._levels[-2:] = [(level + 1, left.add_(right))]
 
-    def finish(self) -> None:
+    def finish(self, row: Tensor) -> None:
         """Leave the sum of all in the row; they were a power of two."""
         ((_, whole),) = self._levels
-        self._row.copy_(whole)
+        row.copy_(whole)
 
 
 ALONE = Ranks()
