@@ -15,9 +15,10 @@ import torch
 from maskwright.batch import Batch
 from maskwright.checkpoints.tensor_file import read_tensors
 from maskwright.cli import main
-from maskwright.config import read_toml
-from maskwright.training import checkpoint
+from maskwright.config import override, read_toml
+from maskwright.training import checkpoint, memory
 from maskwright.training.finetuning import Finetuning
+from maskwright.training.masked_recipe import Recipe
 from maskwright.training.metrics import read_metrics
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.pretraining import Pretraining
@@ -66,6 +67,33 @@ def close(one: Path, other: Path) -> None:
     theirs = dict(read_tensors(other / "model" / "model.safetensors"))
     for name, tensor in dict(read_tensors(one / "model" / "model.safetensors")).items():
         torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"training.micro_sequences": 32}, [32, 16, 8, 4, 2, 1]),
+        ({"training.micro_sequences": 1}, [1]),
+        ({"training.micro_sequences": 1, "second_phase.micro_sequences": 8}, [8, 4, 2, 1]),
+        ({"training.micro_sequences": 4, "second_phase.micro_sequences": 2}, [4, 2, 1]),
+        ({"training.micro_sequences": 64, "training.batch_sequences": 6}, [6, 3, 1]),
+    ],
+)
+def test_the_larger_of_two_phases_is_what_is_at_once(changes: dict[str, int], wanted: list[int]) -> None:
+    table = {"corpus": "c", "model": {"model_type": "bert", "vocab_size": 100}}
+    recipe: Any = Recipe.model_validate(override(table, {"training.batch_sequences": 256, **changes}))
+    found: list[int] = []
+    while recipe is not None:
+        found.append(memory.at_once(recipe))
+        recipe = memory._halved(recipe)
+    assert found == wanted
+
+
+def test_what_a_recipe_leaves_unsaid_is_no_size() -> None:
+    """As recipe.toml has it: there is no null in TOML."""
+    assert memory._sizes({"training": {"micro_sequences": 4}, "second_phase": {"micro_sequences": "none"}}) == {
+        "training.micro_sequences": 4
+    }
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, torch.OutOfMemoryError])
@@ -117,7 +145,7 @@ def test_without_it_one_line_says_what_to_do_and_the_step_before_is_kept(
     scarce(monkeypatch, Pretraining, 4, 5, RuntimeError)
     assert pretrain(corpus, tmp_path / "run", "--training.micro_sequences", 8) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "step 6: out of memory with 8 sequences at once: lower training.micro_sequences, to 4, say" in last
+    assert "step 6: out of memory with 8 sequences at once: halve training.micro_sequences" in last
     assert "maskwright plan" in last and "--auto-batch" in last
     assert checkpoint.steps(tmp_path / "run") == [5]
 

@@ -194,6 +194,17 @@ def test_another_corpus_in_the_same_folder_is_refused(
     assert said.count("\n") == 1 and ("another corpus" in said or "vocab_size" in said)
 
 
+def test_a_finished_run_whose_checkpoints_are_gone_stays_finished(
+    corpus: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    metrics = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    assert main(again(corpus, tmp_path / "run")) == 0
+    assert "finished already, and its checkpoints are gone" in capsys.readouterr().err
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == metrics
+
+
 def test_what_is_computed_twice_may_change(corpus: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(again(corpus, finished, "--training.recompute", "layers")) == 0
     assert "finished already" in capsys.readouterr().err

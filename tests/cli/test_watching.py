@@ -140,6 +140,16 @@ def test_a_signal_reaches_the_run(tmp_path: Path, corpus: Path, number: signal.S
     assert any((tmp_path / "run" / "checkpoints").iterdir())
 
 
+def test_a_signal_to_all_of_its_processes_is_one_wish(tmp_path: Path, corpus: Path) -> None:
+    """As `timeout`, systemd and Slurm send theirs: the run gets its own, and the one that is passed on."""
+    process = _started(tmp_path / "run", corpus)
+    os.killpg(process.pid, signal.SIGTERM)
+    time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGTERM)  # whoever comes first: there are four of them
+    assert "SIGTERM: finishing this step" in _ended(process)
+    assert process.returncode == 143 and any((tmp_path / "run" / "checkpoints").iterdir())
+
+
 def test_a_run_whose_watcher_is_killed_saves_and_leaves(tmp_path: Path, corpus: Path) -> None:
     process = _started(tmp_path / "run", corpus)
     process.kill()

@@ -1,6 +1,8 @@
 """What a training process does about its memory before it begins, and what it asks of its device."""
 
+import contextlib
 import ctypes
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ from maskwright.errors import BadInput
 from maskwright.layers import attention
 from maskwright.layers.capability import capability_of
 from maskwright.machine import THRESHOLDS
+from maskwright.training import course
 from maskwright.training import run as run_module
 from maskwright.training.run import check_precision, keep_memory, say_what_is_slower
 from maskwright.training.training_config import TrainingConfig
@@ -128,3 +131,42 @@ def test_what_a_gpu_or_a_torch_lacks_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert "attention is torch's kernel" in said[-1] and "16, 32 or 64 columns, and these have 10" in said[-1]
     say_what_is_slower(TrainingConfig(precision="fp8"), cpu, progress)
     assert "fp8 on a CPU" in said[-1] and len(said) == 3
+
+
+def test_ranks_that_go_on_from_different_checkpoints_are_refused(tmp_path: Path) -> None:
+    class Two:
+        """The first of two ranks, as far as `held` asks."""
+
+        first = True
+
+        def each(self, do: Any) -> list[Any]:
+            return [do(), None]
+
+        def gather(self, told: Any) -> list[Any]:
+            return [told, other]
+
+    folder = SimpleNamespace(step=7, mark="a" * 64)
+    ranks: Any = Two()
+    other = "a" * 64
+    with run_module.held(tmp_path, lambda: contextlib.nullcontext(folder), ranks) as found:  # type: ignore[arg-type]
+        assert found is folder
+    other = "b" * 64
+    with (
+        pytest.raises(BadInput, match="rank 1 has in .* another checkpoint of step 7 than the first rank"),
+        run_module.held(tmp_path, lambda: contextlib.nullcontext(folder), ranks),  # type: ignore[arg-type]
+    ):
+        pass
+
+
+def test_seconds_are_of_training_whatever_is_saved_between_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(course.time, "perf_counter", lambda: now[0])
+    clock = course.Clock(100.0, 0)
+    for _ in range(3):
+        now[0] += 2
+        with clock.stopped():
+            now[0] += 50
+    now[0] += 4
+    assert clock.read(1000) == (110.0, 100.0)
+    now[0] += 5
+    assert clock.read(1500) == (115.0, 100.0)

@@ -90,6 +90,36 @@ def test_the_same_recipe_goes_on(tmp_path: Path):
     assert said.lines == [f"{tmp_path / 'a'}: going on from step 20"]
 
 
+def test_what_changes_no_bit_is_not_said_to(tmp_path: Path):
+    """Groups are added up alike on any number of ranks; and what the recipe says of micro-batches was so before."""
+    groups, micro = changed(training={**RECIPE["training"], "groups": 4, "micro_sequences": 8}), {"micro_sequences": 8}
+    for name, recipe, before, now, wanted in (
+        ("a", groups, {"ranks": 2}, {"ranks": 1}, 1),
+        ("b", RECIPE, {"ranks": 2}, {"ranks": 1}, 2),
+        ("c", groups, {}, micro, 1),
+        ("d", groups, {}, {"micro_sequences": 4}, 2),
+    ):
+        with RunFolder.open(tmp_path / name, recipe, here(**before)) as run:
+            run.save(10, {"model": {"w": torch.zeros(3)}}, {}, keep=9)
+        said = Said()
+        with RunFolder.open(tmp_path / name, recipe, here(**now), progress=said):
+            pass
+        assert len(said.lines) == wanted, (name, said.lines)
+
+
+def test_a_checkpoint_has_a_mark_of_its_own(tmp_path: Path):
+    begin(tmp_path / "a", 10)
+    begin(tmp_path / "b", 10)
+    with RunFolder.open(tmp_path / "c", RECIPE, here()) as run:
+        assert run.mark is None
+        run.save(10, {"model": {"w": torch.full((3,), 11.0)}}, {"step": 10}, keep=9)
+    marks: list[str | None] = []
+    for name in "abc":
+        with RunFolder.open(tmp_path / name, RECIPE, here()) as run:
+            marks.append(run.mark)
+    assert marks[0] == marks[1] != marks[2]
+
+
 def test_killed_before_the_first_checkpoint_it_begins_again(tmp_path: Path):
     begin(tmp_path / "a")
     (tmp_path / "a" / "recipe.toml").unlink()  # it is written after the environment

@@ -79,7 +79,7 @@ def accelerator() -> dict[str, Any] | None:
         "device": torch.cuda.get_device_name(),
         "devices": torch.cuda.device_count(),
         "cuda": torch.version.cuda,
-        "bfloat16": torch.cuda.is_bf16_supported(),
+        "bfloat16": torch.cuda.is_bf16_supported(including_emulation=False),
     }
 
 

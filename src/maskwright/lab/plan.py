@@ -16,12 +16,12 @@ import torch
 
 from maskwright.config import checked, plain
 from maskwright.corpus.read import Corpus
-from maskwright.errors import MaskwrightError
+from maskwright.errors import BadInput, MaskwrightError
 from maskwright.progress import Progress, silent
 from maskwright.recipes import module_of
 from maskwright.training import checkpoint
 from maskwright.training.causal_recipe import Recipe as CausalRecipe
-from maskwright.training.masked_recipe import Recipe, later_phase
+from maskwright.training.masked_recipe import LengthWarmupConfig, Recipe, later_phase
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.plan import Measured, Memory, fits, free_memory, held, hours, measure, run_bytes
 from maskwright.training.run import as_wanted, device_for, keep_memory
@@ -48,10 +48,13 @@ def probe(table: dict[str, Any], corpus_path: str, seconds: float) -> Measured:
 
 
 def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float, threads: int | None = None) -> Measured:
-    """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less.
+    """The same in a process of its own. Token embeddings start at random: word2vec's vectors would cost no less; and
+    sequences are as long as in most of the run, where it begins on shorter ones.
 
     threads   that compute; None: as many as torch takes by itself
     """
+    if isinstance(recipe, Recipe):
+        recipe = recipe.with_changes(length_warmup=LengthWarmupConfig())
     table = plain(recipe)
     if "start" in table:
         table["start"] = {**table["start"], "tokens": "random"}
@@ -65,6 +68,8 @@ def probe_apart(recipe: AnyRecipe, corpus: Corpus, seconds: float, threads: int 
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
+        if said and (refused := said[-1].partition(f"{BadInput.__module__}.{BadInput.__name__}: "))[1]:
+            raise BadInput(refused[2])
         size = recipe.training.micro_sequences
         raise MaskwrightError(
             f"the probe of {size} sequences at once ended with {done.returncode}: {said[-1] if said else 'no word'}"

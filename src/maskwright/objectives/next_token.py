@@ -121,7 +121,7 @@ class NextTokenSequences:
 
     def visit_sizes(self, step: int) -> dict[str, list[int]]:
         """What the stream counted for the steps before, see `Stream.visit_sizes`."""
-        return {"0": self.stream.visit_sizes(step * self.batch_sequences)}
+        return {"0": self.stream.visit_sizes(step * (self.batch_rows or self.batch_sequences))}
 
     def know(self, sizes: Mapping[str, list[int]]) -> None:
         """Take up what `visit_sizes` told."""

@@ -72,7 +72,7 @@ class Stream(Generic[Plan]):
         if row_tokens is not None and row_tokens < layout.max_length:
             raise BadInput(
                 f"training.micro_tokens {row_tokens} holds no sequence of {layout.max_length} tokens: raise it, or "
-                "shorten layout.max_length"
+                "shorten layout.max_length, or second_phase.max_length where that is so long"
             )
         layout.check(split)
         self.split, self.layout, self.seed, self.passes = split, layout, seed, dupe_factor or PASSES

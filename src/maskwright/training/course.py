@@ -1,7 +1,8 @@
 """How far a run has come: what the loop carries from step to step, all of it in every checkpoint."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
@@ -86,8 +87,8 @@ class Course:
         """Log the means since the last line; with `look`, beside those of the held-out documents."""
         means = self.window.means()
         seconds, speed = self._clock.read(self.tokens)
-        held_out = evaluate(self.work, self.optimizer, stop, self.ranks) if look else None
-        self._clock.skip(self.tokens)
+        with self._clock.stopped():
+            held_out = evaluate(self.work, self.optimizer, stop, self.ranks) if look else None
         if self.best is not None and held_out is not None:
             self.best.look(self.done, held_out, self.optimizer.flat.state())
         log.log(
@@ -110,6 +111,10 @@ class Course:
 
         BadInput for a corpus that is damaged, which is known by then.
         """
+        with self._clock.stopped():
+            self._save(log, keep)
+
+    def _save(self, log: MetricsLog | NoLog, keep: int) -> None:
         if self.folder.checking is not None:
             self.ranks.each(self.folder.checking.wait)
         flat = self.optimizer.flat
@@ -138,7 +143,6 @@ class Course:
         else:  # the others wait, however long it takes
             self.ranks.each(lambda: self.folder.save(self.done, tensors, state, keep) if self.ranks.first else None)
         self._saved = self.done
-        self._clock.skip(self.tokens)
 
     def _carry(self) -> None:
         self.carried = self.work.carried() if isinstance(self.work, Carries) else None
@@ -148,17 +152,22 @@ class Clock:
     """Seconds of training alone: what evaluation and saving take is left out."""
 
     def __init__(self, seconds_before: float, tokens: int) -> None:
-        self._seconds = seconds_before
-        self._at, self._tokens = time.perf_counter(), tokens
+        self._seconds, self._tokens = seconds_before, tokens
+        self._counted, self._at = 0.0, time.perf_counter()
 
     def read(self, tokens: int) -> tuple[float, float]:
         """(seconds since step 0, tokens a second since the last reading)."""
-        elapsed = time.perf_counter() - self._at
-        speed = (tokens - self._tokens) / max(elapsed, 1e-9)
-        self._seconds += elapsed
-        self.skip(tokens)
+        with self.stopped():
+            speed = (tokens - self._tokens) / max(self._counted, 1e-9)
+            self._seconds += self._counted
+            self._counted, self._tokens = 0.0, tokens
         return self._seconds, speed
 
-    def skip(self, tokens: int) -> None:
-        """Begin anew here."""
-        self._at, self._tokens = time.perf_counter(), tokens
+    @contextmanager
+    def stopped(self) -> Generator[None]:
+        """What is done meanwhile is not counted."""
+        self._counted += time.perf_counter() - self._at
+        try:
+            yield
+        finally:
+            self._at = time.perf_counter()

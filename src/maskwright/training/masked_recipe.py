@@ -113,10 +113,11 @@ def check(recipe: Recipe, corpus: Corpus) -> None:
     lengths = {"layout.max_length": recipe.layout.max_length}
     if recipe.second_phase.share:
         lengths["second_phase.max_length"] = recipe.second_phase.max_length
-    if recipe.length_warmup.share + recipe.second_phase.share >= 1:
+    steps, warmup, later = recipe.training.steps, recipe.length_warmup.share, recipe.second_phase.share
+    if warmup + later >= 1 or (warmup and round(warmup * steps) >= steps - round(later * steps)):
         raise BadInput(
-            f"length_warmup.share {recipe.length_warmup.share} and second_phase.share {recipe.second_phase.share} "
-            "leave no step between them: lower one"
+            f"length_warmup.share {warmup} and second_phase.share {later} leave no step of {steps:,} between them: "
+            "lower one"
         )
     for name, length in lengths.items():
         if length > model.longest:

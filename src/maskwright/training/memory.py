@@ -26,6 +26,8 @@ Outcome = TypeVar("Outcome")
 
 HALVED = ("training.micro_sequences", "second_phase.micro_sequences")
 """Of a recipe: what is halved."""
+FEWEST = "take a smaller size, or shorter sequences"
+"""The way out where one sequence is computed at once."""
 
 
 class NoMemoryError(MaskwrightError):
@@ -63,10 +65,10 @@ def enough_memory(step: int, sequences: int) -> Generator[None]:
     except (RuntimeError, MemoryError) as error:
         _only_want_of_memory(error)
     let_go()
-    way = f"lower training.micro_sequences, to {sequences // 2}, say" if sequences > 1 else "take a smaller size"
+    way = "halve training.micro_sequences, of packed rows training.micro_tokens" if sequences > 1 else FEWEST
     raise NoMemoryError(
         f"step {step + 1}: out of memory with {anew.sequences(sequences)} at once: {way} (`maskwright plan` measures "
-        "what fits, --auto-batch halves it and goes on); the weights are those of the step before"
+        "what fits, --auto-batch halves sequences and goes on); the weights are those of the step before"
     )
 
 
@@ -132,9 +134,20 @@ def halving(
 
 
 def at_once(recipe: Config) -> int:
-    """How many sequences are computed at once."""
-    training = plain(recipe)["training"]
-    return min(training["batch_sequences"], training["micro_sequences"])
+    """How many sequences are computed at once, at most."""
+    return max(_sizes(plain(recipe)).values())
+
+
+def _sizes(table: dict[str, Any]) -> dict[str, int]:
+    """What of `HALVED` a recipe names, no more than the step of its phase has."""
+    found: dict[str, int] = {}
+    for key in HALVED:
+        batch, size = (
+            _size(table, f"{key.partition('.')[0]}.{name}") for name in ("batch_sequences", "micro_sequences")
+        )
+        if size is not None:
+            found[key] = size if batch is None else min(batch, size)
+    return found
 
 
 def _after(fell: int | None, recipe: Any, progress: Progress) -> Any:
@@ -144,7 +157,7 @@ def _after(fell: int | None, recipe: Any, progress: Progress) -> Any:
     while at_once(recipe) >= fell:
         smaller = _halved(recipe)
         if smaller is None:
-            raise NoMemoryError("out of memory with 1 sequence at once: take a smaller size, or shorter sequences")
+            raise NoMemoryError(f"out of memory with 1 sequence at once: {FEWEST}")
         recipe = smaller
     _say_smaller(recipe, progress)
     return recipe
@@ -161,9 +174,7 @@ def _halved(recipe: Config) -> Any:
     """The recipe with half as many sequences at once; None where it is one already."""
     if at_once(recipe) == 1:
         return None
-    sizes = {key: size for key in HALVED if (size := _size(plain(recipe), key)) is not None}
-    batch = plain(recipe)["training"]["batch_sequences"]
-    return _with(recipe, {key: max(1, min(batch, size) // 2) for key, size in sizes.items()})
+    return _with(recipe, {key: max(1, size // 2) for key, size in _sizes(plain(recipe)).items()})
 
 
 def _as_it_was(recipe: Config, out: Path) -> Any:
@@ -192,7 +203,8 @@ def _refuse(recipe: Config) -> None:
 
 def _size(table: dict[str, Any], key: str) -> int | None:
     section, name = key.split(".")
-    return table.get(section, {}).get(name)
+    found = table.get(section, {}).get(name)
+    return found if isinstance(found, int) else None  # "none" of a recipe.toml, where nothing is said
 
 
 def _with(recipe: Config, sizes: dict[str, int]) -> Any:

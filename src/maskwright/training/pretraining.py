@@ -171,8 +171,9 @@ def tell_of_few(streams: Sequence[Stream[Any]], batch: int, progress: Progress) 
     """Say so where a step is more than an epoch, so that it has an example several times."""
     for stream in streams:
         if (there := stream.first_sequences(batch)) < batch:
-            what = "sequences" if stream.row_tokens is None else "packed rows"
+            packed = stream.row_tokens is not None
+            what, key = ("packed rows", "batch_tokens") if packed else ("sequences", "batch_sequences")
             progress.say(
                 f"warning: a step has {batch:,} {what} and the corpus {there:,}: each comes {batch / there:.1f} times "
-                "in every step; lower training.batch_sequences, or give more text"
+                f"in every step; lower training.{key}, or give more text"
             )

@@ -66,7 +66,8 @@ class Ranks:
             if count < self.size:
                 raise BadInput(
                     f"{self.size} processes share the micro-batches of a step, and there are {count}: lower "
-                    f"{phase}.micro_sequences, or raise {phase}.batch_sequences"
+                    f"{phase}.micro_sequences, or raise {phase}.batch_sequences; of packed rows training.micro_tokens "
+                    "and training.batch_tokens"
                 )
         if groups is not None and groups & (groups - 1):
             raise BadInput(f"training.groups {groups} cannot be summed in pairs of pairs: take 1, 2, 4, 8 ...")

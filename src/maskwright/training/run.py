@@ -159,6 +159,12 @@ def held(
 
         step = ranks.each(lambda: open_it() if ranks.first else 0)[0]
         ranks.each(lambda: None if ranks.first else folders.append(followed(out, step)))
+        seen = ranks.gather(folders[0].mark)
+        if (other := next((rank for rank, mark in enumerate(seen) if mark != seen[0]), None)) is not None:
+            raise BadInput(
+                f"rank {other} has in {out} another checkpoint of step {step:,} than the first rank, which goes on "
+                "from its own: let them share the folder, or copy the checkpoint"
+            )
         yield folders[0]
 
 
@@ -219,7 +225,11 @@ def run(
         opened = partial(RunFolder.open, out, plain(recipe), now, may_change=others, progress=progress)
         with held(out, opened, ranks) as found:
             folder = replace(found, checking=checking)
-            if (folder.had_enough or folder.step >= training.steps) and folder.model.is_dir():
+            finished = ranks.each(folder.model.is_dir)[0]
+            if finished and folder.resumed is None:  # or it would be trained again, and its log lost
+                progress.say(f"{out}: finished already, and its checkpoints are gone; the model is {folder.model}")
+                return None
+            if finished and (folder.had_enough or folder.step >= training.steps):
                 progress.say(f"{out}: finished already, {folder.step:,} steps; the model is {folder.model}")
                 return None
             work = build(folder.resumed is None)

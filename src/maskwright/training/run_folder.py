@@ -24,6 +24,7 @@ from maskwright import config, durable
 from maskwright.corpus.checking import Checking
 from maskwright.errors import BadInput
 from maskwright.machine import cpu_name
+from maskwright.manifest import MANIFEST, sha256
 from maskwright.progress import Progress, silent
 from maskwright.training import checkpoint
 from maskwright.training.checkpoint import Checkpoint
@@ -95,6 +96,13 @@ class RunFolder:
         return self.resumed.step if self.resumed else 0
 
     @property
+    def mark(self) -> str | None:
+        """What tells the checkpoint to go on from from another: the checksum of its list of checksums."""
+        if self.resumed is None:
+            return None
+        return sha256(checkpoint.folder_of(self.path, self.step) / MANIFEST)
+
+    @property
     def had_enough(self) -> bool:
         """Whether the training was ended before its last step, see `training.best`."""
         return self.resumed is not None and bool(self.resumed.state.get("best", {}).get("enough"))
@@ -152,7 +160,7 @@ class RunFolder:
                 return
             # The environment first: a recipe without it is somebody's own, and stays.
             if resumed and (path / ENVIRONMENT).exists():
-                _note_terms(path, environment, progress)
+                _note_terms(path, recipe, environment, progress)
             else:
                 _write_environment(path, environment)
             text = config.write_toml(recipe).encode()
@@ -259,12 +267,15 @@ def _check_data(path: Path, now: Mapping[str, Any]) -> None:
             )
 
 
-def _note_terms(path: Path, now: Mapping[str, Any], progress: Progress) -> None:
+def _note_terms(path: Path, recipe: Mapping[str, Any], now: Mapping[str, Any], progress: Progress) -> None:
     """Says what may change the last bits, and writes down what differs from the last time."""
     begun, changes = _read_environment(path)
+    if "micro_sequences" in now:  # a run that was not begun with --auto-batch has it in its recipe alone
+        begun.setdefault("micro_sequences", config.read_toml(path / RECIPE).get("training", {}).get("micro_sequences"))
+    bitwise = [key for key in BITWISE if key != "ranks" or not recipe.get("training", {}).get("groups")]
     told = [
         f"{key}: {begun.get(key)} before, {now[key]} now"
-        for key in BITWISE
+        for key in bitwise
         if key in now and begun.get(key) != now[key]
     ]
     if told:

@@ -11,8 +11,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from maskwright.training.anew import watched
+
 PATIENCE = 1.0
 """Seconds that a step or an evaluation may go on after a signal; saving needs the rest of ten."""
+ECHO = 1.0
+"""Seconds in which a SIGTERM that comes again is the same wish, where a watcher (`anew`) passes signals on: `timeout`,
+systemd and Slurm send theirs to it and to us."""
 
 
 class Abandoned(Exception):
@@ -41,6 +46,8 @@ class Stop:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         received = signal.Signals(number)
+        if received == self.signal == signal.SIGTERM and watched() and self.age < ECHO:
+            return
         if self.signal is not None:
             # The default action, not an exception: nothing may hold up the second wish.
             signal.signal(number, signal.SIG_DFL)
