@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from maskwright.batch import Batch
 from maskwright.layers.cross_entropy import IGNORED, at_once
 from maskwright.layers.dropout import DropoutStream
-from maskwright.training import replays
+from maskwright.training import flat, replays
 from maskwright.training.gradients import gradients
 from maskwright.training.optimizers import Optimizer, OptimizerConfig
 from maskwright.training.passes import AsWritten, Sums
@@ -82,8 +82,15 @@ def gradient(work: Given, one_pass: Any, optimizer: Optimizer) -> tuple[torch.Te
         ("gpt2", ("lm",)),
     ],
 )
-def test_the_same_loss_and_gradient(model_type: str, heads: tuple[str, ...]) -> None:
-    """Joined from micro-batches of several shapes, and of the same shapes once more with other tokens."""
+@pytest.mark.parametrize("held", [flat.HELD, 1])
+def test_the_same_loss_and_gradient(
+    model_type: str, heads: tuple[str, ...], held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joined from micro-batches of several shapes, and of the same shapes once more with other tokens.
+
+    held   numbers of a matrix whose gradient is held where the pass leaves it
+    """
+    monkeypatch.setattr(flat, "HELD", held)
     batches = [of_model(model_type, EXAMPLES.batch(which)) for which in CUTS]
     work, record = given(model_type, heads, batches), Again()
     optimizer = Optimizer(work.module, OptimizerConfig(), torch.float64)
@@ -241,6 +248,8 @@ def test_why_passes_cannot_be_recorded() -> None:
     assert "training.recompute layers" in str(why_not(work, TrainingConfig(recompute="layers"), gpu))
     next(work.module.parameters()).requires_grad_(False)
     assert "weights are fixed" in str(why_not(work, ALWAYS, gpu))
+    spans = Given(network(small("bert"), ("mlm", "sbo")), [EXAMPLES.batch(CUTS[0])])
+    assert "batches with spans" in str(why_not(spans, ALWAYS, gpu))
     assert "no pretraining" in str(why_not(Given(torch.nn.Linear(1, 1), []), ALWAYS, gpu))  # type: ignore[arg-type]
 
 
