@@ -61,6 +61,19 @@ def test_a_network_gives_the_same(model_type: str, changes: dict[str, Any], leng
 
 
 @needs_onednn
+@pytest.mark.parametrize("scores", [1, 2000, 4000])
+def test_some_sequences_at_once_are_all_of_them(monkeypatch: pytest.MonkeyPatch, scores: int) -> None:
+    """One, two or four of five, of 30 tokens and two heads."""
+    model, batch = both("bert", LENGTHS, num_attention_heads=2)
+    assert quicken(model)
+    with torch.no_grad():
+        wanted = model(batch)
+        monkeypatch.setattr(looking, "SCORES", scores)
+        got = model(batch)
+    assert distance(got, wanted) < 1e-6
+
+
+@needs_onednn
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_weights_in_blocks_are_those_of_the_map_whenever_they_change(dtype: torch.dtype) -> None:
     if not can_fuse(dtype):

@@ -33,6 +33,8 @@ STRIDE = 8
 """Of what S is a multiple in bfloat16: oneDNN multiplies rows of 264 in two thirds of the time of 261."""
 ROWS = 4096
 """For how many rows weights are laid out: of one alone it would be another layout, of 64 or more it is the same."""
+SCORES = 2**20
+"""Scores in float32 that are there at once: 4 MB, which stay in the cache until they are multiplied with the values."""
 LEAST, MOST = 2.0**-100, 2.0**110
 """Of a row's sum: below it weights would be lost that count in float32, above it sums of values could overflow."""
 
@@ -109,14 +111,18 @@ def looked_attention(qkv: Tensor, where: Layout, heads: int) -> Tensor:
     n, width = where.num_sequences, qkv.shape[1] // (3 * heads)
     query, key, value, slots = _parts(qkv, where, heads)
     s = query.shape[2]
-    scores = torch.bmm(query.view(n * heads, s, width), key.view(n * heads, s, width).transpose(1, 2))
-    sums = torch.bmm(torch.exp2(scores, out=scores), value.view(n * heads, s, width + 1))
-    sums = sums.view(n, heads, s, width + 1)
-    least, most = torch.aminmax(sums[..., width])
-    if not (float(least) > LEAST and float(most) < MOST):  # nor where there is a NaN
-        return attention(qkv, where, heads)
-    context = qkv.new_empty(n, s, heads, width)
-    torch.div(sums[..., :width], sums[..., width:], out=context.transpose(1, 2))
+    few = max(1, min(n, SCORES // (heads * s * s))) if qkv.dtype == torch.float32 else n
+    scores, context = qkv.new_empty(few * heads, s, s), qkv.new_empty(n, s, heads, width)
+    for first in range(0, n, few):
+        some = slice(first, first + few)
+        asking, asked, told = (part[some].flatten(0, 1) for part in (query, key, value))
+        weights = scores[: len(asking)]
+        torch.exp2(torch.bmm(asking, asked.transpose(1, 2), out=weights), out=weights)
+        sums = torch.bmm(weights, told).view(-1, heads, s, width + 1)
+        least, most = torch.aminmax(sums[..., width])
+        if not (float(least) > LEAST and float(most) < MOST):  # nor where there is a NaN
+            return attention(qkv, where, heads)
+        torch.div(sums[..., :width], sums[..., width:], out=context[some].transpose(1, 2))
     rows = context.view(n * s, heads * width)
     return rows if slots is None else fill(rows.index_select(0, slots), where.filler)
 
