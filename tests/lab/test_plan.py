@@ -1,12 +1,13 @@
 """Probes in processes of their own, and what is made of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maskwright.cli.plan import table
 from maskwright.corpus.read import Corpus
-from maskwright.errors import MaskwrightError
+from maskwright.errors import BadInput, MaskwrightError
 from maskwright.lab import plan as planning
 from maskwright.lab.plan import plan, probe_apart, shared, sizes_to_try, try_sizes, try_threads
 from maskwright.recipes import resolve
@@ -50,10 +51,15 @@ def test_a_probe_leaves_nothing_and_counts_the_recipe_s_network(
 
 
 def test_a_probe_that_fails_says_why(resolved: tuple[Recipe, Corpus], tmp_path: Path) -> None:
-    recipe, _ = resolved
-    gone = Corpus(tmp_path / "gone", resolved[1].manifest)
-    with pytest.raises(MaskwrightError, match=r"the probe of 32 sequences .*gone"):
+    recipe, corpus = resolved
+    gone = Corpus(tmp_path / "gone", corpus.manifest)
+    with pytest.raises(BadInput, match=r"^\S*gone is no folder"):  # a user's mistake, in its own words
         probe_apart(recipe, gone, 0.1)
+    nonsense: Any = "no number"
+    with pytest.raises(
+        MaskwrightError, match=r"the probe of 32 sequences at once ended with 1: ValueError: .*no number"
+    ):
+        probe_apart(recipe, corpus, nonsense)
 
 
 @pytest.mark.parametrize(
