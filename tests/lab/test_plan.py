@@ -57,7 +57,7 @@ def test_a_probe_that_fails_says_why(resolved: tuple[Recipe, Corpus], tmp_path: 
         probe_apart(recipe, gone, 0.1)
     nonsense: Any = "no number"
     with pytest.raises(
-        MaskwrightError, match=r"the probe of 32 sequences at once ended with 1: ValueError: .*no number"
+        MaskwrightError, match=r"the probe of 32 sequences .*ValueError: .*no number"
     ):
         probe_apart(recipe, corpus, nonsense)
 
