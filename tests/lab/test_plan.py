@@ -56,9 +56,7 @@ def test_a_probe_that_fails_says_why(resolved: tuple[Recipe, Corpus], tmp_path: 
     with pytest.raises(BadInput, match=r"^\S*gone is no folder"):  # a user's mistake, in its own words
         probe_apart(recipe, gone, 0.1)
     nonsense: Any = "no number"
-    with pytest.raises(
-        MaskwrightError, match=r"the probe of 32 sequences .*ValueError: .*no number"
-    ):
+    with pytest.raises(MaskwrightError, match=r"the probe of 32 sequences .*ValueError: .*no number"):
         probe_apart(recipe, corpus, nonsense)
 
 
