@@ -49,9 +49,9 @@ class RayEngine:
         try:
             self._ray.init(address="auto", **quiet)  # RAY_ADDRESS, or the one on this machine
         except ConnectionError:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that begins here tells nobody of it
             if os.environ.get("RAY_ADDRESS"):
                 raise
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that begins here tells nobody of it
             self._ray.init(num_cpus=self._count, include_dashboard=False, **quiet)
         self._started = True
 

@@ -7,6 +7,7 @@
 Both by NNCF, OpenVINO's own quantizer.
 """
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,13 +35,7 @@ class OpenVinoForm:
 
     def graph(self, model: "onnx.ModelProto") -> Any:
         """By OpenVINO's converter, weights as they are."""
-        import onnx
-
-        with TemporaryDirectory(prefix="maskwright-openvino-") as folder:
-            source = Path(folder) / "model.onnx"
-            onnx.save(model, str(source))
-            made = openvino().convert_model(str(source))
-            return made.clone()  # its weights are not those in the file
+        return openvino().convert_model(io.BytesIO(model.SerializeToString()))
 
     def int8(self, model: "onnx.ModelProto", way: str, calibration: Calibration) -> Any:
         """By NNCF."""

@@ -22,9 +22,9 @@ def whole(values: dict[str, float]) -> str:
     return f"{values['median']:,.0f} ({values['least']:,.0f}-{values['most']:,.0f})"
 
 
-def times(values: dict[str, float]) -> str:
-    """Ratios: median (least-most)."""
-    return f"{values['median']:.2f}x ({values['least']:.2f}-{values['most']:.2f})"
+def times(values: dict[str, float] | None) -> str:
+    """Ratios: median (least-most); where there is none, a dash."""
+    return "-" if values is None else f"{values['median']:.2f}x ({values['least']:.2f}-{values['most']:.2f})"
 
 
 def hundredths(values: dict[str, float]) -> str:

@@ -19,7 +19,7 @@ def table(result: Result) -> str:
                 whole(speed),
                 whole(result["tokens_per_second"][name]),
                 f"{times(ratio)} of {result['beside'][name]}" if ratio else "-",
-                times(cpu_ratio) if cpu_ratio else "-",
+                times(cpu_ratio),
                 f"{share['median']:.0%}" if share else "-",
                 f"{near['worst_cosine']:.5f}",
                 f"{near['mean_cosine']:.5f}",

@@ -13,15 +13,15 @@ def table(result: Result) -> str:
     rows[0] += ["of limit", "text", "precision", "peak MiB"]
     for name, speed in result["examples_per_second"].items():
         chosen = result["settings"].get(name.removesuffix(SET), {})
-        ratio, cpu_ratio = (result[key].get(name) for key in ("ratio", "cpu_ratio"))
+        ratio, cpu_ratio, share = (result[key].get(name) for key in ("ratio", "cpu_ratio", "share_of_limit"))
         rows.append(
             [
                 name,
                 whole(speed),
                 whole(result["tokens_per_second"][name]),
-                times(ratio) if ratio else "-",
-                times(cpu_ratio) if cpu_ratio else "-",
-                per_cent(share["median"] if (share := result["share_of_limit"].get(name)) else None),
+                times(ratio),
+                times(cpu_ratio),
+                per_cent(share and share["median"]),
                 f"{result['real'][name]:.0%}",
                 " ".join([chosen["precision"], *([f"batch {chosen['batch']}"] if "batch" in chosen else [])]),
                 f"{result['peak_mib'][name]:,.0f}",
